@@ -1,0 +1,153 @@
+//! How a component's published checkpoints are read and written: its table of tensor names.
+//!
+//! A plugin states the table beside its config, so a third party's encoder loads its own folders
+//! without an edit to core.
+
+/// How a component's tensors are named and laid out in checkpoint files.
+#[derive(Debug, Clone, Default)]
+pub struct Checkpoint {
+    /// The `model_type`s of `config.json` that this component answers to.
+    pub model_types: &'static [&'static str],
+    /// What may stand before every key. The first is the one written.
+    pub prefixes: &'static [&'static str],
+    /// One rule a family of tensors, in the order of the model.
+    pub tensors: Vec<TensorName>,
+    /// Keys (after the prefix, `*` for one path segment, `**` at the end for all that follows) that
+    /// checkpoints may hold and this component does not want: stored buffers, sibling towers.
+    pub ignored: &'static [&'static str],
+}
+
+/// One line of the table: a parameter's path in the module and its key in a checkpoint. `*` stands
+/// for one path segment, a layer's number, and means the same one on both sides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorName {
+    /// Path in the Burn module, for example `layers.*.attention.query.weight`.
+    pub path: String,
+    /// Key in the checkpoint without its prefix, for example
+    /// `encoder.layers.*.self_attn.q_proj.weight`.
+    pub key: String,
+    /// How the stored tensor lies beside the parameter.
+    pub storage: Storage,
+}
+
+/// How a stored tensor lies beside the parameter that it fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// The same shape in the same order.
+    AsIs,
+    /// A matrix stored `[out, in]` for a parameter `[in, out]`, as PyTorch's `Linear` stores it.
+    Transposed,
+}
+
+impl TensorName {
+    /// A tensor stored as the parameter lies.
+    #[must_use]
+    pub fn as_is(path: &str, key: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            storage: Storage::AsIs,
+        }
+    }
+
+    /// A [`Linear`](crate::nn::Linear) at `path`: `weight` is stored `[out, in]`; `bias`, if the
+    /// module has one, as it is.
+    #[must_use]
+    pub fn linear(path: &str, key: &str) -> [Self; 2] {
+        let weight = Self {
+            storage: Storage::Transposed,
+            ..Self::as_is(&format!("{path}.weight"), &format!("{key}.weight"))
+        };
+        let bias = Self::as_is(&format!("{path}.bias"), &format!("{key}.bias"));
+        [weight, bias]
+    }
+
+    /// A Burn `LayerNorm` at `path`: `gamma` is stored as `weight`, `beta` as `bias`.
+    #[must_use]
+    pub fn layer_norm(path: &str, key: &str) -> [Self; 2] {
+        [
+            Self::as_is(&format!("{path}.gamma"), &format!("{key}.weight")),
+            Self::as_is(&format!("{path}.beta"), &format!("{key}.bias")),
+        ]
+    }
+}
+
+impl Checkpoint {
+    /// The key (without prefix) and storage of the parameter at `path`.
+    #[must_use]
+    pub fn key(&self, path: &str) -> Option<(String, Storage)> {
+        self.tensors.iter().find_map(|name| {
+            let stars = match_segments(&name.path, path)?;
+            Some((fill_segments(&name.key, &stars), name.storage))
+        })
+    }
+
+    /// Whether a left-over key, without its prefix, is known to be of no use here.
+    #[must_use]
+    pub fn ignores(&self, key: &str) -> bool {
+        self.ignored
+            .iter()
+            .any(|pattern| match_segments(pattern, key).is_some())
+    }
+}
+
+/// What the `*`s of `pattern` stand for in `text`, if it matches.
+fn match_segments<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let mut stars = Vec::new();
+    let mut rest = text.split('.');
+    for segment in pattern.split('.') {
+        if segment == "**" {
+            return rest.next().map(|_| stars);
+        }
+        let found = rest.next()?;
+        if segment == "*" {
+            stars.push(found);
+        } else if segment != found {
+            return None;
+        }
+    }
+    rest.next().is_none().then_some(stars)
+}
+
+fn fill_segments(pattern: &str, stars: &[&str]) -> String {
+    let mut stars = stars.iter();
+    let filled: Vec<&str> = pattern
+        .split('.')
+        .map(|segment| match segment {
+            "*" => stars.next().copied().unwrap_or("*"),
+            other => other,
+        })
+        .collect();
+    filled.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Checkpoint {
+        Checkpoint {
+            tensors: TensorName::linear("layers.*.attention.query", "encoder.layers.*.q_proj")
+                .into(),
+            ignored: &["embeddings.position_ids", "text_model.**"],
+            ..Checkpoint::default()
+        }
+    }
+
+    #[test]
+    fn a_layers_number_is_carried_to_the_key() {
+        let key = table().key("layers.12.attention.query.weight");
+        let expected = "encoder.layers.12.q_proj.weight".to_owned();
+        assert_eq!(key, Some((expected, Storage::Transposed)));
+        assert_eq!(table().key("layers.12.attention.key.weight"), None);
+        assert_eq!(table().key("layers.12.attention.query"), None);
+    }
+
+    #[test]
+    fn ignored_keys_match_whole_segments() {
+        assert!(table().ignores("text_model.encoder.layers.0.weight"));
+        assert!(table().ignores("embeddings.position_ids"));
+        assert!(!table().ignores("embeddings.position_embedding.weight"));
+        assert!(!table().ignores("text_model"));
+    }
+}

@@ -1,0 +1,84 @@
+//! The contract of a vision encoder: pixels to features.
+
+use std::fmt::Debug;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::BuildError;
+use crate::slot::Slot;
+
+/// A vision encoder. An implementor is a Burn [`Module`].
+pub trait Encoder: Debug + Send + Sync {
+    /// `[batch, channel, height, width]` (normalised by the spec's statistics) ->
+    /// `[batch, token, feature]`
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<3>;
+}
+
+/// What is known of an encoder before any weight exists. Its neighbours read their sizes here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderSpec {
+    /// Side of the square input, in pixels.
+    pub image_size: usize,
+    /// Tokens an image gives, a class token included if the encoder keeps one.
+    pub tokens: usize,
+    /// Rows and columns of the patch grid behind the tokens, if there is one.
+    pub grid: Option<[usize; 2]>,
+    /// Whether the first token is a class token and not a place in the image.
+    pub has_class_token: bool,
+    /// Features of a token.
+    pub feature_size: usize,
+    /// Mean of each channel (red, green, blue) in 0-1, subtracted from the pixels.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, which divides the pixels.
+    pub std: [f32; 3],
+}
+
+/// The options of an encoder, as a recipe's `[vision]` table states them.
+pub trait EncoderConfig:
+    Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
+{
+    /// The module built.
+    type Encoder: Encoder + Module + Sync + 'static;
+
+    /// The name in `[vision] type = "…"`.
+    const NAME: &'static str;
+
+    /// Named sizes for `preset = "…"`.
+    fn presets() -> Vec<(&'static str, Self)> {
+        Vec::new()
+    }
+
+    /// Checks the options and states the sizes.
+    ///
+    /// # Errors
+    /// An option out of range, or options that exclude each other.
+    fn spec(&self) -> Result<EncoderSpec, BuildError>;
+
+    /// Builds the module with lazily initialised weights.
+    ///
+    /// # Errors
+    /// As [`EncoderConfig::spec`].
+    fn init(&self, device: &Device) -> Result<Self::Encoder, BuildError>;
+
+    /// How published checkpoints of this encoder are read.
+    fn checkpoint() -> Checkpoint;
+
+    /// The options that a Hugging Face `config.json` states.
+    ///
+    /// # Errors
+    /// A field that is missing or of the wrong kind.
+    fn from_hf(config: &serde_json::Value) -> Result<toml::Table, BuildError> {
+        let _ = config;
+        Ok(toml::Table::new())
+    }
+}
+
+impl<M: Encoder + Module + Sync + 'static> From<M> for Slot<dyn Encoder> {
+    fn from(module: M) -> Self {
+        Slot::new(module, |module| module)
+    }
+}

@@ -1,0 +1,114 @@
+//! What can go wrong while a model is described and built.
+
+use thiserror::Error;
+
+use crate::plugin::Component;
+
+/// A component that cannot be found or built as described.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No plugin of that name is linked in.
+    #[error("no {component} plugin is called `{name}`; there are: {}{}", .allowed.join(", "), nearest(.name, .allowed))]
+    UnknownPlugin {
+        /// The table of the recipe.
+        component: Component,
+        /// The name asked for.
+        name: String,
+        /// The names there are, sorted.
+        allowed: Vec<String>,
+    },
+
+    /// Two crates register the same name.
+    #[error(
+        "the {component} plugin `{name}` is registered by two crates, `{first}` and `{second}`; link only one of them, or rename one plugin"
+    )]
+    DuplicatePlugin {
+        /// The table of the recipe.
+        component: Component,
+        /// The name registered twice.
+        name: String,
+        /// One crate.
+        first: String,
+        /// The other.
+        second: String,
+    },
+
+    /// No preset of that name.
+    #[error("`{plugin}` has no preset `{name}`; there are: {}{}", list(.allowed), nearest(.name, .allowed))]
+    UnknownPreset {
+        /// The plugin asked.
+        plugin: String,
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        allowed: Vec<String>,
+    },
+
+    /// An option that is missing, unknown or of the wrong kind.
+    #[error("{message}")]
+    Option {
+        /// The plugin's name.
+        plugin: String,
+        /// The option's key within the component's table; empty if the table as a whole is meant.
+        key: String,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
+
+    /// A size that does not fit, or options that exclude each other.
+    #[error("`{key}` of `{plugin}`: {message}")]
+    Invalid {
+        /// The plugin's name.
+        plugin: String,
+        /// The option's key within the component's table.
+        key: String,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
+}
+
+impl BuildError {
+    /// A size that does not fit, at option `key` of `plugin`.
+    pub fn invalid(plugin: &str, key: &str, message: impl Into<String>) -> Self {
+        Self::Invalid {
+            plugin: plugin.to_owned(),
+            key: key.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// The key within the component's table that the error is about, if it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::UnknownPlugin { .. } | Self::DuplicatePlugin { .. } => Some("type"),
+            Self::UnknownPreset { .. } => Some("preset"),
+            Self::Option { key, .. } | Self::Invalid { key, .. } => {
+                (!key.is_empty()).then_some(key)
+            }
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// ` (did you mean `clip`?)`, or nothing if no name is near.
+pub fn nearest<S: AsRef<str>>(name: &str, allowed: &[S]) -> String {
+    allowed
+        .iter()
+        .map(|candidate| {
+            let candidate = candidate.as_ref();
+            (strsim::damerau_levenshtein(name, candidate), candidate)
+        })
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 2)
+        .map(|(_, candidate)| format!(" (did you mean `{candidate}`?)"))
+        .unwrap_or_default()
+}

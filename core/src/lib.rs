@@ -1,0 +1,35 @@
+//! The contracts and the assembled model of Menagerie, a plugin-based zoo of vision-language
+//! models on [Burn](burn).
+//!
+//! An image goes through an [`Encoder`], a [`Projector`] and a [`Decoder`]. Each is a trait; each
+//! implementation is a plugin registered at link time beside its config (see [`plugin`]). This
+//! crate names no plugin and opens no socket.
+
+pub mod attention;
+pub mod cache;
+pub mod checkpoint;
+pub mod context;
+pub mod decoder;
+pub mod encoder;
+pub mod error;
+pub mod nn;
+pub mod plugin;
+pub mod projector;
+pub mod slot;
+
+pub use burn;
+pub use inventory;
+pub use schemars;
+pub use serde;
+pub use serde_json;
+pub use toml;
+
+pub use cache::KvCache;
+pub use checkpoint::{Checkpoint, Storage, TensorName};
+pub use context::{Context, Rows};
+pub use decoder::{Decoder, DecoderConfig, DecoderSpec};
+pub use encoder::{Encoder, EncoderConfig, EncoderSpec};
+pub use error::BuildError;
+pub use plugin::Component;
+pub use projector::{Projector, ProjectorConfig, ProjectorSpec};
+pub use slot::Slot;

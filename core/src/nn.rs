@@ -1,0 +1,58 @@
+//! Layers that the plugins share.
+
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+
+/// Standard deviation of freshly initialised weights, as CLIP, LLaMA and LLaVA's projector
+/// configurations state it (`initializer_range`).
+pub const INITIALIZER_RANGE: f64 = 0.02;
+
+/// How fresh weight matrices and embedding tables are drawn: `N(0, 0.02²)`.
+#[must_use]
+pub fn initializer() -> Initializer {
+    Initializer::Normal {
+        mean: 0.0,
+        std: INITIALIZER_RANGE,
+    }
+}
+
+/// `y = x W + b`. The weight lies `[in, out]`; checkpoints store it transposed.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// A layer with weights drawn by [`initializer`] and, if asked for, a bias of zeros.
+    #[must_use]
+    pub fn new(input: usize, output: usize, bias: bool, device: &Device) -> Self {
+        Self {
+            weight: initializer().init([input, output], device),
+            bias: bias.then(|| Initializer::Zeros.init([output], device)),
+        }
+    }
+
+    /// `[…, in]` -> `[…, out]`
+    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let bias = self.bias.as_ref().map(Param::val);
+        burn::tensor::module::linear(input, self.weight.val(), bias)
+    }
+}
+
+/// Splits `[batch, token, heads · head_dim]` into `[batch, heads, token, head_dim]`.
+#[must_use]
+pub fn split_heads(x: Tensor<3>, heads: usize) -> Tensor<4> {
+    let [batch, tokens, width] = x.dims();
+    x.reshape([batch, tokens, heads, width / heads])
+        .swap_dims(1, 2)
+}
+
+/// Joins `[batch, heads, token, head_dim]` into `[batch, token, heads · head_dim]`.
+#[must_use]
+pub fn join_heads(x: Tensor<4>) -> Tensor<3> {
+    let [batch, heads, tokens, head_dim] = x.dims();
+    x.swap_dims(1, 2).reshape([batch, tokens, heads * head_dim])
+}

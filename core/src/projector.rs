@@ -1,0 +1,70 @@
+//! The contract of a projector: features to the decoder's space.
+
+use std::fmt::Debug;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::checkpoint::Checkpoint;
+use crate::decoder::DecoderSpec;
+use crate::encoder::EncoderSpec;
+use crate::error::BuildError;
+use crate::slot::Slot;
+
+/// A projector. An implementor is a Burn [`Module`].
+pub trait Projector: Debug + Send + Sync {
+    /// `[batch, token, feature]` -> `[batch, visual_token, hidden]`
+    fn forward(&self, features: Tensor<3>) -> Tensor<3>;
+}
+
+/// What is known of a projector before any weight exists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectorSpec {
+    /// Tokens an image takes in the decoder's sequence.
+    pub visual_tokens: usize,
+}
+
+/// The options of a projector, as a recipe's `[projector]` table states them. Sizes come from its
+/// neighbours.
+pub trait ProjectorConfig:
+    Serialize + DeserializeOwned + JsonSchema + Clone + Debug + Send + Sync + 'static
+{
+    /// The module built.
+    type Projector: Projector + Module + Sync + 'static;
+
+    /// The name in `[projector] type = "…"`.
+    const NAME: &'static str;
+
+    /// Named options for `preset = "…"`.
+    fn presets() -> Vec<(&'static str, Self)> {
+        Vec::new()
+    }
+
+    /// Checks the options against the neighbours and states the sizes.
+    ///
+    /// # Errors
+    /// An option out of range, or neighbours that do not fit.
+    fn spec(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError>;
+
+    /// Builds the module with lazily initialised weights.
+    ///
+    /// # Errors
+    /// As [`ProjectorConfig::spec`].
+    fn init(
+        &self,
+        vision: &EncoderSpec,
+        llm: &DecoderSpec,
+        device: &Device,
+    ) -> Result<Self::Projector, BuildError>;
+
+    /// How published checkpoints of this projector are read.
+    fn checkpoint() -> Checkpoint;
+}
+
+impl<M: Projector + Module + Sync + 'static> From<M> for Slot<dyn Projector> {
+    fn from(module: M) -> Self {
+        Slot::new(module, |module| module)
+    }
+}
