@@ -1,1 +1,8 @@
+//! Menagerie: a plugin-based zoo of vision-language models in Rust on Burn.
 
+pub use menagerie_core::*;
+
+// A plugin crate that is not named is not linked, and its plugins would be missing.
+use menagerie_llm as _;
+use menagerie_projector as _;
+use menagerie_vision as _;

@@ -1,1 +1,1 @@
-
+//! Language decoders of Menagerie, registered at link time.

@@ -1,1 +1,1 @@
-
+//! Projectors of Menagerie, registered at link time.

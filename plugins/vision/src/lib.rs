@@ -1,1 +1,1 @@
-
+//! Vision encoders of Menagerie, registered at link time.
