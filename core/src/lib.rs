@@ -15,6 +15,7 @@ pub mod error;
 pub mod nn;
 pub mod plugin;
 pub mod projector;
+pub mod recipe;
 pub mod slot;
 
 pub use burn;
@@ -32,4 +33,5 @@ pub use encoder::{Encoder, EncoderConfig, EncoderSpec};
 pub use error::BuildError;
 pub use plugin::Component;
 pub use projector::{Projector, ProjectorConfig, ProjectorSpec};
+pub use recipe::{Configured, Recipe, RecipeError, RecipeSource, Stage};
 pub use slot::Slot;
