@@ -42,7 +42,7 @@ pub use data::{DataTable, EvalData, EvalTable, ImagePosition, OneOrMany, Resize,
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
-pub use generation::GenerationTable;
+pub use generation::GenerationConfig;
 pub use load::RecipeSource;
 pub use origin::{Origin, Source};
 pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
