@@ -7,6 +7,7 @@
 
 pub mod attention;
 pub mod cache;
+pub mod chat;
 pub mod checkpoint;
 pub mod context;
 pub mod decoder;
