@@ -17,6 +17,7 @@ pub mod nn;
 pub mod plugin;
 pub mod projector;
 pub mod slot;
+pub mod tokens;
 
 pub use burn;
 pub use inventory;

@@ -54,7 +54,7 @@ fn plain_keeps_the_image_and_drops_the_instruction() {
     let rendered = render("plain", &turns);
     assert_eq!(rendered.text, "<image>A cat.\n");
     assert_eq!(supervised(&rendered), ["A cat.\n"]);
-    assert_eq!(rendered.images, [0..7]);
+    assert_eq!(rendered.images.first(), Some(&(0..7)));
 }
 
 #[test]
