@@ -13,6 +13,7 @@ pub mod context;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod image;
 pub mod nn;
 pub mod plugin;
 pub mod projector;
