@@ -7,19 +7,26 @@
 
 pub mod attention;
 pub mod cache;
+pub mod chat;
 pub mod checkpoint;
 pub mod context;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod generate;
 pub mod hf;
+pub mod image;
+pub mod model;
+pub mod network;
 pub mod nn;
 pub mod parameters;
 pub mod plugin;
 pub mod projector;
 pub mod recipe;
 pub mod slot;
+pub mod splice;
 pub mod testing;
+pub mod tokens;
 pub mod weights;
 
 pub use burn;
@@ -35,6 +42,9 @@ pub use context::{Context, Rows};
 pub use decoder::{Decoder, DecoderConfig, DecoderSpec};
 pub use encoder::{Encoder, EncoderConfig, EncoderSpec};
 pub use error::BuildError;
+pub use generate::{Completion, Finish, GenerationConfig};
+pub use model::Model;
+pub use network::Network;
 pub use plugin::Component;
 pub use projector::{Projector, ProjectorConfig, ProjectorSpec};
 pub use recipe::{Configured, Recipe, RecipeError, RecipeSource, Stage};

@@ -10,31 +10,8 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How an image becomes the encoder's square.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Resize {
-    /// The shortest edge is resized to the square's side and the centre is cut out.
-    #[default]
-    Crop,
-    /// The image is centred on a square of the encoder's mean colour, then resized.
-    Pad,
-}
-
-/// Where the images of a sample stand in its first question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ImagePosition {
-    /// Where the data has them.
-    #[default]
-    AsData,
-    /// Before the text.
-    First,
-    /// After the text.
-    Last,
-    /// Before or after it, drawn from the recipe's seed.
-    Random,
-}
+pub use crate::image::Resize;
+pub use crate::tokens::ImagePosition;
 
 /// What one sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
