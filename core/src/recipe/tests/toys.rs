@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 
+use crate::plugin::{DecoderPlugin, EncoderPlugin, ProjectorPlugin};
 use crate::{
     BuildError, Checkpoint, Context, Decoder, DecoderConfig, DecoderSpec, Encoder, EncoderConfig,
     EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
@@ -182,7 +183,7 @@ impl DecoderConfig for TongueConfig {
     }
 }
 
-crate::register_encoder!(EyeConfig);
-crate::register_projector!(JointConfig);
-crate::register_decoder!(TongueConfig);
+inventory::submit!(EncoderPlugin::new::<EyeConfig>("toys", "0.1.0"));
+inventory::submit!(ProjectorPlugin::new::<JointConfig>("toys", "0.1.0"));
+inventory::submit!(DecoderPlugin::new::<TongueConfig>("toys", "0.1.0"));
 crate::register_recipe!("toy", super::TOY);
