@@ -12,11 +12,15 @@ pub mod context;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod hf;
 pub mod nn;
+pub mod parameters;
 pub mod plugin;
 pub mod projector;
 pub mod recipe;
 pub mod slot;
+pub mod testing;
+pub mod weights;
 
 pub use burn;
 pub use inventory;
@@ -26,7 +30,7 @@ pub use serde_json;
 pub use toml;
 
 pub use cache::KvCache;
-pub use checkpoint::{Checkpoint, Storage, TensorName};
+pub use checkpoint::{Checkpoint, Spelling, Storage, TensorName};
 pub use context::{Context, Rows};
 pub use decoder::{Decoder, DecoderConfig, DecoderSpec};
 pub use encoder::{Encoder, EncoderConfig, EncoderSpec};
