@@ -14,6 +14,7 @@ pub mod encoder;
 pub mod error;
 pub mod hf;
 pub mod nn;
+pub mod options;
 pub mod parameters;
 pub mod plugin;
 pub mod projector;
