@@ -2,6 +2,10 @@
 
 pub use menagerie_core::*;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod recipes;
+
 // A plugin crate that is not named is not linked, and its plugins would be missing.
 use menagerie_llm as _;
 use menagerie_projector as _;

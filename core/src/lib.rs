@@ -19,6 +19,7 @@ pub mod image;
 pub mod model;
 pub mod network;
 pub mod nn;
+pub mod options;
 pub mod parameters;
 pub mod plugin;
 pub mod projector;

@@ -187,15 +187,16 @@ impl<'r> ComponentTable<'r> {
                 Some(stated) if agree(stated, &value) => {}
                 Some(stated) => {
                     let by_preset = !self.stated.contains_key(&key);
-                    let (place, stated_by) = match self.preset {
-                        Some(preset) if by_preset => ("preset", format!("preset `{preset}`")),
-                        _ => (key.as_str(), "the recipe".to_owned()),
+                    let (place, stated) = match self.preset {
+                        Some(preset) if by_preset => {
+                            ("preset", format!("{stated} by preset `{preset}`"))
+                        }
+                        _ => (key.as_str(), stated.to_string()),
                     };
                     return Err(RecipeError::Contradiction {
                         origin: self.recipe.origin(&self.key(place)),
                         key: self.key(&key),
-                        stated: stated.to_string(),
-                        stated_by,
+                        stated,
                         found: value.to_string(),
                         path,
                     });

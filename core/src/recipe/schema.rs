@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Recipe;
 use super::error::RecipeError;
 use super::origin::{Origin, Source};
+use crate::options::{self, children};
 use crate::plugin::{self, Component, PluginInfo};
 
 impl Recipe {
@@ -61,14 +62,7 @@ fn choice(own: &Value, info: &PluginInfo) -> Value {
         let names: Vec<_> = presets.iter().map(|(name, _)| *name).collect();
         *preset = json!({ "description": preset["description"], "enum": names });
     }
-    let options = plugin["properties"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
-    for (name, mut option) in options {
-        inline(&mut option, &plugin["$defs"]);
-        properties.insert(name, option);
-    }
+    properties.extend(options::schemas(info));
     json!({
         "title": info.name,
         "description": plugin["description"],
@@ -76,21 +70,6 @@ fn choice(own: &Value, info: &PluginInfo) -> Value {
         "properties": properties,
         "additionalProperties": false,
     })
-}
-
-/// Puts the plugin's definitions in place of references to them: two plugins may use one name.
-fn inline(value: &mut Value, definitions: &Value) {
-    if let Some(object) = value.as_object_mut() {
-        let reference = object.get("$ref").and_then(Value::as_str);
-        let name = reference.and_then(|path| path.strip_prefix("#/$defs/"));
-        if let Some(definition) = name.and_then(|name| definitions[name].as_object()).cloned() {
-            object.remove("$ref");
-            for (key, part) in definition {
-                object.entry(key).or_insert(part);
-            }
-        }
-    }
-    children(value, &mut |child| inline(child, definitions));
 }
 
 /// Makes the schema fit a difference: nothing is required, and a tagged table that leaves its
@@ -111,12 +90,4 @@ fn as_difference(value: &mut Value) {
         }
     }
     children(value, &mut as_difference);
-}
-
-fn children(value: &mut Value, change: &mut dyn FnMut(&mut Value)) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(change),
-        Value::Object(object) => object.values_mut().for_each(change),
-        _ => {}
-    }
 }
