@@ -6,15 +6,21 @@
 /// How a component's tensors are named and laid out in checkpoint files.
 #[derive(Debug, Clone, Default)]
 pub struct Checkpoint {
-    /// The `model_type`s of `config.json` that this component answers to.
-    pub model_types: &'static [&'static str],
-    /// What may stand before every key. The first is the one written.
-    pub prefixes: &'static [&'static str],
-    /// One rule a family of tensors, in the order of the model.
-    pub tensors: Vec<TensorName>,
-    /// Keys (after the prefix, `*` for one path segment, `**` at the end for all that follows) that
+    /// The ways in which files name the tensors; a file uses one of them. The first is the one
+    /// written.
+    pub spellings: Vec<Spelling>,
+    /// Keys (after the prefix; `*` for one path segment, `**` at the end for all that follows) that
     /// checkpoints may hold and this component does not want: stored buffers, sibling towers.
     pub ignored: &'static [&'static str],
+}
+
+/// One way of naming the tensors: a prefix and a table.
+#[derive(Debug, Clone)]
+pub struct Spelling {
+    /// What stands before every key, for example `vision_model.`.
+    pub prefix: &'static str,
+    /// One rule a family of tensors, in the order of the model.
+    pub tensors: Vec<TensorName>,
 }
 
 /// One line of the table: a parameter's path in the module and its key in a checkpoint. `*` stands
@@ -51,14 +57,15 @@ impl TensorName {
     }
 
     /// A [`Linear`](crate::nn::Linear) at `path`: `weight` is stored `[out, in]`; `bias`, if the
-    /// module has one, as it is.
+    /// module has one, as it is. An empty `key` means that they stand right after the prefix.
     #[must_use]
     pub fn linear(path: &str, key: &str) -> [Self; 2] {
+        let dot = if key.is_empty() { "" } else { "." };
         let weight = Self {
             storage: Storage::Transposed,
-            ..Self::as_is(&format!("{path}.weight"), &format!("{key}.weight"))
+            ..Self::as_is(&format!("{path}.weight"), &format!("{key}{dot}weight"))
         };
-        let bias = Self::as_is(&format!("{path}.bias"), &format!("{key}.bias"));
+        let bias = Self::as_is(&format!("{path}.bias"), &format!("{key}{dot}bias"));
         [weight, bias]
     }
 
@@ -72,14 +79,34 @@ impl TensorName {
     }
 }
 
-impl Checkpoint {
-    /// The key (without prefix) and storage of the parameter at `path`.
+impl Spelling {
+    /// The key, prefix included, and the storage of the parameter at `path`.
     #[must_use]
     pub fn key(&self, path: &str) -> Option<(String, Storage)> {
         self.tensors.iter().find_map(|name| {
             let stars = match_segments(&name.path, path)?;
-            Some((fill_segments(&name.key, &stars), name.storage))
+            let key = fill_segments(&name.key, &stars);
+            Some((format!("{}{key}", self.prefix), name.storage))
         })
+    }
+}
+
+impl Checkpoint {
+    /// One table under several prefixes.
+    #[must_use]
+    pub fn with_prefixes(
+        prefixes: &[&'static str],
+        tensors: &[TensorName],
+        ignored: &'static [&'static str],
+    ) -> Self {
+        let spelling = |&prefix| Spelling {
+            prefix,
+            tensors: tensors.to_vec(),
+        };
+        Self {
+            spellings: prefixes.iter().map(spelling).collect(),
+            ignored,
+        }
     }
 
     /// Whether a left-over key, without its prefix, is known to be of no use here.
@@ -126,21 +153,21 @@ mod tests {
     use super::*;
 
     fn table() -> Checkpoint {
-        Checkpoint {
-            tensors: TensorName::linear("layers.*.attention.query", "encoder.layers.*.q_proj")
-                .into(),
-            ignored: &["embeddings.position_ids", "text_model.**"],
-            ..Checkpoint::default()
-        }
+        Checkpoint::with_prefixes(
+            &["vision_model."],
+            &TensorName::linear("layers.*.attention.query", "encoder.layers.*.q_proj"),
+            &["embeddings.position_ids", "text_model.**"],
+        )
     }
 
     #[test]
     fn a_layers_number_is_carried_to_the_key() {
-        let key = table().key("layers.12.attention.query.weight");
-        let expected = "encoder.layers.12.q_proj.weight".to_owned();
+        let spelling = &table().spellings[0];
+        let key = spelling.key("layers.12.attention.query.weight");
+        let expected = "vision_model.encoder.layers.12.q_proj.weight".to_owned();
         assert_eq!(key, Some((expected, Storage::Transposed)));
-        assert_eq!(table().key("layers.12.attention.key.weight"), None);
-        assert_eq!(table().key("layers.12.attention.query"), None);
+        assert_eq!(spelling.key("layers.12.attention.key.weight"), None);
+        assert_eq!(spelling.key("layers.12.attention.query"), None);
     }
 
     #[test]

@@ -54,6 +54,12 @@ pub trait DecoderConfig:
     /// The name in `[llm] type = "…"`.
     const NAME: &'static str;
 
+    /// The `model_type`s of a `config.json` that this plugin answers to.
+    const MODEL_TYPES: &'static [&'static str] = &[];
+
+    /// The smallest sensible model, which the contract checks run on (see [`crate::testing`]).
+    fn tiny() -> Self;
+
     /// Named sizes for `preset = "…"`.
     fn presets() -> Vec<(&'static str, Self)> {
         Vec::new()
@@ -72,7 +78,7 @@ pub trait DecoderConfig:
     fn init(&self, device: &Device) -> Result<Self::Decoder, BuildError>;
 
     /// How published checkpoints of this decoder are read.
-    fn checkpoint() -> Checkpoint;
+    fn checkpoint(&self) -> Checkpoint;
 
     /// The options that a Hugging Face `config.json` states.
     ///

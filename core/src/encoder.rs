@@ -47,6 +47,12 @@ pub trait EncoderConfig:
     /// The name in `[vision] type = "…"`.
     const NAME: &'static str;
 
+    /// The `model_type`s of a `config.json` that this plugin answers to.
+    const MODEL_TYPES: &'static [&'static str] = &[];
+
+    /// The smallest sensible model, which the contract checks run on (see [`crate::testing`]).
+    fn tiny() -> Self;
+
     /// Named sizes for `preset = "…"`.
     fn presets() -> Vec<(&'static str, Self)> {
         Vec::new()
@@ -65,7 +71,7 @@ pub trait EncoderConfig:
     fn init(&self, device: &Device) -> Result<Self::Encoder, BuildError>;
 
     /// How published checkpoints of this encoder are read.
-    fn checkpoint() -> Checkpoint;
+    fn checkpoint(&self) -> Checkpoint;
 
     /// The options that a Hugging Face `config.json` states.
     ///

@@ -7,13 +7,10 @@ use burn::tensor::{Device, Tensor};
 /// configurations state it (`initializer_range`).
 pub const INITIALIZER_RANGE: f64 = 0.02;
 
-/// How fresh weight matrices and embedding tables are drawn: `N(0, 0.02²)`.
+/// Fresh weights from `N(0, std²)`.
 #[must_use]
-pub fn initializer() -> Initializer {
-    Initializer::Normal {
-        mean: 0.0,
-        std: INITIALIZER_RANGE,
-    }
+pub fn normal(std: f64) -> Initializer {
+    Initializer::Normal { mean: 0.0, std }
 }
 
 /// `y = x W + b`. The weight lies `[in, out]`; checkpoints store it transposed.
@@ -26,11 +23,17 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer with weights drawn by [`initializer`] and, if asked for, a bias of zeros.
+    /// A layer with weights drawn from `N(0, 0.02²)` and, if asked for, a bias of zeros.
     #[must_use]
     pub fn new(input: usize, output: usize, bias: bool, device: &Device) -> Self {
+        Self::with_std(input, output, bias, INITIALIZER_RANGE, device)
+    }
+
+    /// A layer with weights drawn from `N(0, std²)` and, if asked for, a bias of zeros.
+    #[must_use]
+    pub fn with_std(input: usize, output: usize, bias: bool, std: f64, device: &Device) -> Self {
         Self {
-            weight: initializer().init([input, output], device),
+            weight: normal(std).init([input, output], device),
             bias: bias.then(|| Initializer::Zeros.init([output], device)),
         }
     }

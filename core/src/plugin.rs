@@ -67,9 +67,11 @@ pub struct PluginInfo {
     pub crate_name: &'static str,
     /// That crate's version.
     pub crate_version: &'static str,
+    /// The `model_type`s of a `config.json` that it answers to.
+    pub model_types: &'static [&'static str],
     schema: fn() -> Schema,
     presets: fn() -> Vec<(&'static str, Table)>,
-    checkpoint: fn() -> Checkpoint,
+    tiny: fn() -> Table,
     from_hf: fn(&Value) -> Result<Table, BuildError>,
 }
 
@@ -86,18 +88,18 @@ impl PluginInfo {
         (self.presets)()
     }
 
-    /// How published checkpoints are read.
-    #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
-        (self.checkpoint)()
-    }
-
     /// The options that a Hugging Face `config.json` states.
     ///
     /// # Errors
     /// A field that is missing or of the wrong kind.
     pub fn from_hf(&self, config: &Value) -> Result<Table, BuildError> {
         (self.from_hf)(config)
+    }
+
+    /// The options of the smallest sensible model.
+    #[must_use]
+    pub fn tiny(&self) -> Table {
+        (self.tiny)()
     }
 
     /// The options of one preset.
@@ -178,6 +180,8 @@ fn to_table<C: Serialize>(config: &C) -> Table {
 pub trait AnyEncoderConfig: Debug + Send + Sync {
     /// The options with every default filled in.
     fn options(&self) -> Table;
+    /// How published checkpoints are read.
+    fn checkpoint(&self) -> Checkpoint;
     /// See [`EncoderConfig::spec`].
     ///
     /// # Errors
@@ -195,6 +199,10 @@ impl<C: EncoderConfig> AnyEncoderConfig for C {
         to_table(self)
     }
 
+    fn checkpoint(&self) -> Checkpoint {
+        EncoderConfig::checkpoint(self)
+    }
+
     fn spec(&self) -> Result<EncoderSpec, BuildError> {
         EncoderConfig::spec(self)
     }
@@ -208,6 +216,8 @@ impl<C: EncoderConfig> AnyEncoderConfig for C {
 pub trait AnyProjectorConfig: Debug + Send + Sync {
     /// The options with every default filled in.
     fn options(&self) -> Table;
+    /// How published checkpoints are read.
+    fn checkpoint(&self) -> Checkpoint;
     /// See [`ProjectorConfig::spec`].
     ///
     /// # Errors
@@ -230,6 +240,10 @@ impl<C: ProjectorConfig> AnyProjectorConfig for C {
         to_table(self)
     }
 
+    fn checkpoint(&self) -> Checkpoint {
+        ProjectorConfig::checkpoint(self)
+    }
+
     fn spec(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError> {
         ProjectorConfig::spec(self, vision, llm)
     }
@@ -248,6 +262,8 @@ impl<C: ProjectorConfig> AnyProjectorConfig for C {
 pub trait AnyDecoderConfig: Debug + Send + Sync {
     /// The options with every default filled in.
     fn options(&self) -> Table;
+    /// How published checkpoints are read.
+    fn checkpoint(&self) -> Checkpoint;
     /// See [`DecoderConfig::spec`].
     ///
     /// # Errors
@@ -263,6 +279,10 @@ pub trait AnyDecoderConfig: Debug + Send + Sync {
 impl<C: DecoderConfig> AnyDecoderConfig for C {
     fn options(&self) -> Table {
         to_table(self)
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        DecoderConfig::checkpoint(self)
     }
 
     fn spec(&self) -> Result<DecoderSpec, BuildError> {
@@ -288,7 +308,7 @@ macro_rules! registry {
         inventory::collect!($entry);
 
         impl $entry {
-            #[doc = concat!("The entry of an ", $what, "; used by the registration macro.")]
+            #[doc = concat!("The entry of one ", $what, "; used by the registration macro.")]
             #[must_use]
             pub const fn new<C: $config>(
                 crate_name: &'static str,
@@ -307,7 +327,8 @@ macro_rules! registry {
                                 .map(|(name, config)| (name, to_table(&config)))
                                 .collect()
                         },
-                        checkpoint: C::checkpoint,
+                        model_types: C::MODEL_TYPES,
+                        tiny: || to_table(&C::tiny()),
                         from_hf: $from_hf,
                     },
                     configure: |info, options| {
@@ -346,7 +367,7 @@ macro_rules! registry {
                 })
         }
 
-        #[doc = concat!("Registers an ", $what, " config type, beside its definition.")]
+        #[doc = concat!("Registers the config type of one ", $what, ", beside its definition.")]
         #[macro_export]
         macro_rules! $register {
             ($type:ty) => {

@@ -37,6 +37,12 @@ pub trait ProjectorConfig:
     /// The name in `[projector] type = "…"`.
     const NAME: &'static str;
 
+    /// The `model_type`s of a `config.json` that this plugin answers to.
+    const MODEL_TYPES: &'static [&'static str] = &[];
+
+    /// The smallest sensible model, which the contract checks run on (see [`crate::testing`]).
+    fn tiny() -> Self;
+
     /// Named options for `preset = "…"`.
     fn presets() -> Vec<(&'static str, Self)> {
         Vec::new()
@@ -60,7 +66,7 @@ pub trait ProjectorConfig:
     ) -> Result<Self::Projector, BuildError>;
 
     /// How published checkpoints of this projector are read.
-    fn checkpoint() -> Checkpoint;
+    fn checkpoint(&self) -> Checkpoint;
 }
 
 impl<M: Projector + Module + Sync + 'static> From<M> for Slot<dyn Projector> {

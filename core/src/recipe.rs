@@ -1,0 +1,205 @@
+//! Recipes: a TOML file says which encoder, projector and decoder make the model, and what learns
+//! when.
+//!
+//! `extends` takes another recipe and states the difference; `--set key=value` comes last. Tables
+//! merge key by key, everything else is replaced, and a table whose `type` changes is replaced
+//! whole. Paths are relative to the file that states them. Whatever is wrong comes back as a
+//! [`RecipeError`] that begins with file, line and column.
+
+mod check;
+mod component;
+mod configure;
+mod data;
+mod de;
+mod embedded;
+mod error;
+mod freeze;
+mod generation;
+mod load;
+mod node;
+mod origin;
+mod paths;
+mod resolve;
+mod schema;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::plugin::Component;
+use node::Node;
+use origin::Origins;
+
+pub use component::{LlmTable, ProjectorTable, VisionTable};
+pub use configure::Configured;
+pub use data::{DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns};
+pub use embedded::EmbeddedRecipe;
+pub use error::RecipeError;
+pub use freeze::{FreezeError, FreezePattern, check_freeze};
+pub use generation::GenerationConfig;
+pub use load::RecipeSource;
+pub use origin::{Origin, Source};
+pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
+
+/// A model and its training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The name of the model, and of its run folders.
+    pub name: String,
+    /// One line for `menagerie recipe list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Seed of the initial weights, the sampler and everything else that is drawn.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Number type of weights and activations.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// Longest sequence in training, visual tokens included; what is over is cut off.
+    #[serde(default = "default_max_tokens")]
+    #[schemars(range(min = 1))]
+    pub max_tokens: usize,
+    /// The stages, in their order. Without one the recipe describes a model that is only used.
+    #[serde(default)]
+    pub stages: Vec<String>,
+    /// The encoder.
+    pub vision: VisionTable,
+    /// The projector.
+    pub projector: ProjectorTable,
+    /// The decoder.
+    pub llm: LlmTable,
+    /// The stages by name: `[stage.NAME]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stage: BTreeMap<String, Stage>,
+    /// The score taken after each stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval: Option<EvalTable>,
+    #[serde(skip)]
+    origins: Origins,
+}
+
+fn default_seed() -> u64 {
+    42
+}
+
+// LLaVA's `model_max_length`.
+fn default_max_tokens() -> usize {
+    2048
+}
+
+/// A floating-point type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dtype {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, IEEE 754.
+    F16,
+    /// 16 bits with the exponent of `f32`.
+    Bf16,
+}
+
+impl Recipe {
+    /// Reads a recipe file and those it extends.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or what is wrong in it, with its place.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, RecipeError> {
+        Self::load_with(&RecipeSource::File(path.as_ref().to_owned()), &[])
+    }
+
+    /// Reads a recipe, then applies `sets`, each `key.path = value`, in their order.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`], and a `--set` that is not `key = value`.
+    pub fn load_with(source: &RecipeSource, sets: &[String]) -> Result<Self, RecipeError> {
+        Self::from_node(load::load(source, sets)?)
+    }
+
+    /// Reads a recipe from a text. Its paths are relative to the working directory.
+    ///
+    /// # Errors
+    /// As [`Recipe::load`].
+    pub fn parse(text: &str) -> Result<Self, RecipeError> {
+        Self::load_with(&RecipeSource::Text(text.to_owned()), &[])
+    }
+
+    /// The stages in their order, with their names.
+    pub fn stages(&self) -> impl Iterator<Item = (&str, &Stage)> {
+        let stages = self.stages.iter();
+        stages.map(|name| (name.as_str(), &self.stage[name]))
+    }
+
+    /// Where the value at a key path (`stage.align.freeze.0`) was stated, or else the nearest
+    /// table around it: for errors that show only once a model or data exists.
+    #[must_use]
+    pub fn origin(&self, key_path: &str) -> Origin {
+        self.origins.at(key_path)
+    }
+
+    /// Checks every stage's `freeze` against the paths of all parameters of the model.
+    ///
+    /// # Errors
+    /// A target that matches no parameter, or a stage with no parameter left to learn.
+    pub fn check_freeze(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
+        for (name, stage) in self.stages() {
+            let paths = parameter_paths.iter().map(String::as_str);
+            check_freeze(&stage.freeze, paths).map_err(|error| {
+                let key = match &error {
+                    FreezeError::Unmatched { pattern, .. } => {
+                        let mut targets = stage.freeze.iter();
+                        let index = targets.position(|target| target.as_str() == pattern);
+                        format!("stage.{name}.freeze.{}", index.unwrap_or(0))
+                    }
+                    _ => format!("stage.{name}.freeze"),
+                };
+                RecipeError::Freeze {
+                    origin: self.origin(&key),
+                    stage: name.to_owned(),
+                    error,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn from_node(mut root: Node) -> Result<Self, RecipeError> {
+        let origins = Origins::of(&root);
+        let place = root.origin.clone();
+        let [vision, projector, llm] =
+            Component::ALL.map(|component| take_options(&mut root, component));
+        let mut recipe = Self::deserialize(root).map_err(|failure| failure.into_error(&place))?;
+        recipe.vision.options = vision;
+        recipe.projector.options = projector;
+        recipe.llm.options = llm;
+        recipe.origins = origins;
+        check::check(&recipe)?;
+        Ok(recipe)
+    }
+}
+
+/// Takes the keys that are the plugin's out of a component's table.
+fn take_options(root: &mut Node, component: Component) -> Table {
+    let table = root
+        .table_mut()
+        .and_then(|root| root.get_mut(component.name()));
+    let Some(table) = table.and_then(Node::table_mut) else {
+        return Table::new();
+    };
+    let own = component::own_keys(component);
+    let all = std::mem::take(table).into_iter();
+    let (core, options): (Vec<_>, Vec<_>) = all.partition(|(key, _)| own.contains(&key.as_str()));
+    table.extend(core);
+    let options = options.into_iter();
+    options
+        .map(|(key, node)| (key, node.into_value()))
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! Ranges and references within a recipe.
+
+use super::error::RecipeError;
+use super::freeze::FreezeError;
+use super::stage::{Optimizer, Schedule, Stage};
+use super::{Component, Recipe};
+
+/// Checks what the types cannot say. The first fault is given.
+pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
+    let rule = Rule(recipe);
+    rule.holds(!recipe.name.is_empty(), "name", "must not be empty")?;
+    rule.at_least_one(recipe.max_tokens, "max_tokens")?;
+    check_stage_names(recipe)?;
+    for (name, stage) in &recipe.stage {
+        check_stage(recipe, name, stage)?;
+    }
+    if let Some(generation) = &recipe.llm.generation {
+        let key = |name| format!("llm.generation.{name}");
+        rule.positive_or_zero(generation.temperature, &key("temperature"))?;
+        let top_p = generation.top_p > 0.0 && generation.top_p <= 1.0;
+        rule.holds(top_p, &key("top_p"), "must be above 0 and at most 1")?;
+        rule.ratio(generation.min_p, &key("min_p"))?;
+        let penalty = generation.repetition_penalty;
+        rule.holds(penalty > 0.0, &key("repetition_penalty"), "must be above 0")?;
+        rule.at_least_one(generation.max_new_tokens, &key("max_new_tokens"))?;
+    }
+    if let Some(eval) = &recipe.eval {
+        rule.paths(&eval.data.conversations, "eval.data.conversations")?;
+        rule.at_least_one(eval.batch_size, "eval.batch_size")?;
+        rule.at_least_one(eval.max_new_tokens, "eval.max_new_tokens")?;
+    }
+    Ok(())
+}
+
+fn check_stage_names(recipe: &Recipe) -> Result<(), RecipeError> {
+    let allowed = || recipe.stage.keys().cloned().collect::<Vec<_>>();
+    for (index, name) in recipe.stages.iter().enumerate() {
+        let key = format!("stages.{index}");
+        if !recipe.stage.contains_key(name) {
+            return Err(RecipeError::UnknownStage {
+                origin: recipe.origins.at(&key),
+                name: name.clone(),
+                allowed: allowed(),
+            });
+        }
+        let is_first = !recipe.stages[..index].contains(name);
+        let message = format!("`{name}` is listed twice; give each run of it a table of its own");
+        Rule(recipe).holds(is_first, &key, &message)?;
+    }
+    for name in recipe.stage.keys() {
+        let key = format!("stage.{name}");
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        let message = "a stage's name consists of a-z, 0-9, `_` and `-`";
+        Rule(recipe).holds(
+            !name.is_empty() && name.chars().all(is_plain),
+            &key,
+            message,
+        )?;
+        if !recipe.stages.contains(name) {
+            return Err(RecipeError::UnlistedStage {
+                origin: recipe.origins.at(&key),
+                name: name.clone(),
+                listed: recipe.stages.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeError> {
+    let rule = Rule(recipe);
+    let key = |rest: &str| format!("stage.{name}.{rest}");
+    let is_frozen = |component: Component| {
+        let mut targets = stage.freeze.iter();
+        targets.any(|target| target.is_component() && target.component() == component)
+    };
+    if Component::ALL.into_iter().all(is_frozen) {
+        return Err(RecipeError::Freeze {
+            origin: recipe.origins.at(&key("freeze")),
+            stage: name.to_owned(),
+            error: FreezeError::Everything,
+        });
+    }
+
+    let both = stage.epochs.is_some() && stage.steps.is_some();
+    rule.holds(!both, &key("steps"), "state `epochs` or `steps`, not both")?;
+    if let Some(epochs) = stage.epochs {
+        let fine = epochs > 0.0 && epochs.is_finite();
+        rule.holds(fine, &key("epochs"), "must be above 0")?;
+    }
+    if let Some(steps) = stage.steps {
+        rule.at_least_one(steps, &key("steps"))?;
+    }
+    rule.at_least_one(stage.batch_size, &key("batch_size"))?;
+    let micro = stage.micro_batch_size();
+    rule.at_least_one(micro, &key("micro_batch_size"))?;
+    let message = format!(
+        "must be at most `batch_size`, which is {}",
+        stage.batch_size
+    );
+    rule.holds(
+        micro <= stage.batch_size,
+        &key("micro_batch_size"),
+        &message,
+    )?;
+    rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
+    rule.paths(&stage.data.conversations, &key("data.conversations"))?;
+    rule.at_least_one(stage.data.workers, &key("data.workers"))?;
+
+    let Optimizer::AdamW(adamw) = &stage.optimizer;
+    rule.positive_or_zero(adamw.learning_rate, &key("optimizer.learning_rate"))?;
+    rule.positive_or_zero(adamw.weight_decay, &key("optimizer.weight_decay"))?;
+    for (beta, name) in [(adamw.beta1, "beta1"), (adamw.beta2, "beta2")] {
+        let fine = (0.0..1.0).contains(&beta);
+        rule.holds(
+            fine,
+            &key(&format!("optimizer.{name}")),
+            "must be 0 or more and below 1",
+        )?;
+    }
+    rule.holds(
+        adamw.epsilon > 0.0,
+        &key("optimizer.epsilon"),
+        "must be above 0",
+    )?;
+
+    let warmup_ratio = match &stage.schedule {
+        Schedule::Cosine(cosine) => cosine.warmup_ratio,
+        Schedule::Constant(constant) => constant.warmup_ratio,
+    };
+    rule.ratio(warmup_ratio, &key("schedule.warmup_ratio"))
+}
+
+struct Rule<'r>(&'r Recipe);
+
+impl Rule<'_> {
+    fn holds(&self, holds: bool, key: &str, message: &str) -> Result<(), RecipeError> {
+        if holds {
+            return Ok(());
+        }
+        Err(RecipeError::Invalid {
+            origin: self.0.origins.at(key),
+            key: key.to_owned(),
+            message: message.to_owned(),
+        })
+    }
+
+    fn at_least_one(&self, number: usize, key: &str) -> Result<(), RecipeError> {
+        self.holds(number > 0, key, "must be 1 or more")
+    }
+
+    fn positive_or_zero(&self, number: f64, key: &str) -> Result<(), RecipeError> {
+        self.holds(
+            number >= 0.0 && number.is_finite(),
+            key,
+            "must be 0 or more",
+        )
+    }
+
+    fn ratio(&self, number: f64, key: &str) -> Result<(), RecipeError> {
+        self.holds(
+            (0.0..=1.0).contains(&number),
+            key,
+            "must be between 0 and 1",
+        )
+    }
+
+    fn paths(&self, paths: &[std::path::PathBuf], key: &str) -> Result<(), RecipeError> {
+        self.holds(!paths.is_empty(), key, "must name at least one file")
+    }
+}

@@ -1,0 +1,101 @@
+//! The three component tables: core's own keys, and beside them the options of the plugin chosen.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::data::Resize;
+use super::generation::GenerationConfig;
+use crate::plugin::Component;
+
+/// The encoder: `[vision]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VisionTable {
+    /// The plugin.
+    pub r#type: String,
+    /// Named sizes of the plugin; options stated beside it come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Pretrained weights: a folder or file, relative to the recipe, or a hub id. Without it the
+    /// weights start at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// How an image becomes the encoder's square.
+    #[serde(default)]
+    pub resize: Resize,
+    /// The plugin's options that are stated.
+    #[serde(flatten, skip_deserializing)]
+    #[schemars(skip)]
+    pub options: Table,
+}
+
+/// The projector: `[projector]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectorTable {
+    /// The plugin.
+    pub r#type: String,
+    /// Named options of the plugin; options stated beside it come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Trained weights: a folder or file, relative to the recipe, or a hub id. Without it the
+    /// weights start at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// The plugin's options that are stated.
+    #[serde(flatten, skip_deserializing)]
+    #[schemars(skip)]
+    pub options: Table,
+}
+
+/// The decoder: `[llm]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LlmTable {
+    /// The plugin.
+    pub r#type: String,
+    /// Named sizes of the plugin; options stated beside it come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Pretrained weights: a folder or file, relative to the recipe, or a hub id. Without it the
+    /// weights start at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// The tokenizer: a `tokenizer.json` or the folder that holds it, relative to the recipe.
+    /// Default: the folder of the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<PathBuf>,
+    /// Conversation template.
+    #[serde(default = "default_chat")]
+    pub chat: String,
+    /// How answers are drawn. Default: the generation config beside the weights, or else greedy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<GenerationConfig>,
+    /// The plugin's options that are stated.
+    #[serde(flatten, skip_deserializing)]
+    #[schemars(skip)]
+    pub options: Table,
+}
+
+fn default_chat() -> String {
+    "v1".to_owned()
+}
+
+/// The keys of a component's table that are not the plugin's.
+pub(super) const fn own_keys(component: Component) -> &'static [&'static str] {
+    match component {
+        Component::Vision => &["type", "preset", "weights", "resize"],
+        Component::Projector => &["type", "preset", "weights"],
+        Component::Llm => &[
+            "type",
+            "preset",
+            "weights",
+            "tokenizer",
+            "chat",
+            "generation",
+        ],
+    }
+}

@@ -1,0 +1,217 @@
+//! From tables to plugins: preset, stated options and the weights' own `config.json` become one
+//! checked config for each component.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::component::own_keys;
+use super::error::RecipeError;
+use super::{Component, Recipe};
+use crate::decoder::DecoderSpec;
+use crate::encoder::EncoderSpec;
+use crate::error::BuildError;
+use crate::plugin::{self, AnyDecoderConfig, AnyEncoderConfig, AnyProjectorConfig, PluginInfo};
+use crate::projector::ProjectorSpec;
+
+/// The three components of a recipe, checked and ready to build.
+#[derive(Debug)]
+pub struct Configured {
+    /// The encoder's options.
+    pub vision: Box<dyn AnyEncoderConfig>,
+    /// The encoder's sizes.
+    pub vision_spec: EncoderSpec,
+    /// The encoder's plugin.
+    pub vision_info: &'static PluginInfo,
+    /// The projector's options.
+    pub projector: Box<dyn AnyProjectorConfig>,
+    /// The projector's sizes.
+    pub projector_spec: ProjectorSpec,
+    /// The projector's plugin.
+    pub projector_info: &'static PluginInfo,
+    /// The decoder's options.
+    pub llm: Box<dyn AnyDecoderConfig>,
+    /// The decoder's sizes.
+    pub llm_spec: DecoderSpec,
+    /// The decoder's plugin.
+    pub llm_info: &'static PluginInfo,
+}
+
+impl Recipe {
+    /// Looks the plugins up and checks their options and how their sizes fit.
+    ///
+    /// Options are the preset's, then those stated. Where `weights` is a folder with a
+    /// `config.json`, it supplies what is still missing, and must agree with the rest.
+    ///
+    /// # Errors
+    /// A plugin, preset or option that does not exist, sizes that do not fit, or weights that
+    /// disagree; each with its place in the recipe.
+    pub fn configure(&self) -> Result<Configured, RecipeError> {
+        let at = |component: Component| move |error: BuildError| self.build_error(component, error);
+        let table = |component| ComponentTable::of(self, component);
+
+        let component = Component::Vision;
+        let entry = plugin::encoder(&self.vision.r#type).map_err(at(component))?;
+        let options = table(component).options(&entry.info)?;
+        let vision = entry.configure(options).map_err(at(component))?;
+        let vision_spec = vision.spec().map_err(at(component))?;
+        let vision_info = &entry.info;
+
+        let component = Component::Llm;
+        let entry = plugin::decoder(&self.llm.r#type).map_err(at(component))?;
+        let options = table(component).options(&entry.info)?;
+        let llm = entry.configure(options).map_err(at(component))?;
+        let llm_spec = llm.spec().map_err(at(component))?;
+        let llm_info = &entry.info;
+
+        let component = Component::Projector;
+        let entry = plugin::projector(&self.projector.r#type).map_err(at(component))?;
+        let options = table(component).options(&entry.info)?;
+        let projector = entry.configure(options).map_err(at(component))?;
+        let projector_spec = projector
+            .spec(&vision_spec, &llm_spec)
+            .map_err(at(component))?;
+        let projector_info = &entry.info;
+
+        Ok(Configured {
+            vision,
+            vision_spec,
+            vision_info,
+            projector,
+            projector_spec,
+            projector_info,
+            llm,
+            llm_spec,
+            llm_info,
+        })
+    }
+
+    /// An error of building `component`, with the place of the key it is about.
+    #[must_use]
+    pub fn build_error(&self, component: Component, error: BuildError) -> RecipeError {
+        let key = error.key().unwrap_or_default();
+        let origin = self.origin(&format!("{component}.{key}"));
+        RecipeError::Build { origin, error }
+    }
+}
+
+/// What the three tables have in common.
+struct ComponentTable<'r> {
+    recipe: &'r Recipe,
+    component: Component,
+    preset: Option<&'r str>,
+    weights: Option<&'r str>,
+    stated: &'r Table,
+}
+
+impl<'r> ComponentTable<'r> {
+    fn of(recipe: &'r Recipe, component: Component) -> Self {
+        let (preset, weights, stated) = match component {
+            Component::Vision => {
+                let table = &recipe.vision;
+                (&table.preset, &table.weights, &table.options)
+            }
+            Component::Projector => {
+                let table = &recipe.projector;
+                (&table.preset, &table.weights, &table.options)
+            }
+            Component::Llm => {
+                let table = &recipe.llm;
+                (&table.preset, &table.weights, &table.options)
+            }
+        };
+        Self {
+            recipe,
+            component,
+            preset: preset.as_deref(),
+            weights: weights.as_deref(),
+            stated,
+        }
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.component)
+    }
+
+    fn options(&self, info: &PluginInfo) -> Result<Table, RecipeError> {
+        self.check_keys(info)?;
+        let preset = self.preset.map(|name| info.preset(name)).transpose();
+        let preset = preset.map_err(|error| self.recipe.build_error(self.component, error))?;
+        let mut options = preset.unwrap_or_default();
+        options.extend(self.stated.clone());
+        self.supply_from_weights(info, &mut options)?;
+        Ok(options)
+    }
+
+    fn check_keys(&self, info: &PluginInfo) -> Result<(), RecipeError> {
+        let mut allowed = info.option_names();
+        let unknown = self.stated.keys().find(|key| !allowed.contains(key));
+        let Some(key) = unknown else { return Ok(()) };
+        let own = own_keys(self.component).iter().map(|&key| key.to_owned());
+        allowed.splice(0..0, own);
+        Err(RecipeError::UnknownKey {
+            origin: self.recipe.origin(&self.key(key)),
+            table: self.component.name().to_owned(),
+            key: key.clone(),
+            allowed,
+        })
+    }
+
+    fn supply_from_weights(
+        &self,
+        info: &PluginInfo,
+        options: &mut Table,
+    ) -> Result<(), RecipeError> {
+        let Some(path) = self
+            .weights
+            .map(|weights| Path::new(weights).join("config.json"))
+        else {
+            return Ok(());
+        };
+        if !path.is_file() {
+            return Ok(());
+        }
+        let failure = |message: String| RecipeError::WeightsConfig {
+            origin: self.recipe.origin(&self.key("weights")),
+            path: path.clone(),
+            message,
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
+        let config = serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+        let found = info
+            .from_hf(&config)
+            .map_err(|error| failure(error.to_string()))?;
+        for (key, value) in found {
+            match options.get(&key) {
+                None => drop(options.insert(key, value)),
+                Some(stated) if agree(stated, &value) => {}
+                Some(stated) => {
+                    let by_preset = !self.stated.contains_key(&key);
+                    let (place, stated_by) = match self.preset {
+                        Some(preset) if by_preset => ("preset", format!("preset `{preset}`")),
+                        _ => (key.as_str(), "the recipe".to_owned()),
+                    };
+                    return Err(RecipeError::Contradiction {
+                        origin: self.recipe.origin(&self.key(place)),
+                        key: self.key(&key),
+                        stated: stated.to_string(),
+                        stated_by,
+                        found: value.to_string(),
+                        path,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two files mean the same value, `1` and `1.0` included.
+fn agree(stated: &Value, found: &Value) -> bool {
+    let number = |value: &Value| value.as_float().or(value.as_integer().map(|i| i as f64));
+    match (number(stated), number(found)) {
+        // An f32 that went through another writer's decimal digits.
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(b.abs()),
+        _ => stated == found,
+    }
+}

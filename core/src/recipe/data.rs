@@ -1,0 +1,213 @@
+//! What a stage learns from and what a score is taken on.
+
+use std::fmt::{Display, Formatter};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use crate::image::Resize;
+pub use crate::tokens::ImagePosition;
+
+/// What one sample is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turns {
+    /// A whole conversation.
+    #[default]
+    Together,
+    /// Each question with its answer, and with the conversation's images.
+    Separate,
+}
+
+/// What is said of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataText {
+    /// The sample's `conversations`.
+    #[default]
+    Conversations,
+    /// The sample's `caption`, as the answer to its images alone.
+    Caption,
+}
+
+/// The data of a stage: `[stage.NAME.data]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataTable {
+    /// LLaVA `.json` files or WebDataset `.tar` shards, one or a list; a folder stands for the
+    /// shards in it. Relative to the recipe.
+    pub conversations: OneOrMany<PathBuf>,
+    /// The folder that image names are relative to. Shards bring their images. Relative to the
+    /// recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<PathBuf>,
+    /// Conversation template. Default: `llm.chat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
+    /// How an image becomes the encoder's square. Default: `vision.resize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
+    /// Where the images of a sample stand in its first question.
+    #[serde(default)]
+    pub image_position: ImagePosition,
+    /// Whether a sample is a whole conversation or one question with its answer.
+    #[serde(default)]
+    pub turns: Turns,
+    /// Which text of a sample is learned.
+    #[serde(default)]
+    pub text: DataText,
+    /// Threads that decode and resize images ahead of the step.
+    #[serde(default = "default_workers")]
+    pub workers: usize,
+}
+
+fn default_workers() -> usize {
+    2
+}
+
+/// Questions with known answers: `[eval.data]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvalData {
+    /// LLaVA `.json` files or WebDataset `.tar` shards, one or a list; a folder stands for the
+    /// shards in it. Relative to the recipe.
+    pub conversations: OneOrMany<PathBuf>,
+    /// The folder that image names are relative to. Shards bring their images. Relative to the
+    /// recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<PathBuf>,
+    /// Conversation template. Default: `llm.chat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
+    /// How an image becomes the encoder's square. Default: `vision.resize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
+}
+
+/// The score taken after each stage: `[eval]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvalTable {
+    /// The questions.
+    pub data: EvalData,
+    /// Questions answered at a time.
+    #[serde(default = "default_eval_batch_size")]
+    pub batch_size: usize,
+    /// Whether to score again with every image replaced by grey.
+    #[serde(default = "default_blind")]
+    pub blind: bool,
+    /// Longest answer, in tokens.
+    #[serde(default = "default_max_new_tokens")]
+    pub max_new_tokens: usize,
+    /// Questions shown in the report with image, answer and truth.
+    #[serde(default = "default_samples")]
+    pub samples: usize,
+}
+
+fn default_eval_batch_size() -> usize {
+    64
+}
+
+fn default_blind() -> bool {
+    true
+}
+
+fn default_max_new_tokens() -> usize {
+    16
+}
+
+fn default_samples() -> usize {
+    12
+}
+
+/// A list that may be written as its only item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneOrMany<T>(Vec<T>);
+
+impl<T> Deref for OneOrMany<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> From<Vec<T>> for OneOrMany<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self(items)
+    }
+}
+
+impl<'a, T> IntoIterator for &'a OneOrMany<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: Serialize> Serialize for OneOrMany<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0[..] {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
+    }
+}
+
+struct OneOrManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
+    type Value = OneOrMany<T>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("one path or an array of paths")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        T::deserialize(text.into_deserializer()).map(|one| OneOrMany(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(items)).map(OneOrMany)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("OneOrMany_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
+
+macro_rules! display_as_written {
+    ($($type:ty),*) => {$(
+        impl Display for $type {
+            fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+                self.serialize(f)
+            }
+        }
+    )*};
+}
+
+display_as_written!(Resize, ImagePosition, Turns);

@@ -1,0 +1,122 @@
+//! JSON Schema of a recipe file, with the options of the plugins that are linked in.
+
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::Recipe;
+use super::error::RecipeError;
+use super::origin::{Origin, Source};
+use crate::plugin::{self, Component, PluginInfo};
+
+impl Recipe {
+    /// The schema.
+    ///
+    /// It requires no key: a recipe that extends another states only its difference.
+    ///
+    /// # Errors
+    /// Two plugins of one component that share a name.
+    pub fn schema() -> Result<Schema, RecipeError> {
+        let plugins = plugin::list().map_err(|error| RecipeError::Build {
+            origin: Origin::new(&Source::Text.into(), "", 0),
+            error,
+        })?;
+        let mut schema = SchemaSettings::draft2020_12()
+            .into_generator()
+            .into_root_schema_for::<Self>()
+            .to_value();
+        schema["properties"]["extends"] = json!({
+            "type": "string",
+            "description": "A recipe that this one states the difference to: a file, relative to this one, or an embedded recipe's name.",
+        });
+        for component in Component::ALL {
+            let table = match component {
+                Component::Vision => "VisionTable",
+                Component::Projector => "ProjectorTable",
+                Component::Llm => "LlmTable",
+            };
+            let own = schema["$defs"][table].take();
+            let members = plugins.iter().filter(|info| info.component == component);
+            let choices: Vec<Value> = members.map(|info| choice(&own, info)).collect();
+            schema["$defs"][table] = json!({
+                "description": own["description"],
+                "type": "object",
+                "anyOf": choices,
+            });
+        }
+        as_difference(&mut schema);
+        Ok(Schema::try_from(schema).expect("an object is a schema"))
+    }
+}
+
+/// A component's table for one plugin: core's keys, then its options.
+fn choice(own: &Value, info: &PluginInfo) -> Value {
+    let plugin = info.schema().to_value();
+    let mut properties = own["properties"].as_object().cloned().unwrap_or_default();
+    properties.insert("type".to_owned(), json!({ "const": info.name }));
+    let presets = info.presets();
+    if presets.is_empty() {
+        properties.remove("preset");
+    } else if let Some(preset) = properties.get_mut("preset") {
+        let names: Vec<_> = presets.iter().map(|(name, _)| *name).collect();
+        *preset = json!({ "description": preset["description"], "enum": names });
+    }
+    let options = plugin["properties"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    for (name, mut option) in options {
+        inline(&mut option, &plugin["$defs"]);
+        properties.insert(name, option);
+    }
+    json!({
+        "title": info.name,
+        "description": plugin["description"],
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+/// Puts the plugin's definitions in place of references to them: two plugins may use one name.
+fn inline(value: &mut Value, definitions: &Value) {
+    if let Some(object) = value.as_object_mut() {
+        let reference = object.get("$ref").and_then(Value::as_str);
+        let name = reference.and_then(|path| path.strip_prefix("#/$defs/"));
+        if let Some(definition) = name.and_then(|name| definitions[name].as_object()).cloned() {
+            object.remove("$ref");
+            for (key, part) in definition {
+                object.entry(key).or_insert(part);
+            }
+        }
+    }
+    children(value, &mut |child| inline(child, definitions));
+}
+
+/// Makes the schema fit a difference: nothing is required, and a tagged table that leaves its
+/// `type` to the recipe it extends may be any of its alternatives.
+fn as_difference(value: &mut Value) {
+    if let Some(object) = value.as_object_mut() {
+        if object.get("required").is_some_and(Value::is_array) {
+            object.remove("required");
+        }
+        let is_tagged = |choices: &Value| choices[0]["properties"]["type"]["const"].is_string();
+        if let Some(choices) = object
+            .get("oneOf")
+            .filter(|choices| is_tagged(choices))
+            .cloned()
+        {
+            object.remove("oneOf");
+            object.insert("anyOf".to_owned(), choices);
+        }
+    }
+    children(value, &mut as_difference);
+}
+
+fn children(value: &mut Value, change: &mut dyn FnMut(&mut Value)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(change),
+        Value::Object(object) => object.values_mut().for_each(change),
+        _ => {}
+    }
+}

@@ -1,0 +1,210 @@
+//! A stage of training as a value: what is frozen, what is learned from, and how.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::data::DataTable;
+use super::freeze::FreezePattern;
+
+/// A stage of training: `[stage.NAME]`. It starts from what the stage before it left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Parts of the model that do not learn: components (`"vision"`), or dotted prefixes of
+    /// parameter paths (`"vision.layers.0..20"`, `"llm.layers.*.attention"`).
+    #[serde(default)]
+    pub freeze: Vec<FreezePattern>,
+    /// Passes over the data; a fraction stops within one. Default 1 unless `steps` is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0))]
+    pub epochs: Option<f64>,
+    /// Optimizer steps, in place of `epochs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub steps: Option<usize>,
+    /// Samples an optimizer step.
+    #[schemars(range(min = 1))]
+    pub batch_size: usize,
+    /// Samples a forward and backward pass; their gradients are accumulated. Default:
+    /// `batch_size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub micro_batch_size: Option<usize>,
+    /// Global gradient norm above which gradients are scaled down; 0 turns clipping off.
+    #[serde(default = "default_max_grad_norm")]
+    #[schemars(range(min = 0.0))]
+    pub max_grad_norm: f64,
+    /// The order of the samples.
+    #[serde(default)]
+    pub sampler: Sampler,
+    /// Whether to score after this stage, if the recipe has `[eval]`.
+    #[serde(default = "default_eval")]
+    pub eval: bool,
+    /// What is learned from.
+    pub data: DataTable,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// The learning rate over the steps. Default: cosine with a warm-up ratio of 0.03.
+    #[serde(default)]
+    pub schedule: Schedule,
+}
+
+fn default_max_grad_norm() -> f64 {
+    1.0
+}
+
+fn default_eval() -> bool {
+    true
+}
+
+/// How long a stage lasts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Length {
+    /// Passes over the data.
+    Epochs(f64),
+    /// Optimizer steps.
+    Steps(usize),
+}
+
+impl Stage {
+    /// How long it lasts.
+    #[must_use]
+    pub fn length(&self) -> Length {
+        match self.steps {
+            Some(steps) => Length::Steps(steps),
+            None => Length::Epochs(self.epochs.unwrap_or(1.0)),
+        }
+    }
+
+    /// Samples a forward and backward pass.
+    #[must_use]
+    pub fn micro_batch_size(&self) -> usize {
+        self.micro_batch_size.unwrap_or(self.batch_size)
+    }
+}
+
+/// The order of the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampler {
+    /// As they lie in the data.
+    Sequential,
+    /// Shuffled anew each epoch, from the recipe's seed.
+    #[default]
+    Shuffled,
+}
+
+/// The optimizer, by its `type`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Adam with decoupled weight decay (arXiv 1711.05101).
+    #[serde(rename = "adamw")]
+    AdamW(AdamW),
+}
+
+/// The options of `type = "adamw"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdamW {
+    /// The learning rate at its peak.
+    #[schemars(range(min = 0.0))]
+    pub learning_rate: f64,
+    /// Decoupled weight decay, a fraction of the weight times the learning rate.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub weight_decay: f64,
+    /// Decay of the mean of the gradient.
+    #[serde(default = "default_beta1")]
+    pub beta1: f64,
+    /// Decay of the mean of its square.
+    #[serde(default = "default_beta2")]
+    pub beta2: f64,
+    /// Added to the root in the denominator.
+    #[serde(default = "default_epsilon")]
+    pub epsilon: f64,
+}
+
+// PyTorch's defaults, which LLaVA trains with.
+fn default_beta1() -> f64 {
+    0.9
+}
+
+fn default_beta2() -> f64 {
+    0.999
+}
+
+fn default_epsilon() -> f64 {
+    1e-8
+}
+
+/// The learning rate over the steps, by its `type`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Linear warm-up, then half a cosine down to 0.
+    Cosine(Cosine),
+    /// Linear warm-up, then the peak to the end.
+    Constant(Constant),
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::Cosine(Cosine {
+            warmup_ratio: default_warmup_ratio(),
+        })
+    }
+}
+
+/// The options of `type = "cosine"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cosine {
+    /// Share of the steps, rounded up, in which the rate rises from 0.
+    #[serde(default = "default_warmup_ratio")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub warmup_ratio: f64,
+}
+
+// LLaVA's, in both stages.
+fn default_warmup_ratio() -> f64 {
+    0.03
+}
+
+/// The options of `type = "constant"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Constant {
+    /// Share of the steps, rounded up, in which the rate rises from 0.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub warmup_ratio: f64,
+}
+
+/// [`Optimizer`] as the recipe's deserializer reads a tagged table: as a plain enum.
+#[derive(Deserialize)]
+#[serde(remote = "Optimizer", rename_all = "kebab-case")]
+enum OptimizerByType {
+    #[serde(rename = "adamw")]
+    AdamW(AdamW),
+}
+
+impl<'de> Deserialize<'de> for Optimizer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        OptimizerByType::deserialize(deserializer)
+    }
+}
+
+/// [`Schedule`] likewise.
+#[derive(Deserialize)]
+#[serde(remote = "Schedule", rename_all = "kebab-case")]
+enum ScheduleByType {
+    Cosine(Cosine),
+    Constant(Constant),
+}
+
+impl<'de> Deserialize<'de> for Schedule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ScheduleByType::deserialize(deserializer)
+    }
+}

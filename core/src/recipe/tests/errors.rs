@@ -1,0 +1,176 @@
+//! Every message names the place, what is allowed and the nearest name.
+
+use super::super::Recipe;
+use super::TOY;
+
+/// The message about [`TOY`] with `from` replaced by `to`.
+fn message(from: &str, to: &str) -> String {
+    assert!(TOY.contains(from), "{from}");
+    let recipe = Recipe::parse(&TOY.replace(from, to));
+    let configured = recipe.and_then(|recipe| recipe.configure());
+    configured.expect_err("the recipe is wrong").to_string()
+}
+
+#[test]
+fn unknown_keys() {
+    assert_eq!(
+        message("batch_size = 4", "batchsize = 4"),
+        "<recipe>:17:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
+         batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, schedule \
+         (did you mean `batch_size`?)"
+    );
+    assert!(message("images =", "imgaes =").starts_with(
+        "<recipe>:16:40: [stage.align.data] has no key `imgaes`; its keys are: conversations, \
+         images,"
+    ));
+    assert_eq!(
+        message("learning_rate = 1e-3", "learning_rat = 1e-3"),
+        "<recipe>:18:33: [stage.align.optimizer] has no key `learning_rat`; its keys are: \
+         learning_rate, weight_decay, beta1, beta2, epsilon (did you mean `learning_rate`?)"
+    );
+    assert!(
+        message("stages =", "stage_order = []\nstages =")
+            .starts_with("<recipe>:2:1: the recipe has no key `stage_order`; its keys are: name,")
+    );
+    assert_eq!(
+        message("preset = \"small\"", "rezise = \"pad\""),
+        "<recipe>:6:1: [vision] has no key `rezise`; its keys are: type, preset, weights, resize, \
+         image_size, layer, patch_size (did you mean `resize`?)"
+    );
+}
+
+#[test]
+fn missing_keys() {
+    assert_eq!(
+        message("batch_size = 4\n", ""),
+        "<recipe>:14:8: [stage.align] must state `batch_size`"
+    );
+    assert_eq!(
+        message("type = \"adamw\", ", ""),
+        "<recipe>:18:1: [stage.align.optimizer] must state `type`"
+    );
+    assert_eq!(
+        message("name = \"toy\"\n", ""),
+        "<recipe>:1:1: the recipe must state `name`"
+    );
+}
+
+#[test]
+fn values_of_the_wrong_kind() {
+    assert_eq!(
+        message("batch_size = 4", "batch_size = \"four\""),
+        "<recipe>:17:1: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
+         text \"four\""
+    );
+    assert_eq!(
+        message("batch_size = 4", "batch_size = -4"),
+        "<recipe>:17:1: `stage.align.batch_size`: expected a whole number of 0 or more, found -4"
+    );
+    assert_eq!(
+        message("\"chat.json\"", "[\"a.json\", 3]"),
+        "<recipe>:16:37: `stage.align.data.conversations.1`: expected a path, found 3"
+    );
+    assert_eq!(
+        message("batch_size = 4", "batch_size = 4\ndata.turns = \"x\"")
+            .split(": ")
+            .next(),
+        Some("<recipe>:18:1")
+    );
+}
+
+#[test]
+fn words_that_are_not_among_the_allowed() {
+    assert_eq!(
+        message("preset", "resize = \"crob\"\npreset"),
+        "<recipe>:6:1: `vision.resize` is `crob`; it must be one of: crop, pad (did you mean \
+         `crop`?)"
+    );
+    assert_eq!(
+        message("\"adamw\"", "\"adam\""),
+        "<recipe>:18:15: `stage.align.optimizer.type` is `adam`; it must be one of: adamw (did \
+         you mean `adamw`?)"
+    );
+}
+
+#[test]
+fn values_out_of_range() {
+    assert_eq!(
+        message("batch_size = 4", "batch_size = 4\nmicro_batch_size = 8"),
+        "<recipe>:18:1: `stage.align.micro_batch_size`: must be at most `batch_size`, which is 4"
+    );
+    assert_eq!(
+        message("batch_size = 4", "batch_size = 4\nepochs = 1\nsteps = 3"),
+        "<recipe>:19:1: `stage.align.steps`: state `epochs` or `steps`, not both"
+    );
+    assert_eq!(
+        message("1e-3", "nan"),
+        "<recipe>:18:33: `stage.align.optimizer.learning_rate`: must be 0 or more"
+    );
+    assert_eq!(
+        message("[llm]", "[llm.generation]\ntop_p = 0\n[llm]"),
+        "<recipe>:12:1: `llm.generation.top_p`: must be above 0 and at most 1"
+    );
+}
+
+#[test]
+fn stages_and_their_tables_name_each_other() {
+    assert_eq!(
+        message("[\"align\"]", "[\"algin\"]"),
+        "<recipe>:2:11: `stages` lists `algin`, which has no table [stage.algin]; there are: \
+         align (did you mean `align`?)"
+    );
+    assert_eq!(
+        message("[\"align\"]", "[]"),
+        "<recipe>:14:8: [stage.align] is not listed in `stages`, which has: none; add it there or \
+         remove the table"
+    );
+    assert!(message("[\"align\"]", "[\"align\", \"align\"]").contains("`align` is listed twice"));
+}
+
+#[test]
+fn freeze_targets() {
+    assert_eq!(
+        message("\"llm\"]", "\"lm\"]"),
+        "<recipe>:15:21: `stage.align.freeze.1`: `lm`: it must begin with one of: vision, \
+         projector, llm (did you mean `llm`?)"
+    );
+    assert_eq!(
+        message("\"llm\"]", "\"llm\", \"projector\"]"),
+        "<recipe>:15:1: `freeze` of stage `align`: every parameter is frozen, so the stage would \
+         learn nothing; leave out a target"
+    );
+    let recipe = Recipe::parse(&TOY.replace("\"llm\"]", "\"llm.embed\"]")).unwrap();
+    let paths = ["vision.a.weight", "llm.embed_tokens.weight"].map(str::to_owned);
+    assert_eq!(
+        recipe.check_freeze(&paths).unwrap_err().to_string(),
+        "<recipe>:15:21: `freeze` of stage `align`: `llm.embed` matches no parameter; there are: \
+         llm.embed_tokens"
+    );
+}
+
+#[test]
+fn plugins_presets_and_sizes() {
+    assert_eq!(
+        message("toy-eye", "toy-eya"),
+        "<recipe>:5:1: no vision plugin is called `toy-eya`; there are: toy-eye (did you mean \
+         `toy-eye`?)"
+    );
+    assert_eq!(
+        message("\"small\"", "\"smal\""),
+        "<recipe>:6:1: `toy-eye` has no preset `smal`; there are: small, large (did you mean \
+         `small`?)"
+    );
+    assert_eq!(
+        message("preset = \"small\"", "preset = \"small\"\npatch_size = 5"),
+        "<recipe>:7:1: `patch_size` of `toy-eye`: must divide `image_size`, which is 16"
+    );
+    assert!(
+        message("hidden_size = 8", "hidden_size = \"8\"")
+            .starts_with("<recipe>:13:1: `toy-tongue`: invalid type: string")
+    );
+}
+
+#[test]
+fn text_that_is_no_toml() {
+    assert!(message("[\"align\"]", "[\"align\"").starts_with("<recipe>:"));
+}

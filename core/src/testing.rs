@@ -1,0 +1,103 @@
+//! Checks that every plugin must pass, for its author to run, and comparison with reference values.
+//!
+//! ```ignore
+//! #[test]
+//! fn keeps_the_contract() {
+//!     menagerie_core::testing::check_encoder("acme");
+//! }
+//! ```
+//!
+//! A check panics with what does not hold, as an assertion does.
+
+mod decoder;
+mod encoder;
+mod projector;
+mod reference;
+
+pub use decoder::check_decoder;
+pub use encoder::check_encoder;
+pub use projector::check_projector;
+pub use reference::{Reference, assert_close};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Distribution, Tensor};
+
+use crate::checkpoint::Checkpoint;
+use crate::parameters::{draw, parameters};
+use crate::plugin::{self, Component};
+use crate::weights::{self, Shards};
+
+/// Runs the checks of every plugin linked in.
+///
+/// # Panics
+/// If a plugin breaks its contract, or two share a name.
+pub fn check_all() {
+    for info in plugin::list().expect("plugins have names of their own") {
+        match info.component {
+            Component::Vision => check_encoder(info.name),
+            Component::Projector => check_projector(info.name),
+            Component::Llm => check_decoder(info.name),
+        }
+    }
+}
+
+/// Weights that are all different from zero and one, so that a mistake shows.
+fn widened<M: Module>(module: M) -> M {
+    struct Widen;
+
+    impl ModuleMapper for Widen {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| {
+                let noise = tensor.random_like(Distribution::Normal(0.0, 0.2));
+                tensor + noise
+            })
+        }
+    }
+
+    draw(&module, 1);
+    module.map(&mut Widen)
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+}
+
+/// Saved and loaded again, under its first spelling, a module holds the same values; no two of its
+/// parameters share a key.
+fn check_round_trip<M: Module>(name: &str, module: &M, fresh: M, checkpoint: &Checkpoint) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("model.safetensors");
+    weights::save(module, name, checkpoint, &file)
+        .unwrap_or_else(|error| panic!("`{name}` cannot be saved: {error}"));
+    let shards = Shards::open(&file).expect("what was saved can be opened");
+    let names = shards.names().count();
+    let wanted = parameters(module).len();
+    assert_eq!(
+        names, wanted,
+        "`{name}`: {wanted} parameters went into {names} tensors; two share a key"
+    );
+    let (loaded, report) = weights::load(fresh, name, checkpoint, &shards, DType::F32)
+        .unwrap_or_else(|error| panic!("`{name}` cannot load what it saved: {error}"));
+    assert_eq!(report.loaded, wanted);
+    for (before, after) in values(module).into_iter().zip(values(&loaded)) {
+        assert_eq!(
+            before, after,
+            "`{name}`: a parameter changed between saving and loading"
+        );
+    }
+}
+
+fn values<M: Module>(module: &M) -> Vec<Vec<f32>> {
+    struct Values(Vec<Vec<f32>>);
+
+    impl burn::module::ModuleVisitor for Values {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let values = param.val().without_autodiff().try_to_vec_as::<f32>();
+            self.0.push(values.expect("a parameter's values"));
+        }
+    }
+
+    let mut values = Values(Vec::new());
+    module.visit(&mut values);
+    values.0
+}

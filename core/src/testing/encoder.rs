@@ -1,0 +1,57 @@
+//! What every encoder must do.
+
+use burn::tensor::Device;
+
+use super::{assert_close, check_round_trip, random, widened};
+use crate::encoder::Encoder;
+use crate::plugin;
+
+/// Checks the registered encoder `name` at its tiny size: the spec states its output, a batch is
+/// the sum of its images, options and weights survive being written and read.
+///
+/// # Panics
+/// If something does not hold.
+pub fn check_encoder(name: &str) {
+    let plugin = plugin::encoder(name).unwrap_or_else(|error| panic!("{error}"));
+    let config = plugin
+        .configure(plugin.info.tiny())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let again = plugin
+        .configure(config.options())
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        again.options(),
+        config.options(),
+        "`{name}`: its options change when they are written and read"
+    );
+
+    let spec = config.spec().unwrap_or_else(|error| panic!("{error}"));
+    let device = Device::flex();
+    let build = || {
+        config
+            .init(&device)
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    let module = widened(build());
+    let pixels = random([2, 3, spec.image_size, spec.image_size]);
+    let features = module.forward(pixels.clone());
+    assert_eq!(
+        features.dims(),
+        [2, spec.tokens, spec.feature_size],
+        "`{name}`: its output is not what its spec states"
+    );
+    if let Some([rows, columns]) = spec.grid {
+        let patches = spec.tokens - usize::from(spec.has_class_token);
+        assert_eq!(
+            rows * columns,
+            patches,
+            "`{name}`: its grid is not its tokens"
+        );
+    }
+    for image in 0..2 {
+        let alone = module.forward(pixels.clone().narrow(0, image, 1));
+        let what = format!("`{name}`: an image's features depend on the batch around it");
+        assert_close(&what, features.clone().narrow(0, image, 1), alone, 1e-4);
+    }
+    check_round_trip(name, &module, build(), &config.checkpoint());
+}

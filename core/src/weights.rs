@@ -1,0 +1,141 @@
+//! Weights on disk: safetensors files in the published layouts of the components.
+//!
+//! A parameter is found by the component's table of names (see [`crate::checkpoint`]). Every
+//! parameter must be there with its shape, and every tensor of the file must be wanted: nothing is
+//! left random, and nothing is left unread, without an error.
+
+mod load;
+mod report;
+mod save;
+mod shards;
+mod transpose;
+
+pub use load::load;
+pub use report::LoadReport;
+pub use save::save;
+pub use shards::{Shards, TensorEntry};
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Weights that cannot be read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WeightError {
+    /// No such file or folder.
+    #[error("no weights at `{path}`: {problem}")]
+    NotFound {
+        /// Where they were looked for.
+        path: PathBuf,
+        /// What was looked for, and what to do.
+        problem: String,
+    },
+
+    /// The file cannot be read or written.
+    #[error("`{path}`: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
+    /// The file is not what it claims to be.
+    #[error("`{path}` is not a valid safetensors file: {problem}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// Two shards hold the same tensor.
+    #[error("the tensor `{key}` is in both `{first}` and `{second}`")]
+    Twice {
+        /// The tensor's name.
+        key: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+
+    /// Parameters that the files do not hold.
+    #[error("{} of the {wanted} tensors of `{component}` are not in `{path}`:{}", .missing.len(), lines(.missing))]
+    Missing {
+        /// The component that is loaded.
+        component: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// How many tensors the component wants.
+        wanted: usize,
+        /// The keys looked for.
+        missing: Vec<String>,
+    },
+
+    /// Tensors that no parameter takes.
+    #[error(
+        "`{path}` holds {} tensors that `{component}` does not want, so the recipe's sizes are not the file's:{}",
+        .left_over.len(), lines(.left_over)
+    )]
+    LeftOver {
+        /// The component that is loaded.
+        component: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// The keys nobody takes.
+        left_over: Vec<String>,
+    },
+
+    /// A tensor of another shape.
+    #[error("`{key}` in `{path}` has shape {found:?}; `{component}` wants {expected:?}")]
+    Shape {
+        /// The component that is loaded.
+        component: String,
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        key: String,
+        /// The parameter's shape, as the file should state it.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+
+    /// A tensor whose numbers are not floats.
+    #[error("`{key}` in `{path}` holds {dtype}; weights are f64, f32, f16 or bf16")]
+    Dtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        key: String,
+        /// The dtype in the file.
+        dtype: String,
+    },
+
+    /// A parameter without a line in the component's table of names: a plugin's mistake.
+    #[error(
+        "the plugin `{component}` states no checkpoint name for its parameter `{parameter}`; add it to its table of tensor names"
+    )]
+    Unnamed {
+        /// The component.
+        component: String,
+        /// Path of the parameter.
+        parameter: String,
+    },
+}
+
+/// The first few names of a long list, a line each.
+fn lines(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: String = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("\n  {name}"))
+        .collect();
+    if names.len() > SHOWN {
+        text.push_str(&format!("\n  … and {} more", names.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,222 @@
+//! Filling a module from files.
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Tensor, TensorData};
+
+use super::transpose::transpose;
+use super::{LoadReport, Shards, WeightError};
+use crate::checkpoint::{Checkpoint, Spelling, Storage};
+use crate::parameters::{ParameterInfo, PathStack, parameters};
+
+/// Loads every parameter of `module` from `shards`, cast to `dtype`.
+///
+/// `component` names the module in errors.
+///
+/// # Errors
+/// A parameter that is missing or has another shape, a tensor that nobody wants, a file that
+/// cannot be read.
+pub fn load<M: Module>(
+    module: M,
+    component: &str,
+    checkpoint: &Checkpoint,
+    shards: &Shards,
+    dtype: DType,
+) -> Result<(M, LoadReport), WeightError> {
+    let wanted = parameters(&module);
+    let spelling = best_spelling(checkpoint, &wanted, shards);
+    let plan = Plan {
+        component,
+        spelling,
+        shards,
+    };
+    let keys = plan.keys(&wanted)?;
+    let (ignored, elsewhere) = plan.left_over(checkpoint, &keys)?;
+    let mut filler = Filler {
+        plan,
+        dtype,
+        path: PathStack::default(),
+        loaded: 0,
+        parameters: 0,
+        cast: 0,
+        error: None,
+    };
+    let module = module.map(&mut filler);
+    if let Some(error) = filler.error {
+        return Err(error);
+    }
+    let report = LoadReport {
+        path: shards.path().to_owned(),
+        prefix: spelling.prefix,
+        loaded: filler.loaded,
+        parameters: filler.parameters,
+        cast: filler.cast,
+        ignored,
+        elsewhere,
+    };
+    Ok((module, report))
+}
+
+/// The spelling under which the files hold most of the parameters.
+fn best_spelling<'c>(
+    checkpoint: &'c Checkpoint,
+    wanted: &[ParameterInfo],
+    shards: &Shards,
+) -> &'c Spelling {
+    let held = |spelling: &Spelling| {
+        let keys = wanted
+            .iter()
+            .filter_map(|parameter| spelling.key(&parameter.path));
+        keys.filter(|(key, _)| shards.get(key).is_some()).count()
+    };
+    let mut spellings = checkpoint.spellings.iter();
+    let first = spellings
+        .next()
+        .expect("a checkpoint states at least one spelling");
+    spellings.fold(
+        first,
+        |best, next| if held(next) > held(best) { next } else { best },
+    )
+}
+
+#[derive(Clone, Copy)]
+struct Plan<'a> {
+    component: &'a str,
+    spelling: &'a Spelling,
+    shards: &'a Shards,
+}
+
+impl Plan<'_> {
+    fn key(&self, path: &str) -> Result<(String, Storage), WeightError> {
+        self.spelling.key(path).ok_or_else(|| WeightError::Unnamed {
+            component: self.component.to_owned(),
+            parameter: path.to_owned(),
+        })
+    }
+
+    /// The key of every parameter, all of them present.
+    fn keys(&self, wanted: &[ParameterInfo]) -> Result<Vec<String>, WeightError> {
+        let keys = wanted
+            .iter()
+            .map(|parameter| Ok(self.key(&parameter.path)?.0));
+        let keys = keys.collect::<Result<Vec<_>, WeightError>>()?;
+        let absent = keys.iter().filter(|key| self.shards.get(key).is_none());
+        let missing: Vec<String> = absent.cloned().collect();
+        if missing.is_empty() {
+            return Ok(keys);
+        }
+        Err(WeightError::Missing {
+            component: self.component.to_owned(),
+            path: self.shards.path().to_owned(),
+            wanted: wanted.len(),
+            missing,
+        })
+    }
+
+    /// Sorts the tensors that no parameter takes into ignored ones and ones that lie elsewhere.
+    fn left_over(
+        &self,
+        checkpoint: &Checkpoint,
+        keys: &[String],
+    ) -> Result<(Vec<String>, usize), WeightError> {
+        let taken: std::collections::HashSet<&str> = keys.iter().map(String::as_str).collect();
+        let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), 0);
+        for name in self.shards.names().filter(|name| !taken.contains(name)) {
+            let known = checkpoint.ignores(name);
+            match name.strip_prefix(self.spelling.prefix) {
+                Some(key) if known || checkpoint.ignores(key) => ignored.push(name.to_owned()),
+                Some(_) => left_over.push(name.to_owned()),
+                None if known => ignored.push(name.to_owned()),
+                None => elsewhere += 1,
+            }
+        }
+        if left_over.is_empty() {
+            return Ok((ignored, elsewhere));
+        }
+        Err(WeightError::LeftOver {
+            component: self.component.to_owned(),
+            path: self.shards.path().to_owned(),
+            left_over,
+        })
+    }
+
+    /// The bytes of the parameter at `path`, as it lies in the module.
+    fn read(&self, path: &str, shape: &[usize]) -> Result<TensorData, WeightError> {
+        let (key, storage) = self.key(path)?;
+        let entry = self
+            .shards
+            .get(&key)
+            .expect("every key was looked up before");
+        let stored: Vec<usize> = match storage {
+            Storage::AsIs => shape.to_vec(),
+            Storage::Transposed => shape.iter().rev().copied().collect(),
+        };
+        if entry.shape != stored {
+            return Err(WeightError::Shape {
+                component: self.component.to_owned(),
+                path: entry.file().to_owned(),
+                key,
+                expected: stored,
+                found: entry.shape.clone(),
+            });
+        }
+        let not_float = |dtype| WeightError::Dtype {
+            path: entry.file().to_owned(),
+            key: key.clone(),
+            dtype,
+        };
+        let dtype = entry.dtype().map_err(not_float)?;
+        if !dtype.is_float() {
+            return Err(not_float(dtype.name().to_owned()));
+        }
+        let bytes = entry.read()?;
+        let bytes = match (storage, stored.as_slice()) {
+            (Storage::Transposed, &[rows, columns]) => {
+                transpose(&bytes, rows, columns, dtype.size())
+            }
+            _ => bytes,
+        };
+        Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
+    }
+}
+
+struct Filler<'a> {
+    plan: Plan<'a>,
+    dtype: DType,
+    path: PathStack,
+    loaded: usize,
+    parameters: usize,
+    cast: usize,
+    error: Option<WeightError>,
+}
+
+impl ModuleMapper for Filler<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.error.is_some() {
+            return param;
+        }
+        let shape = param.lazy_shape();
+        match self.plan.read(&self.path.join(), shape.as_slice()) {
+            Ok(data) => {
+                self.loaded += 1;
+                self.parameters += shape.num_elements();
+                self.cast += usize::from(data.dtype() != self.dtype);
+                let device = param.lazy_device();
+                let tensor = Tensor::from_data(data, (&device, self.dtype));
+                let id = param.id;
+                param.transform_for_load(tensor, id)
+            }
+            Err(error) => {
+                self.error = Some(error);
+                param
+            }
+        }
+    }
+}

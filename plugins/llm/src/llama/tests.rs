@@ -1,0 +1,132 @@
+//! LLaMA against values that transformers stored.
+
+use burn::tensor::DType;
+use menagerie_core::Rows;
+use menagerie_core::testing::{Reference, assert_close, check_decoder};
+use menagerie_core::weights::{self, Shards};
+
+use super::*;
+
+/// f32 against f64 differs by 4e-6 here, a wrong epsilon by 6.5e-5.
+const TOLERANCE: f64 = 3e-5;
+
+fn fixture(name: &str) -> (Llama, Reference) {
+    let folder = format!("{}/../../tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(format!("{folder}/config.json")).expect("config.json");
+    let hf = serde_json::from_str(&text).expect("JSON");
+    let options = LlamaConfig::from_hf(&hf).expect("options");
+    let config: LlamaConfig = toml::Value::Table(options).try_into().expect("a config");
+    let module = DecoderConfig::init(&config, &Device::flex()).expect("a module");
+    let shards = Shards::open(folder.as_ref()).expect("weights");
+    let checkpoint = DecoderConfig::checkpoint(&config);
+    let loaded = weights::load(module, "llama", &checkpoint, &shards, DType::F32);
+    let reference = Reference::open(format!("{folder}/expected.safetensors"));
+    (loaded.expect("all weights").0, reference)
+}
+
+#[test]
+fn every_block_equals_transformers() {
+    let (llama, reference) = fixture("llama");
+    let expect = |what: &str, actual: Tensor<3>| {
+        assert_close(what, actual, reference.tensor(what), TOLERANCE);
+    };
+    let mut context = Context::new(&Rows::padded_right(&[11, 11]), &Device::flex());
+    let mut hidden = llama.embed(reference.integers("input_ids"));
+    expect("embeds", hidden.clone());
+    let rotary = Rotary::new(
+        context.positions(),
+        llama.head_dim,
+        llama.rope_theta,
+        DType::F32,
+    );
+    for (index, block) in llama.layers.iter().enumerate() {
+        let at = |what: &str| format!("block.{index}.{what}");
+        expect(&format!("hidden_states.{index}"), hidden.clone());
+        let normed = block.input_layernorm.forward(hidden.clone());
+        expect(&at("input_layernorm"), normed.clone());
+        let (query, key) = block.attention.queries_and_keys(&normed, &rotary);
+        assert_close(
+            "queries",
+            query,
+            reference.tensor(&at("query_rotated")),
+            TOLERANCE,
+        );
+        assert_close("keys", key, reference.tensor(&at("key_rotated")), TOLERANCE);
+        let attended = block
+            .attention
+            .forward(normed, &rotary, index, &mut context);
+        expect(&at("attention"), attended.clone());
+        let middle = block
+            .post_attention_layernorm
+            .forward(hidden.clone() + attended);
+        expect(&at("mlp"), block.mlp.forward(middle));
+        hidden = block.forward(hidden, &rotary, index, &mut context);
+    }
+    expect("hidden_states.3", hidden.clone());
+    let last = llama.norm.forward(hidden);
+    expect("last_hidden", last.clone());
+    expect("logits", llama.logits(last));
+}
+
+#[test]
+fn rows_of_different_lengths_equal_transformers() {
+    let (llama, reference) = fixture("llama");
+    let mut context = Context::new(&Rows::padded_left(&[9, 5, 1]), &Device::flex());
+    let embeds = llama.embed(reference.integers("padded.input_ids"));
+    let logits = llama.logits(llama.forward(embeds, &mut context));
+    let expected: Tensor<3> = reference.tensor("padded.logits");
+    for (row, length) in [9, 5, 1].into_iter().enumerate() {
+        let real = |all: Tensor<3>| all.narrow(0, row, 1).narrow(1, 9 - length, length);
+        assert_close(
+            "padded logits",
+            real(logits.clone()),
+            real(expected.clone()),
+            TOLERANCE,
+        );
+    }
+}
+
+#[test]
+fn a_tied_head_equals_transformers() {
+    let (llama, reference) = fixture("llama-tied");
+    let mut context = Context::new(&Rows::padded_right(&[11, 11]), &Device::flex());
+    let hidden = llama.forward(llama.embed(reference.integers("input_ids")), &mut context);
+    assert_close(
+        "logits",
+        llama.logits(hidden),
+        reference.tensor("logits"),
+        1e-4,
+    );
+}
+
+#[test]
+fn published_sizes_have_their_published_number_of_parameters() {
+    for (name, config) in LlamaConfig::presets() {
+        let module = DecoderConfig::init(&config, &Device::flex()).expect("a module");
+        let expected = match name {
+            "vicuna-7b" => 6_738_415_616,
+            _ => 13_015_864_320,
+        };
+        assert_eq!(Module::num_params(&module), expected, "{name}");
+    }
+}
+
+#[test]
+fn keeps_the_contract() {
+    check_decoder("llama");
+}
+
+#[test]
+fn heads_that_do_not_divide_are_an_error() {
+    let config = LlamaConfig {
+        num_kv_heads: Some(5),
+        ..LlamaConfig::tiny()
+    };
+    let message = DecoderConfig::spec(&config)
+        .expect_err("an error")
+        .to_string();
+    assert_eq!(
+        message,
+        "`num_heads` of `llama`: 6 is no multiple of num_kv_heads = 5"
+    );
+}

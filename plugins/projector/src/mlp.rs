@@ -1,0 +1,109 @@
+//! `mlp`: the multi-layer projector of LLaVA-1.5 (arXiv 2310.03744, section 3.2).
+
+use burn::module::Module;
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Tensor};
+use menagerie_core::nn::Linear;
+use menagerie_core::{
+    BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
+    TensorName,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `depth` linear maps with GELU (the error function's) between them; LLaVA-1.5's `mlp2x_gelu` is
+/// depth 2 (arXiv 2310.03744).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Linear layers, at least 1.
+    #[serde(default = "default_depth")]
+    pub depth: usize,
+}
+
+fn default_depth() -> usize {
+    2
+}
+
+impl MlpConfig {
+    fn check(&self) -> Result<(), BuildError> {
+        if self.depth == 0 {
+            return Err(BuildError::invalid(
+                Self::NAME,
+                "depth",
+                "must be at least 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl ProjectorConfig for MlpConfig {
+    type Projector = MlpProjector;
+    const NAME: &'static str = "mlp";
+
+    fn tiny() -> Self {
+        Self { depth: 3 }
+    }
+
+    fn spec(&self, vision: &EncoderSpec, _llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError> {
+        self.check()?;
+        Ok(ProjectorSpec {
+            visual_tokens: vision.tokens,
+        })
+    }
+
+    fn init(
+        &self,
+        vision: &EncoderSpec,
+        llm: &DecoderSpec,
+        device: &Device,
+    ) -> Result<MlpProjector, BuildError> {
+        self.check()?;
+        let layer = |index: usize| {
+            let input = if index == 0 {
+                vision.feature_size
+            } else {
+                llm.hidden_size
+            };
+            Linear::new(input, llm.hidden_size, true, device)
+        };
+        Ok(MlpProjector {
+            layers: (0..self.depth).map(layer).collect(),
+        })
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        // The original's `nn.Sequential` counts the GELUs too, so its layer `n` is entry `2 n`.
+        let names = |key: &dyn Fn(usize) -> String| -> Vec<TensorName> {
+            let layers = 0..self.depth;
+            layers
+                .flat_map(|n| TensorName::linear(&format!("layers.{n}"), &key(n)))
+                .collect()
+        };
+        let original = names(&|n| (2 * n).to_string());
+        let hf = names(&|n| format!("linear_{}", n + 1));
+        let prefixes = ["", "mm_projector.", "model.mm_projector."];
+        let mut checkpoint = Checkpoint::with_prefixes(&prefixes, &original, &[]);
+        let prefixes = ["", "multi_modal_projector.", "model.multi_modal_projector."];
+        let hf = Checkpoint::with_prefixes(&prefixes, &hf, &[]);
+        checkpoint.spellings.extend(hf.spellings);
+        checkpoint
+    }
+}
+
+menagerie_core::register_projector!(MlpConfig);
+
+/// `linear(gelu(linear(…)))` for every token.
+#[derive(Module, Debug)]
+pub struct MlpProjector {
+    layers: Vec<Linear>,
+}
+
+impl Projector for MlpProjector {
+    fn forward(&self, features: Tensor<3>) -> Tensor<3> {
+        let mut layers = self.layers.iter();
+        let first = layers.next().expect("a depth of at least 1");
+        layers.fold(first.forward(features), |x, layer| layer.forward(gelu(x)))
+    }
+}

@@ -1,0 +1,89 @@
+//! Gradients by parameter, and their global norm.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+use menagerie_core::parameters::PathStack;
+
+/// The gradient of every trainable parameter that got one, flat, in the module's order.
+///
+/// The order is the module's and not a map's, so that sums over it are the same in every run.
+#[derive(Debug, Default)]
+pub struct GradientSet(Vec<(String, Tensor<1>)>);
+
+impl GradientSet {
+    /// Takes the gradients of `module` out of a backward pass.
+    #[must_use]
+    pub fn collect<M: Module>(module: &M, gradients: &Gradients) -> Self {
+        struct Collector<'a> {
+            gradients: &'a Gradients,
+            path: PathStack,
+            set: Vec<(String, Tensor<1>)>,
+        }
+
+        impl ModuleVisitor for Collector<'_> {
+            fn enter_module(&mut self, name: &str, _container_type: &str) {
+                self.path.enter(name);
+            }
+
+            fn exit_module(&mut self, _name: &str, _container_type: &str) {
+                self.path.exit();
+            }
+
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = param.val().grad(self.gradients) {
+                    let elements = gradient.shape().num_elements();
+                    self.set.push((self.path.join(), gradient.reshape([elements])));
+                }
+            }
+        }
+
+        let mut collector = Collector {
+            gradients,
+            path: PathStack::default(),
+            set: Vec::new(),
+        };
+        module.visit(&mut collector);
+        Self(collector.set)
+    }
+
+    /// The gradient of the parameter at `path`.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
+        self.0.iter().find(|(name, _)| name == path).map(|(_, gradient)| gradient)
+    }
+
+    /// Adds another micro-batch's gradients. A parameter may have one in either alone.
+    pub fn add(&mut self, other: Self) {
+        if self.0.is_empty() {
+            self.0 = other.0;
+            return;
+        }
+        for (path, gradient) in other.0 {
+            match self.0.iter_mut().find(|(name, _)| *name == path) {
+                Some((_, sum)) => sum.inplace(|sum| sum + gradient),
+                None => self.0.push((path, gradient)),
+            }
+        }
+    }
+
+    /// Square root of the sum of all squares.
+    #[must_use]
+    pub fn norm(&self) -> f64 {
+        let squares = self.0.iter().map(|(_, gradient)| {
+            let sum: f32 = gradient.clone().square().sum().into_scalar();
+            f64::from(sum)
+        });
+        squares.sum::<f64>().sqrt()
+    }
+
+    /// Scales all gradients so that their norm is at most `max_norm`, by the formula of
+    /// `torch.nn.utils.clip_grad_norm_`. `norm` is [`GradientSet::norm`].
+    pub fn clip(&mut self, norm: f64, max_norm: f64) {
+        let scale = max_norm / (norm + 1e-6);
+        if scale < 1.0 {
+            for (_, gradient) in &mut self.0 {
+                gradient.inplace(|gradient| gradient.mul_scalar(scale));
+            }
+        }
+    }
+}
