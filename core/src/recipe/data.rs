@@ -24,6 +24,17 @@ pub enum Turns {
     Separate,
 }
 
+/// What is said of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataText {
+    /// The sample's `conversations`.
+    #[default]
+    Conversations,
+    /// The sample's `caption`, as the answer to its images alone.
+    Caption,
+}
+
 /// The data of a stage: `[stage.NAME.data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +58,9 @@ pub struct DataTable {
     /// Whether a sample is a whole conversation or one question with its answer.
     #[serde(default)]
     pub turns: Turns,
+    /// Which text of a sample is learned.
+    #[serde(default)]
+    pub text: DataText,
     /// Threads that decode and resize images ahead of the step.
     #[serde(default = "default_workers")]
     pub workers: usize,
