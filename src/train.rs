@@ -14,6 +14,7 @@
 
 mod adamw;
 mod error;
+mod frozen;
 mod gradients;
 mod loss;
 mod manifest;
@@ -67,12 +68,12 @@ pub fn train(
     // Data is opened before the first step, so that a missing file of the last stage shows now.
     let stages = recipe
         .stages()
-        .map(|(name, stage)| StageRun::open(recipe, name, stage, &model))
+        .map(|(name, stage)| StageRun::open(recipe, name, stage))
         .collect::<Result<Vec<_>, TrainError>>()?;
     let scored = recipe.eval.as_ref().map(|table| Dataset::open(&table.data.source())).transpose()?;
 
     let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_ref())?;
-    run.begin(recipe, &model, &manifest)?;
+    run.begin(recipe, &manifest)?;
     let mut scores = Vec::new();
     let mut previous = None;
     for stage in &stages {

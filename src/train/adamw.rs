@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use menagerie_core::parameters::PathStack;
 
 use super::gradients::GradientSet;
@@ -21,7 +21,7 @@ pub struct AdamWConfig {
     pub weight_decay: f64,
 }
 
-/// The optimizer. Its state is kept by parameter path, so that it can outlive a process.
+/// The optimizer. Its state is f32 and kept by parameter path, so that it can outlive a process.
 #[derive(Debug)]
 pub struct AdamW {
     config: AdamWConfig,
@@ -30,6 +30,8 @@ pub struct AdamW {
 
 #[derive(Debug)]
 struct Moments {
+    /// The weight in f32, where the module holds a narrower type: small steps would be lost in it.
+    master: Option<Tensor<1>>,
     first: Tensor<1>,
     second: Tensor<1>,
     /// Steps in which this parameter had a gradient.
@@ -65,7 +67,9 @@ impl AdamW {
     /// The new values of a parameter.
     fn update(&mut self, path: String, weight: Tensor<1>, gradient: Tensor<1>, learning_rate: f64) -> Tensor<1> {
         let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config;
+        let dtype = weight.dtype();
         let moments = self.moments.entry(path).or_insert_with(|| Moments {
+            master: None,
             first: gradient.zeros_like(),
             second: gradient.zeros_like(),
             steps: 0,
@@ -81,12 +85,18 @@ impl AdamW {
         let root = moments.second.clone().sqrt();
         let scale = root.div_scalar(correction2.sqrt()).add_scalar(epsilon);
         let change = (moments.first.clone() / scale).mul_scalar(learning_rate / correction1);
+        let weight = moments.master.take().unwrap_or_else(|| weight.cast(DType::F32));
         let weight = if weight_decay == 0.0 {
             weight
         } else {
             weight.mul_scalar(1.0 - learning_rate * weight_decay)
         };
-        weight - change
+        let weight = weight - change;
+        if dtype == DType::F32 {
+            return weight;
+        }
+        moments.master = Some(weight.clone());
+        weight.cast(dtype)
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use menagerie_core::plugin::Component;
+use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Model, Recipe};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -114,10 +115,12 @@ impl RunFolder {
     }
 
     /// What is written before the first step.
-    pub(super) fn begin(&self, recipe: &Recipe, model: &Model, manifest: &Manifest) -> Result<(), TrainError> {
+    pub(super) fn begin(&self, recipe: &Recipe, manifest: &Manifest) -> Result<(), TrainError> {
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
-        for (name, bytes) in model.tokenizer().files() {
-            self.write(name, bytes)?;
+        for file in recipe.tokenizer_path().map(|path| Tokenizer::files(&path)).unwrap_or_default() {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("tokenizer.json");
+            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+            self.write(name, &bytes)?;
         }
         self.write_manifest(manifest)
     }

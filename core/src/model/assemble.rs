@@ -128,7 +128,7 @@ impl Recipe {
     pub fn assemble(&self, device: &Device) -> Result<Model, AssembleError> {
         let configured = self.configure()?;
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
-        let template = self.template()?;
+        let template = self.template(&self.llm.chat, "llm.chat")?;
         let dtype = self.dtype.into();
         let mut network = self.network(&configured, &device.clone().inner())?;
         let mut loaded = Vec::new();
@@ -192,11 +192,22 @@ impl Recipe {
         recipe
     }
 
-    fn template(&self) -> Result<&'static Template, AssembleError> {
-        Template::named(&self.llm.chat).map_err(|source| AssembleError::Chat {
-            origin: self.origin("llm.chat"),
+    fn template(&self, name: &str, key: &str) -> Result<&'static Template, AssembleError> {
+        Template::named(name).map_err(|source| AssembleError::Chat {
+            origin: self.origin(key),
             source,
         })
+    }
+
+    /// The template that a stage's data is written in.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn stage_template(&self, stage: &str) -> Result<&'static Template, AssembleError> {
+        match self.stage.get(stage).and_then(|table| table.data.chat.as_ref()) {
+            Some(name) => self.template(name, &format!("stage.{stage}.data.chat")),
+            None => self.template(&self.llm.chat, "llm.chat"),
+        }
     }
 
     fn load_tokenizer(&self, vocab_size: usize) -> Result<Tokenizer, AssembleError> {
