@@ -186,7 +186,7 @@ fn prepare(
                 let place = known.unwrap_or(distinct.len());
                 if known.is_none() {
                     distinct.push(image);
-                    batch.pixels.extend(data.pixels(conversation, image, &processor)?);
+                    batch.pixels.extend(data.pixels(sample, image, &processor)?);
                 }
                 batch.places.push(i64::try_from(place).expect("few images in a batch"));
             }

@@ -33,10 +33,11 @@ pub use observer::{Observer, Silent, StagePlan};
 pub use run::{RunFolder, Score, StepMetrics};
 pub use schedule::{Decay, Schedule};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use menagerie_core::{Model, Recipe};
+use menagerie_core::Recipe;
 
 use crate::data::Dataset;
 use crate::eval::{self, EvalOptions};
@@ -70,9 +71,13 @@ pub fn train(
         .stages()
         .map(|(name, stage)| StageRun::open(recipe, name, stage))
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let scored = recipe.eval.as_ref().map(|table| Dataset::open(&table.data.source())).transpose()?;
+    let scored = recipe
+        .eval
+        .as_ref()
+        .map(|table| Dataset::open(&table.data.source()).map(Arc::new))
+        .transpose()?;
 
-    let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_ref())?;
+    let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_deref())?;
     run.begin(recipe, &manifest)?;
     let mut scores = Vec::new();
     let mut previous = None;
@@ -104,7 +109,7 @@ pub fn train(
             scores.push((score, evaluation));
         }
         run.write_manifest(&manifest)?;
-        report::write(run, recipe, &manifest, &scores, scored.as_ref())?;
+        report::write(run, recipe, &manifest, &scores, scored.as_deref())?;
         previous = Some(stage.name);
     }
     observer.done(run.path());

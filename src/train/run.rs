@@ -1,7 +1,7 @@
 //! The run folder.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use menagerie_core::plugin::Component;
@@ -248,8 +248,15 @@ pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
 
 /// SHA-256 of a file, in hexadecimal.
 pub(super) fn sha256(path: &Path) -> Result<String, TrainError> {
+    let read_error = |source| write_error(path, source);
+    let mut file = File::open(path).map_err(read_error)?;
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(|source| write_error(path, source))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|source| write_error(path, source))?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(read_error)? {
+            0 => break,
+            len => hasher.update(&buffer[..len]),
+        }
+    }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
