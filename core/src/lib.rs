@@ -7,12 +7,17 @@
 
 pub mod attention;
 pub mod cache;
+pub mod chat;
 pub mod checkpoint;
 pub mod context;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod generate;
 pub mod hf;
+pub mod image;
+pub mod model;
+pub mod network;
 pub mod nn;
 pub mod options;
 pub mod parameters;
@@ -20,7 +25,9 @@ pub mod plugin;
 pub mod projector;
 pub mod recipe;
 pub mod slot;
+pub mod splice;
 pub mod testing;
+pub mod tokens;
 pub mod weights;
 
 pub use burn;
@@ -36,6 +43,9 @@ pub use context::{Context, Rows};
 pub use decoder::{Decoder, DecoderConfig, DecoderSpec};
 pub use encoder::{Encoder, EncoderConfig, EncoderSpec};
 pub use error::BuildError;
+pub use generate::{Completion, Finish, GenerationConfig};
+pub use model::Model;
+pub use network::Network;
 pub use plugin::Component;
 pub use projector::{Projector, ProjectorConfig, ProjectorSpec};
 pub use recipe::{Configured, Recipe, RecipeError, RecipeSource, Stage};

@@ -38,11 +38,11 @@ use origin::Origins;
 
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
-pub use data::{DataTable, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns};
+pub use data::{DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns};
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
-pub use generation::GenerationTable;
+pub use generation::GenerationConfig;
 pub use load::RecipeSource;
 pub use origin::{Origin, Source};
 pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::data::Resize;
-use super::generation::GenerationTable;
+use super::generation::GenerationConfig;
 use crate::plugin::Component;
 
 /// The encoder: `[vision]`.
@@ -73,7 +73,7 @@ pub struct LlmTable {
     pub chat: String,
     /// How answers are drawn. Default: the generation config beside the weights, or else greedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generation: Option<GenerationTable>,
+    pub generation: Option<GenerationConfig>,
     /// The plugin's options that are stated.
     #[serde(flatten, skip_deserializing)]
     #[schemars(skip)]

@@ -10,31 +10,8 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How an image becomes the encoder's square.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Resize {
-    /// The shortest edge is resized to the square's side and the centre is cut out.
-    #[default]
-    Crop,
-    /// The image is centred on a square of the encoder's mean colour, then resized.
-    Pad,
-}
-
-/// Where the images of a sample stand in its first question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ImagePosition {
-    /// Where the data has them.
-    #[default]
-    AsData,
-    /// Before the text.
-    First,
-    /// After the text.
-    Last,
-    /// Before or after it, drawn from the recipe's seed.
-    Random,
-}
+pub use crate::image::Resize;
+pub use crate::tokens::ImagePosition;
 
 /// What one sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +22,17 @@ pub enum Turns {
     Together,
     /// Each question with its answer, and with the conversation's images.
     Separate,
+}
+
+/// What is said of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataText {
+    /// The sample's `conversations`.
+    #[default]
+    Conversations,
+    /// The sample's `caption`, as the answer to its images alone.
+    Caption,
 }
 
 /// The data of a stage: `[stage.NAME.data]`.
@@ -70,6 +58,9 @@ pub struct DataTable {
     /// Whether a sample is a whole conversation or one question with its answer.
     #[serde(default)]
     pub turns: Turns,
+    /// Which text of a sample is learned.
+    #[serde(default)]
+    pub text: DataText,
     /// Threads that decode and resize images ahead of the step.
     #[serde(default = "default_workers")]
     pub workers: usize,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How answers are drawn: `[llm.generation]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct GenerationTable {
+pub struct GenerationConfig {
     /// Divides the logits; 0 takes the likeliest token (greedy).
     #[schemars(range(min = 0.0))]
     pub temperature: f64,
@@ -30,7 +30,7 @@ pub struct GenerationTable {
     pub stop: Vec<String>,
 }
 
-impl Default for GenerationTable {
+impl Default for GenerationConfig {
     fn default() -> Self {
         Self {
             temperature: 0.0,

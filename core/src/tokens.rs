@@ -1,0 +1,308 @@
+//! Text to token ids, image places and labels, and ids back to text.
+//!
+//! A rendered conversation is split at its images and each piece is tokenised by itself, as the
+//! original LLaVA does; an image is one [`IMAGE_TOKEN`] until the model puts its features there.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use thiserror::Error;
+
+use crate::chat::{Rendered, Role, Template, Turn, TurnError};
+
+mod load;
+mod position;
+mod sample;
+mod stream;
+
+pub use load::TokenizerError;
+pub use position::ImagePosition;
+pub use sample::Sample;
+pub use stream::StreamDecoder;
+
+/// Stands for an image among the ids, where its features go.
+pub const IMAGE_TOKEN: i64 = -200;
+
+/// The label of a token that is not supervised.
+pub const IGNORE: i64 = -100;
+
+/// A tokenizer with the special tokens that a language model needs.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// The same, but text that spells a special token stays text. Made when first needed.
+    literal: OnceLock<Box<tokenizers::Tokenizer>>,
+    special: HashSet<u32>,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    pad: Option<u32>,
+    adds_bos: bool,
+}
+
+/// A conversation that cannot be tokenised.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The turns are no conversation.
+    #[error(transparent)]
+    Turns(#[from] TurnError),
+    /// Nothing to learn from.
+    #[error(
+        "no token is supervised: no turn by the assistant has text; answer it or leave the sample out"
+    )]
+    Unsupervised,
+    /// Nothing to learn from is left.
+    #[error(
+        "no supervised token is left of {length} tokens cut to max_tokens = {max_tokens}; raise max_tokens, or shorten the sample or leave it out"
+    )]
+    CutAway {
+        /// The limit.
+        max_tokens: usize,
+        /// Tokens before the cut, images at their full length.
+        length: usize,
+    },
+    /// Template and tokenizer do not belong together.
+    #[error(
+        "the chat template `{template}` writes `{control}`, which is no token of this tokenizer; choose the template that the language model was trained with"
+    )]
+    MissingControl {
+        /// The template's name.
+        template: &'static str,
+        /// What the tokenizer lacks.
+        control: &'static str,
+    },
+    /// The tokenizer itself failed.
+    #[error("the tokenizer failed: {0}")]
+    Backend(String),
+}
+
+impl From<tokenizers::Error> for EncodeError {
+    fn from(error: tokenizers::Error) -> Self {
+        Self::Backend(error.to_string())
+    }
+}
+
+/// A token and the bytes of the rendered text that it stands for.
+struct Placed {
+    id: i64,
+    bytes: Range<usize>,
+}
+
+impl Tokenizer {
+    /// The id that begins a text, if there is one.
+    #[must_use]
+    pub const fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// The id that ends an answer, if there is one.
+    #[must_use]
+    pub const fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
+    /// The id that fills rows, if there is one.
+    #[must_use]
+    pub const fn pad(&self) -> Option<u32> {
+        self.pad
+    }
+
+    /// Number of tokens, added ones included.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The id of a token, spelt exactly.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// Whether an id is a special token, which [`decode`](Self::decode) leaves out.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special.contains(&id)
+    }
+
+    /// A text's ids, without BOS. Special tokens that the text spells are recognised.
+    ///
+    /// # Errors
+    /// The tokenizer failed.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>, EncodeError> {
+        Ok(self.inner.encode(text, false)?.get_ids().to_vec())
+    }
+
+    /// The text of ids, special tokens left out.
+    ///
+    /// # Errors
+    /// The tokenizer failed.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, EncodeError> {
+        Ok(self.inner.decode(ids, true)?)
+    }
+
+    /// A conversation to learn from.
+    ///
+    /// # Errors
+    /// Turns that do not alternate, a template of another tokenizer, or no supervised token.
+    pub fn encode(&self, template: &Template, turns: &[Turn]) -> Result<Sample, EncodeError> {
+        let rendered = template.render(turns)?;
+        let tokens = self.place(template, &rendered)?;
+        let labels = tokens.iter().map(|token| {
+            if token.id != IMAGE_TOKEN && is_supervised(&token.bytes, &rendered.supervised) {
+                token.id
+            } else {
+                IGNORE
+            }
+        });
+        let sample = Sample {
+            labels: labels.collect(),
+            input_ids: tokens.iter().map(|token| token.id).collect(),
+        };
+        if sample.supervised() == 0 || turns_have_no_answer(turns) {
+            return Err(EncodeError::Unsupervised);
+        }
+        Ok(sample)
+    }
+
+    /// A conversation to be continued: the ids of a prompt, [`IMAGE_TOKEN`] at each image.
+    ///
+    /// # Errors
+    /// Turns that do not alternate, or a template of another tokenizer.
+    pub fn encode_prompt(
+        &self,
+        template: &Template,
+        turns: &[Turn],
+    ) -> Result<Vec<i64>, EncodeError> {
+        let tokens = self.place(template, &template.render(turns)?)?;
+        Ok(tokens.iter().map(|token| token.id).collect())
+    }
+
+    fn place(&self, template: &Template, rendered: &Rendered) -> Result<Vec<Placed>, EncodeError> {
+        for &control in template.controls() {
+            if self.id(control).is_none() {
+                let template = template.name();
+                return Err(EncodeError::MissingControl { template, control });
+            }
+        }
+        let mut tokens = Vec::new();
+        if let Some(bos) = self.bos.filter(|_| self.adds_bos) {
+            tokens.push(Placed {
+                id: bos.into(),
+                bytes: 0..0,
+            });
+        }
+        let mut start = 0;
+        for image in &rendered.images {
+            self.place_piece(rendered, start..image.start, &mut tokens)?;
+            tokens.push(Placed {
+                id: IMAGE_TOKEN,
+                bytes: image.clone(),
+            });
+            start = image.end;
+        }
+        self.place_piece(rendered, start..rendered.text.len(), &mut tokens)?;
+        Ok(tokens)
+    }
+
+    /// Tokenises the text between two images.
+    fn place_piece(
+        &self,
+        rendered: &Rendered,
+        piece: Range<usize>,
+        tokens: &mut Vec<Placed>,
+    ) -> Result<(), EncodeError> {
+        let first = tokens.len();
+        place_text(&self.inner, &rendered.text, piece.clone(), tokens)?;
+        let typed_by_a_turn = |token: &Placed| {
+            u32::try_from(token.id).is_ok_and(|id| self.is_special(id))
+                && !rendered.controls.contains(&token.bytes)
+        };
+        // A turn that spells `</s>` must not end the conversation: only then is the piece taken
+        // apart at the template's own control tokens, and the rest read literally.
+        if tokens[first..].iter().any(typed_by_a_turn) {
+            tokens.truncate(first);
+            self.place_literally(rendered, piece, tokens)?;
+        }
+        Ok(())
+    }
+
+    fn place_literally(
+        &self,
+        rendered: &Rendered,
+        piece: Range<usize>,
+        tokens: &mut Vec<Placed>,
+    ) -> Result<(), EncodeError> {
+        let literal = self.literal.get_or_init(|| {
+            let mut literal = self.inner.clone();
+            literal.set_encode_special_tokens(true);
+            Box::new(literal)
+        });
+        let mut start = piece.start;
+        let inside =
+            |control: &&Range<usize>| piece.start <= control.start && control.end <= piece.end;
+        for control in rendered.controls.iter().filter(inside) {
+            place_text(literal, &rendered.text, start..control.start, tokens)?;
+            place_text(&self.inner, &rendered.text, control.clone(), tokens)?;
+            start = control.end;
+        }
+        place_text(literal, &rendered.text, start..piece.end, tokens)
+    }
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("vocab_size", &self.vocab_size())
+            .field("bos", &self.bos)
+            .field("eos", &self.eos)
+            .field("pad", &self.pad)
+            .finish_non_exhaustive()
+    }
+}
+
+fn turns_have_no_answer(turns: &[Turn]) -> bool {
+    turns
+        .iter()
+        .filter(|turn| turn.role == Role::Assistant)
+        .all(|turn| turn.text.trim().is_empty())
+}
+
+/// Appends the tokens of a part of `text`. What the tokenizer leaves out of a token's place, such
+/// as a space before a word, counts to the token after it.
+fn place_text(
+    tokenizer: &tokenizers::Tokenizer,
+    text: &str,
+    part: Range<usize>,
+    tokens: &mut Vec<Placed>,
+) -> Result<(), EncodeError> {
+    if part.is_empty() {
+        return Ok(());
+    }
+    let encoding = tokenizer.encode(&text[part.clone()], false)?;
+    let mut reached = part.start;
+    for (&id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
+        let bytes = reached.min(part.start + start)..part.start + end;
+        reached = reached.max(bytes.end);
+        tokens.push(Placed {
+            id: id.into(),
+            bytes,
+        });
+    }
+    Ok(())
+}
+
+/// Whether a token lies in a span, at least in part. A token without bytes, such as the space that
+/// SentencePiece puts before a text, belongs to the byte that follows.
+fn is_supervised(token: &Range<usize>, spans: &[Range<usize>]) -> bool {
+    spans.iter().any(|span| {
+        if token.is_empty() {
+            span.contains(&token.start)
+        } else {
+            token.start < span.end && span.start < token.end
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! Who watches a run.
+
+use std::path::Path;
+
+use super::run::{Score, StepMetrics};
+
+/// What a stage is about to do.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StagePlan {
+    /// Its name.
+    pub name: String,
+    /// Its number, from 1, and how many there are.
+    pub number: (usize, usize),
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Samples of the data.
+    pub samples: usize,
+    /// Numbers that learn, and all numbers.
+    pub trainable: (usize, usize),
+    /// The parts that learn, as components or parts of them.
+    pub learns: Vec<String>,
+}
+
+/// Hears of a run as it goes.
+pub trait Observer {
+    /// A stage begins.
+    fn stage(&mut self, plan: &StagePlan);
+    /// An optimizer step is done.
+    fn step(&mut self, metrics: &StepMetrics);
+    /// So many of the questions are answered.
+    fn scoring(&mut self, stage: &str, done: usize, total: usize);
+    /// A score is known.
+    fn scored(&mut self, score: &Score);
+    /// All stages are done.
+    fn done(&mut self, run: &Path);
+}
+
+/// Hears nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn stage(&mut self, _plan: &StagePlan) {}
+    fn step(&mut self, _metrics: &StepMetrics) {}
+    fn scoring(&mut self, _stage: &str, _done: usize, _total: usize) {}
+    fn scored(&mut self, _score: &Score) {}
+    fn done(&mut self, _run: &Path) {}
+}
