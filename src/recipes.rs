@@ -33,7 +33,9 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use menagerie_core::{Recipe, RecipeSource};
+    use menagerie_core::burn::tensor::Device;
+    use menagerie_core::parameters::ParameterInfo;
+    use menagerie_core::{Component, Recipe, RecipeSource};
 
     use super::*;
 
@@ -59,22 +61,30 @@ mod tests {
         }
     }
 
+    /// CLIP, projector and decoder: of the published weights, by their shapes.
     #[test]
-    fn sizes_are_those_of_the_papers() {
-        for (name, visual_tokens, hidden_size) in [
-            ("llava-7b", 256, 4096),
-            ("llava-13b", 256, 5120),
-            ("llava-1.5-7b", 576, 4096),
-            ("llava-1.5-13b", 576, 5120),
+    fn parameter_counts_are_those_of_the_published_weights() {
+        let clip_224 = 303_179_776;
+        let clip_336 = 303_507_456;
+        let (llm_7b, llm_13b) = (6_738_415_616, 13_015_864_320);
+        for (name, visual_tokens, expected) in [
+            ("llava-7b", 256, [clip_224, 4_198_400, llm_7b]),
+            ("llava-13b", 256, [clip_224, 5_248_000, llm_13b]),
+            ("llava-1.5-7b", 576, [clip_336, 20_979_712, llm_7b]),
+            ("llava-1.5-13b", 576, [clip_336, 31_467_520, llm_13b]),
         ] {
             let source = RecipeSource::Embedded(find(name).unwrap().unwrap());
             let recipe = Recipe::load_with(&source, &[]).unwrap();
             let configured = recipe.configure().unwrap();
-            assert_eq!(
-                configured.projector_spec.visual_tokens, visual_tokens,
-                "{name}"
-            );
-            assert_eq!(configured.llm_spec.hidden_size, hidden_size, "{name}");
+            assert_eq!(configured.projector_spec.visual_tokens, visual_tokens);
+            let parameters = configured.parameters(&Device::flex()).unwrap();
+            let counts = Component::ALL.map(|component| {
+                let prefix = format!("{component}.");
+                let members = parameters.iter();
+                let members = members.filter(|parameter| parameter.path.starts_with(&prefix));
+                members.map(ParameterInfo::len).sum::<usize>()
+            });
+            assert_eq!(counts, expected, "{name}");
         }
     }
 }

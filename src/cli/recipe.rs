@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use menagerie_core::burn::tensor::Device;
 use menagerie_core::{Recipe, RecipeError, RecipeSource};
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Check recipes: keys, plugins, options and whether sizes fit.
+    /// Check recipes: keys, plugins, options, whether sizes fit, and what `freeze` names.
     Check {
         /// Files or embedded recipes' names. A file wins.
         #[arg(required = true, value_name = "FILE")]
@@ -145,10 +146,7 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
     let mut exit = None;
     let mut count = 0;
     for argument in arguments {
-        let checked = sets
-            .load(argument)
-            .and_then(|recipe| recipe.configure().map(drop));
-        let error = checked.err().map(CliError::from);
+        let error = check_one(argument, sets).err();
         if as_json {
             let message = error.as_ref().map(ToString::to_string);
             let line = json!({ "recipe": argument, "ok": error.is_none(), "error": message });
@@ -173,6 +171,13 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
             exit,
         }),
     }
+}
+
+fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
+    let recipe = sets.load(argument)?;
+    let parameters = recipe.configure()?.parameters(&Device::flex())?;
+    let paths: Vec<String> = parameters.into_iter().map(|info| info.path).collect();
+    Ok(recipe.check_freeze(&paths)?)
 }
 
 fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {

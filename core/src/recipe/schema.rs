@@ -79,6 +79,13 @@ fn as_difference(value: &mut Value) {
         if object.get("required").is_some_and(Value::is_array) {
             object.remove("required");
         }
+        // TOML has no null: an optional key is left out.
+        if let Some([kind, Value::String(null)]) = object.get("type").and_then(as_pair)
+            && null == "null"
+        {
+            let kind = kind.clone();
+            object.insert("type".to_owned(), kind);
+        }
         let is_tagged = |choices: &Value| choices[0]["properties"]["type"]["const"].is_string();
         if let Some(choices) = object
             .get("oneOf")
@@ -90,4 +97,8 @@ fn as_difference(value: &mut Value) {
         }
     }
     children(value, &mut as_difference);
+}
+
+fn as_pair(value: &Value) -> Option<&[Value; 2]> {
+    value.as_array()?.as_slice().try_into().ok()
 }
