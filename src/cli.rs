@@ -12,9 +12,12 @@
 
 mod error;
 mod exit;
+mod interrupt;
 mod output;
 mod plugins;
+mod progress;
 mod recipe;
+mod train;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +36,7 @@ struct Cli {
 enum Command {
     Plugins(plugins::Args),
     Recipe(recipe::Args),
+    Train(train::Args),
 }
 
 /// Runs the command line on the process's arguments, then ends the process.
@@ -52,5 +56,6 @@ fn run(command: &Command) -> Result<(), CliError> {
     match command {
         Command::Plugins(args) => plugins::run(args),
         Command::Recipe(args) => recipe::run(args),
+        Command::Train(args) => train::run(args),
     }
 }

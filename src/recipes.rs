@@ -26,7 +26,7 @@ macro_rules! embed {
     };
 }
 
-embed!("llava-7b", "llava-13b", "llava-1.5-7b", "llava-1.5-13b");
+embed!("quickstart", "llava-7b", "llava-13b", "llava-1.5-7b", "llava-1.5-13b");
 
 #[cfg(test)]
 mod tests {

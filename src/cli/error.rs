@@ -10,6 +10,8 @@ use menagerie_core::{BuildError, RecipeError};
 use thiserror::Error;
 
 use super::exit::Exit;
+use crate::eval::EvalError;
+use crate::train::TrainError;
 
 #[derive(Debug, Error)]
 pub(super) enum CliError {
@@ -18,6 +20,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Build(#[from] BuildError),
+
+    #[error(transparent)]
+    Train(#[from] TrainError),
 
     #[error("no plugin is called `{name}`; there are: {}{}", .allowed.join(", "), nearest(.name, .allowed))]
     UnknownPlugin { name: String, allowed: Vec<String> },
@@ -50,6 +55,7 @@ impl CliError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Recipe(error) => recipe_exit(error),
+            Self::Train(error) => train_exit(error),
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Build(_) | Self::UnknownPlugin { .. } | Self::UnknownRecipe { .. } => {
                 Exit::BadInput
@@ -80,6 +86,16 @@ fn recipe_exit(error: &RecipeError) -> Exit {
         RecipeError::Read { .. } => Exit::Resource,
         RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
         RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
+        _ => Exit::BadInput,
+    }
+}
+
+fn train_exit(error: &TrainError) -> Exit {
+    match error {
+        TrainError::Recipe(error) => recipe_exit(error),
+        TrainError::Interrupted { .. } | TrainError::Eval(EvalError::Interrupted { .. }) => Exit::Interrupted,
+        TrainError::Write { .. } => Exit::Resource,
+        TrainError::NotEmpty(_) | TrainError::Loss { .. } | TrainError::FrozenMoved { .. } => Exit::Failure,
         _ => Exit::BadInput,
     }
 }

@@ -11,6 +11,8 @@ pub(super) enum Exit {
     BadInput = 3,
     /// Disk, memory, or a file that is missing.
     Resource = 4,
+    /// Ctrl-C.
+    Interrupted = 130,
 }
 
 impl Exit {

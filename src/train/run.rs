@@ -104,6 +104,12 @@ impl RunFolder {
         }
     }
 
+    /// Removes the folder again if nothing was written into it.
+    pub fn discard_if_empty(&self) {
+        // A folder that holds something is not removed, which is what is wanted.
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,0 +1,25 @@
+//! Ctrl-C: the first one asks to stop at the next good place, the second ends the process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Once;
+
+use super::exit::Exit;
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Set once the user has asked to stop. The first call installs the handler.
+pub(super) fn flag() -> &'static AtomicBool {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        let installed = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(Exit::Interrupted.code());
+            }
+            anstream::eprintln!("\nstopping; press Ctrl-C again to stop at once");
+        });
+        if let Err(error) = installed {
+            tracing::warn!("Ctrl-C stops at once: {error}");
+        }
+    });
+    &STOP
+}
