@@ -1,5 +1,10 @@
 //! Menagerie: a plugin-based zoo of vision-language models in Rust on Burn.
 
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "data")]
+pub mod data;
+
 pub use menagerie_core::*;
 
 // A plugin crate that is not named is not linked, and its plugins would be missing.

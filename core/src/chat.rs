@@ -257,7 +257,11 @@ fn places(text: &str, pattern: &str, offset: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-fn check_order(turns: &[Turn]) -> Result<(), TurnError> {
+/// Whether turns alternate, from the human on.
+///
+/// # Errors
+/// No turn, or the first that is by the wrong side.
+pub fn check_order(turns: &[Turn]) -> Result<(), TurnError> {
     if turns.is_empty() {
         return Err(TurnError::Empty);
     }

@@ -38,7 +38,9 @@ use origin::Origins;
 
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
-pub use data::{DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns};
+pub use data::{
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns,
+};
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
@@ -27,12 +27,13 @@ pub const IMAGE_TOKEN: i64 = -200;
 /// The label of a token that is not supervised.
 pub const IGNORE: i64 = -100;
 
-/// A tokenizer with the special tokens that a language model needs.
+/// A tokenizer with the special tokens that a language model needs. A clone shares its vocabulary.
+#[derive(Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Arc<tokenizers::Tokenizer>,
     /// The same, but text that spells a special token stays text. Made when first needed.
-    literal: OnceLock<Box<tokenizers::Tokenizer>>,
-    special: HashSet<u32>,
+    literal: OnceLock<Arc<tokenizers::Tokenizer>>,
+    special: Arc<HashSet<u32>>,
     bos: Option<u32>,
     eos: Option<u32>,
     pad: Option<u32>,
@@ -117,6 +118,12 @@ impl Tokenizer {
     #[must_use]
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// The spelling of an id in the vocabulary, if there is such an id.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
     }
 
     /// Whether an id is a special token, which [`decode`](Self::decode) leaves out.
@@ -234,9 +241,9 @@ impl Tokenizer {
         tokens: &mut Vec<Placed>,
     ) -> Result<(), EncodeError> {
         let literal = self.literal.get_or_init(|| {
-            let mut literal = self.inner.clone();
+            let mut literal = tokenizers::Tokenizer::clone(&self.inner);
             literal.set_encode_special_tokens(true);
-            Box::new(literal)
+            Arc::new(literal)
         });
         let mut start = piece.start;
         let inside =

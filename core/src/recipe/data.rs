@@ -66,6 +66,45 @@ pub struct DataTable {
     pub workers: usize,
 }
 
+/// Where samples come from, and what one of them is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataSource {
+    /// LLaVA JSON or JSON lines, tar shards, or folders of shards.
+    pub paths: Vec<PathBuf>,
+    /// The folder that the image names of JSON files are relative to.
+    pub images: Option<PathBuf>,
+    /// Whole conversations or single questions.
+    pub turns: Turns,
+    /// Which text of a sample is learned.
+    pub text: DataText,
+}
+
+impl DataTable {
+    /// The samples to learn from.
+    #[must_use]
+    pub fn source(&self) -> DataSource {
+        DataSource {
+            paths: self.conversations.to_vec(),
+            images: self.images.clone(),
+            turns: self.turns,
+            text: self.text,
+        }
+    }
+}
+
+impl EvalData {
+    /// The questions, each a sample of its own.
+    #[must_use]
+    pub fn source(&self) -> DataSource {
+        DataSource {
+            paths: self.conversations.to_vec(),
+            images: self.images.clone(),
+            turns: Turns::Separate,
+            text: DataText::Conversations,
+        }
+    }
+}
+
 fn default_workers() -> usize {
     2
 }

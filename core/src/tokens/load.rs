@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use thiserror::Error;
@@ -121,13 +121,13 @@ impl Tokenizer {
             .filter(|&id| Some(id) != eos)
             .or_else(|| inner.token_to_id("<s>"));
         Ok(Self {
-            special,
+            special: Arc::new(special),
             bos,
             eos,
             pad: inner.token_to_id("<pad>"),
             adds_bos: front.is_some() && front == bos,
             literal: OnceLock::new(),
-            inner,
+            inner: Arc::new(inner),
         })
     }
 

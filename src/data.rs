@@ -1,0 +1,24 @@
+//! Files on disk to samples, samples to batches.
+//!
+//! A [`Dataset`] reads LLaVA JSON with an image folder, or tar shards that hold both. A
+//! [`SampleEncoder`] makes token ids and labels of a sample, a [`Loader`] whole batches, in worker
+//! threads ahead of the step.
+
+mod batch;
+mod dataset;
+mod error;
+mod json;
+mod loader;
+mod order;
+mod prefetch;
+mod sample;
+mod shard;
+
+pub use batch::{Batch, Encoded, SampleEncoder};
+pub use dataset::{DataFile, Dataset};
+pub use error::{DataError, SampleError};
+pub use loader::Loader;
+pub use menagerie_core::recipe::{DataSource, DataText, Sampler, Turns};
+pub use order::order;
+pub use prefetch::Prefetch;
+pub use sample::{Conversation, ImageRef};

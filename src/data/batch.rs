@@ -1,0 +1,110 @@
+//! Samples to token ids, and to batches with their pixels.
+
+use menagerie_core::chat::Template;
+use menagerie_core::image::{ImageProcessor, decode};
+use menagerie_core::tokens::{EncodeError, ImagePosition, Sample, Tokenizer};
+
+use super::dataset::Dataset;
+use super::error::{DataError, SampleError};
+use super::sample::Conversation;
+
+/// How a sample's text becomes token ids and labels.
+#[derive(Debug, Clone)]
+pub struct SampleEncoder {
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// How the conversation is written.
+    pub template: &'static Template,
+    /// Where the images of the first question stand.
+    pub image_position: ImagePosition,
+    /// What a random position is drawn from, with the sample's id.
+    pub seed: u64,
+    /// Tokens that an image takes.
+    pub visual_tokens: usize,
+    /// The longest sequence, images at their full length; what is beyond it is cut off.
+    pub max_tokens: usize,
+}
+
+/// A sample as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The sample's id.
+    pub id: String,
+    /// Token ids; [`IMAGE_TOKEN`](menagerie_core::tokens::IMAGE_TOKEN) stands for an image.
+    pub input_ids: Vec<i64>,
+    /// The token's own id where it is supervised, else
+    /// [`IGNORE`](menagerie_core::tokens::IGNORE); not shifted.
+    pub labels: Vec<i64>,
+    /// Number of images.
+    pub images: usize,
+}
+
+/// Samples of one step, of any lengths, with and without images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The samples, in order.
+    pub samples: Vec<Encoded>,
+    /// The images of all samples one after the other, `[image, 3, size, size]`, normalised. Each
+    /// sample owns as many as its [`Encoded::images`] says.
+    pub pixels: Vec<f32>,
+}
+
+impl SampleEncoder {
+    /// The ids and labels of sample `index`. Opens no image.
+    ///
+    /// # Errors
+    /// A template of another tokenizer, or no supervised token, also after the cut to
+    /// [`max_tokens`](Self::max_tokens); with the sample's file and id.
+    pub fn encode(&self, dataset: &Dataset, index: usize) -> Result<Encoded, DataError> {
+        let sample = dataset.sample(index);
+        self.tokens(sample)
+            .map(|tokens| Encoded {
+                id: sample.id.clone(),
+                images: tokens.images(),
+                input_ids: tokens.input_ids,
+                labels: tokens.labels,
+            })
+            .map_err(|error| dataset.error(sample, error.into()))
+    }
+
+    fn tokens(&self, sample: &Conversation) -> Result<Sample, EncodeError> {
+        let mut turns = sample.turns.clone();
+        self.image_position.apply(&mut turns, self.seed, &sample.id);
+        let mut tokens = self.tokenizer.encode(self.template, &turns)?;
+        tokens.truncate(self.max_tokens, self.visual_tokens)?;
+        Ok(tokens)
+    }
+
+    /// The samples `indices` of a dataset with their images.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode), or an image that cannot be read or decoded; with the sample's
+    /// file and id.
+    pub fn batch(
+        &self,
+        dataset: &Dataset,
+        processor: &ImageProcessor,
+        indices: &[usize],
+    ) -> Result<Batch, DataError> {
+        let mut batch = Batch {
+            samples: Vec::with_capacity(indices.len()),
+            pixels: Vec::new(),
+        };
+        for &index in indices {
+            let sample = dataset.sample(index);
+            let error = |source| dataset.error(sample, source);
+            let encoded = self.encode(dataset, index)?;
+            for image in &sample.images[..encoded.images] {
+                let file = dataset.image(image).map_err(error)?;
+                let decoded = decode(&file).map_err(|source| {
+                    let name = image.name().to_owned();
+                    error(SampleError::Image { name, source })
+                })?;
+                let square = processor.square(&decoded);
+                batch.pixels.extend(processor.normalise(&square));
+            }
+            batch.samples.push(encoded);
+        }
+        Ok(batch)
+    }
+}

@@ -1,0 +1,49 @@
+//! Batches made ahead of the step.
+
+use std::sync::Arc;
+
+use menagerie_core::image::ImageProcessor;
+
+use super::batch::{Batch, SampleEncoder};
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::prefetch::Prefetch;
+
+/// Batches in order, read, decoded, resized and tokenised by worker threads ahead of their use; the
+/// same whatever the number of threads. See [`Prefetch`] for how far ahead.
+#[derive(Debug)]
+pub struct Loader {
+    batches: Prefetch<Vec<usize>, Result<Batch, DataError>>,
+}
+
+impl Loader {
+    /// Starts `workers` threads on the batches, each a list of indices into the dataset. With 0
+    /// workers a batch is made in the calling thread when it is asked for.
+    #[must_use]
+    pub fn new(
+        dataset: Arc<Dataset>,
+        encoder: SampleEncoder,
+        processor: ImageProcessor,
+        batches: Vec<Vec<usize>>,
+        workers: usize,
+    ) -> Self {
+        let make = move |indices: Vec<usize>| encoder.batch(&dataset, &processor, &indices);
+        Self {
+            batches: Prefetch::new(batches, workers, make),
+        }
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batches.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.batches.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Loader {}
