@@ -10,9 +10,15 @@
 //! }
 //! ```
 
+mod ask;
+mod chat;
+mod data;
 mod error;
+mod eval;
 mod exit;
+mod generation;
 mod interrupt;
+mod model;
 mod output;
 mod plugins;
 mod progress;
@@ -34,9 +40,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Plugins(plugins::Args),
-    Recipe(recipe::Args),
     Train(train::Args),
+    Ask(ask::Args),
+    Chat(chat::Args),
+    Eval(eval::Args),
+    Recipe(recipe::Args),
+    Plugins(plugins::Args),
+    Data(data::Args),
 }
 
 /// Runs the command line on the process's arguments, then ends the process.
@@ -44,6 +54,7 @@ pub fn main() -> ! {
     let command = Cli::parse().command;
     let exit = match run(&command) {
         Ok(()) => Exit::Ok,
+        Err(CliError::Interrupted) => Exit::Interrupted,
         Err(error) => {
             error.print();
             error.exit()
@@ -54,8 +65,12 @@ pub fn main() -> ! {
 
 fn run(command: &Command) -> Result<(), CliError> {
     match command {
-        Command::Plugins(args) => plugins::run(args),
-        Command::Recipe(args) => recipe::run(args),
         Command::Train(args) => train::run(args),
+        Command::Ask(args) => ask::run(args),
+        Command::Chat(args) => chat::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Recipe(args) => recipe::run(args),
+        Command::Plugins(args) => plugins::run(args),
+        Command::Data(args) => data::run(args),
     }
 }

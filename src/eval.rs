@@ -80,7 +80,10 @@ pub fn evaluate(
     let count = options.limit.unwrap_or(usize::MAX).min(data.len());
     let total = if options.blind { 2 * count } else { count };
     let questions: Vec<usize> = (0..count).collect();
-    let batches: Vec<Vec<usize>> = questions.chunks(options.batch_size.max(1)).map(<[usize]>::to_vec).collect();
+    let batches: Vec<Vec<usize>> = questions
+        .chunks(options.batch_size.max(1))
+        .map(<[usize]>::to_vec)
+        .collect();
     let prepared = prepare(model, data, options, batches);
     let config = GenerationConfig {
         max_new_tokens: options.max_new_tokens,
@@ -90,18 +93,29 @@ pub fn evaluate(
     let mut done = 0;
     for batch in prepared {
         let batch = batch?;
-        let ids: Vec<&[i64]> = batch.prompts.iter().map(|prompt| prompt.ids.as_slice()).collect();
+        let ids: Vec<&[i64]> = batch
+            .prompts
+            .iter()
+            .map(|prompt| prompt.ids.as_slice())
+            .collect();
         let seen = batch.visual_tokens(model, batch.pixels.clone());
         let said = answer(model, &ids, seen, &config)?;
         let blind = if options.blind {
             // Zero is the mean colour of the encoder's training images, a middle grey.
             let grey = vec![0.0; batch.pixels.len()];
             let unseen = batch.visual_tokens(model, grey);
-            answer(model, &ids, unseen, &config)?.into_iter().map(Some).collect()
+            answer(model, &ids, unseen, &config)?
+                .into_iter()
+                .map(Some)
+                .collect()
         } else {
             vec![None; said.len()]
         };
-        done += if options.blind { 2 * said.len() } else { said.len() };
+        done += if options.blind {
+            2 * said.len()
+        } else {
+            said.len()
+        };
         for ((prompt, said), blind) in batch.prompts.into_iter().zip(said).zip(blind) {
             answers.push(Answered {
                 correct: normalise(&said) == normalise(&prompt.truth),
@@ -129,8 +143,13 @@ fn answer(
     images: Option<Tensor<3>>,
     config: &GenerationConfig,
 ) -> Result<Vec<String>, EvalError> {
-    let completions = model.answer(prompts, images, config, &mut |_, _| ControlFlow::Continue(()))?;
-    Ok(completions.into_iter().map(|completion| completion.text.trim().to_owned()).collect())
+    let completions = model.answer(prompts, images, config, &mut |_, _| {
+        ControlFlow::Continue(())
+    })?;
+    Ok(completions
+        .into_iter()
+        .map(|completion| completion.text.trim().to_owned())
+        .collect())
 }
 
 /// A question as the model sees it.
@@ -172,15 +191,22 @@ fn prepare(
     let processor = model.image_processor(options.resize);
     let data = Arc::clone(data);
     let make = move |indices: Vec<usize>| {
-        let mut batch = Batch { prompts: Vec::new(), pixels: Vec::new(), places: Vec::new() };
+        let mut batch = Batch {
+            prompts: Vec::new(),
+            pixels: Vec::new(),
+            places: Vec::new(),
+        };
         let mut distinct: Vec<&ImageRef> = Vec::new();
         for sample in indices {
             let conversation = data.sample(sample);
             let (asked, truth) = split(conversation);
-            let ids = tokenizer.encode_prompt(template, asked).map_err(|source| EvalError::Encode {
-                id: conversation.id.clone(),
-                source,
-            })?;
+            let ids =
+                tokenizer
+                    .encode_prompt(template, asked)
+                    .map_err(|source| EvalError::Encode {
+                        id: conversation.id.clone(),
+                        source,
+                    })?;
             for image in &conversation.images {
                 let known = distinct.iter().position(|other| *other == image);
                 let place = known.unwrap_or(distinct.len());
@@ -188,7 +214,9 @@ fn prepare(
                     distinct.push(image);
                     batch.pixels.extend(data.pixels(sample, image, &processor)?);
                 }
-                batch.places.push(i64::try_from(place).expect("few images in a batch"));
+                batch
+                    .places
+                    .push(i64::try_from(place).expect("few images in a batch"));
             }
             let last = asked.last().map_or("", |turn| turn.text.as_str());
             batch.prompts.push(Prompt {

@@ -26,7 +26,13 @@ macro_rules! embed {
     };
 }
 
-embed!("quickstart", "llava-7b", "llava-13b", "llava-1.5-7b", "llava-1.5-13b");
+embed!(
+    "quickstart",
+    "llava-7b",
+    "llava-13b",
+    "llava-1.5-7b",
+    "llava-1.5-13b"
+);
 
 #[cfg(test)]
 mod tests {

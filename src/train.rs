@@ -64,7 +64,11 @@ pub fn train(
     }
     let recipe = &recipe.resolve()?;
     let mut model = recipe.assemble(device)?;
-    let paths: Vec<String> = model.parameters().into_iter().map(|info| info.path).collect();
+    let paths: Vec<String> = model
+        .parameters()
+        .into_iter()
+        .map(|info| info.path)
+        .collect();
     recipe.check_freeze(&paths)?;
     // Data is opened before the first step, so that a missing file of the last stage shows now.
     let stages = recipe
@@ -83,7 +87,11 @@ pub fn train(
     let mut previous = None;
     for stage in &stages {
         let outcome = stage.train(model, run, observer, stop)?;
-        let Outcome { model: trained, finished, seconds } = outcome;
+        let Outcome {
+            model: trained,
+            finished,
+            seconds,
+        } = outcome;
         model = trained;
         if !finished {
             return Err(TrainError::Interrupted {

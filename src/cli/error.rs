@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use menagerie_core::error::nearest;
+use menagerie_core::model::{AssembleError, RequestError};
+use menagerie_core::tokens::{EncodeError, TokenizerError};
+use menagerie_core::weights::WeightError;
 use menagerie_core::{BuildError, RecipeError};
 use thiserror::Error;
 
 use super::exit::Exit;
+use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::train::TrainError;
 
@@ -23,6 +27,40 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Train(#[from] TrainError),
+
+    #[error(transparent)]
+    Data(#[from] DataError),
+
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+
+    #[error(transparent)]
+    Request(#[from] RequestError),
+
+    #[error("`{}` is no model: a run folder holds model.toml once its first stage is done", .path.display())]
+    NoModel { path: PathBuf },
+
+    #[error("cannot read {}", .path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+
+    #[error("cannot read stdin")]
+    Stdin(#[source] std::io::Error),
+
+    /// The user asked to stop; nothing more is to be said.
+    #[error("interrupted")]
+    Interrupted,
+
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 
     #[error("no plugin is called `{name}`; there are: {}{}", .allowed.join(", "), nearest(.name, .allowed))]
     UnknownPlugin { name: String, allowed: Vec<String> },
@@ -56,6 +94,12 @@ impl CliError {
         match self {
             Self::Recipe(error) => recipe_exit(error),
             Self::Train(error) => train_exit(error),
+            Self::Data(error) => data_exit(error),
+            Self::Eval(error) => eval_exit(error),
+            Self::Assemble(error) => assemble_exit(error),
+            Self::Interrupted => Exit::Interrupted,
+            Self::NoModel { .. } | Self::Read { .. } | Self::Stdin(_) => Exit::Resource,
+            Self::Request(_) | Self::Tokenizer(_) | Self::Encode(_) => Exit::BadInput,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Build(_) | Self::UnknownPlugin { .. } | Self::UnknownRecipe { .. } => {
                 Exit::BadInput
@@ -69,9 +113,15 @@ impl CliError {
     pub(super) fn print(&self) {
         let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         anstream::eprintln!("{style}error:{style:#} {self}");
+        // Many messages state their cause already.
+        let mut said = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            anstream::eprintln!("  because: {error}");
+            let message = error.to_string();
+            if !said.contains(&message) {
+                anstream::eprintln!("  because: {message}");
+                said = message;
+            }
             cause = error.source();
         }
     }
@@ -90,12 +140,43 @@ fn recipe_exit(error: &RecipeError) -> Exit {
     }
 }
 
+fn assemble_exit(error: &AssembleError) -> Exit {
+    match error {
+        AssembleError::Recipe(error) => recipe_exit(error),
+        AssembleError::Weights {
+            source: WeightError::NotFound { .. } | WeightError::Io { .. },
+            ..
+        } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
+fn data_exit(error: &DataError) -> Exit {
+    match error {
+        DataError::Read { .. } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
+fn eval_exit(error: &EvalError) -> Exit {
+    match error {
+        EvalError::Interrupted { .. } => Exit::Interrupted,
+        EvalError::Data(error) => data_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
 fn train_exit(error: &TrainError) -> Exit {
     match error {
         TrainError::Recipe(error) => recipe_exit(error),
-        TrainError::Interrupted { .. } | TrainError::Eval(EvalError::Interrupted { .. }) => Exit::Interrupted,
+        TrainError::Assemble(error) => assemble_exit(error),
+        TrainError::Data(error) => data_exit(error),
+        TrainError::Eval(error) => eval_exit(error),
+        TrainError::Interrupted { .. } => Exit::Interrupted,
         TrainError::Write { .. } => Exit::Resource,
-        TrainError::NotEmpty(_) | TrainError::Loss { .. } | TrainError::FrozenMoved { .. } => Exit::Failure,
+        TrainError::NotEmpty(_) | TrainError::Loss { .. } | TrainError::FrozenMoved { .. } => {
+            Exit::Failure
+        }
         _ => Exit::BadInput,
     }
 }

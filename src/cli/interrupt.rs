@@ -1,7 +1,7 @@
 //! Ctrl-C: the first one asks to stop at the next good place, the second ends the process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::exit::Exit;
 

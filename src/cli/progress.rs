@@ -25,7 +25,9 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(what: &str, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{prefix:>10} {bar:32} {pos}/{len} {msg} · {eta} left");
+            let style = ProgressStyle::with_template(
+                "{prefix:>10} {bar:32} {pos}/{len} {msg} · {eta} left",
+            );
             let bar = ProgressBar::new(total as u64);
             bar.set_style(style.expect("the template is well formed"));
             bar.set_prefix(what.to_owned());
@@ -46,12 +48,22 @@ impl Progress {
             bar.set_message(message.to_owned());
             return;
         }
-        let due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY);
+        let due = self
+            .last_line
+            .is_none_or(|last| last.elapsed() >= LINE_EVERY);
         if due || done == total {
             self.last_line = Some(Instant::now());
-            let left = self.begun.elapsed().div_f64(done.max(1) as f64).mul_f64((total - done) as f64);
+            let left = self
+                .begun
+                .elapsed()
+                .div_f64(done.max(1) as f64)
+                .mul_f64((total - done) as f64);
             let space = if message.is_empty() { "" } else { " " };
-            anstream::eprintln!("{} {done}/{total}{space}{message}, {} left", self.what, HumanDuration(left));
+            anstream::eprintln!(
+                "{} {done}/{total}{space}{message}, {} left",
+                self.what,
+                HumanDuration(left)
+            );
         }
     }
 
@@ -124,7 +136,11 @@ impl Observer for TrainProgress {
         let rate = smooth(&mut self.rate, metrics.samples_per_second);
         let done = metrics.step + 1;
         if let Some(progress) = &mut self.current {
-            progress.set(done, self.steps, &format!("loss {loss:.4}, {rate:.0} samples/s"));
+            progress.set(
+                done,
+                self.steps,
+                &format!("loss {loss:.4}, {rate:.0} samples/s"),
+            );
         }
         if done == self.steps {
             self.finish();
@@ -152,12 +168,20 @@ impl Observer for TrainProgress {
     fn done(&mut self, run: &Path) {
         let report = run.join("report.html");
         anstream::eprintln!("report: {}", report.display());
-        anstream::eprintln!("ask it: menagerie ask {} --image FILE \"question\"", run.display());
+        anstream::eprintln!(
+            "ask it: menagerie ask {} --image FILE \"question\"",
+            run.display()
+        );
     }
 }
 
 fn describe(score: &Score) -> String {
-    let blind = score.blind.map_or(String::new(), |blind| format!(", blind {:.1} %", 100.0 * blind));
+    let blind = score.blind.map_or(String::new(), |blind| {
+        format!(", blind {:.1} %", 100.0 * blind)
+    });
     let count = HumanCount(score.questions as u64);
-    format!("{:.1} % of {count} held-out questions{blind}", 100.0 * score.score)
+    format!(
+        "{:.1} % of {count} held-out questions{blind}",
+        100.0 * score.score
+    )
 }

@@ -35,7 +35,13 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         None => RunFolder::create_new(Path::new("runs"), &recipe.name)?,
     };
     let mut progress = TrainProgress::new();
-    let trained = train::train(&recipe, &run, &Device::flex(), &mut progress, interrupt::flag());
+    let trained = train::train(
+        &recipe,
+        &run,
+        &Device::flex(),
+        &mut progress,
+        interrupt::flag(),
+    );
     progress.finish();
     if let Err(error) = trained {
         run.discard_if_empty();

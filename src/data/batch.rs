@@ -1,11 +1,11 @@
 //! Samples to token ids, and to batches with their pixels.
 
 use menagerie_core::chat::Template;
-use menagerie_core::image::{ImageProcessor, decode};
+use menagerie_core::image::ImageProcessor;
 use menagerie_core::tokens::{EncodeError, ImagePosition, Sample, Tokenizer};
 
 use super::dataset::Dataset;
-use super::error::{DataError, SampleError};
+use super::error::DataError;
 use super::sample::Conversation;
 
 /// How a sample's text becomes token ids and labels.
@@ -92,16 +92,11 @@ impl SampleEncoder {
         };
         for &index in indices {
             let sample = dataset.sample(index);
-            let error = |source| dataset.error(sample, source);
             let encoded = self.encode(dataset, index)?;
             for image in &sample.images[..encoded.images] {
-                let file = dataset.image(image).map_err(error)?;
-                let decoded = decode(&file).map_err(|source| {
-                    let name = image.name().to_owned();
-                    error(SampleError::Image { name, source })
-                })?;
-                let square = processor.square(&decoded);
-                batch.pixels.extend(processor.normalise(&square));
+                batch
+                    .pixels
+                    .extend(dataset.pixels(index, image, processor)?);
             }
             batch.samples.push(encoded);
         }

@@ -13,8 +13,13 @@ impl Dataset {
     /// One is missing or cannot be read.
     pub fn images(&self, index: usize) -> Result<Vec<Vec<u8>>, DataError> {
         let sample = self.sample(index);
-        let images = sample.images.iter().map(|image| self.image(image).map(Into::into));
-        images.collect::<Result<_, _>>().map_err(|error| self.error(sample, error))
+        let images = sample
+            .images
+            .iter()
+            .map(|image| self.image(image).map(Into::into));
+        images
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.error(sample, error))
     }
 
     /// An image of sample `index`, prepared: `[3, size, size]`.
@@ -29,10 +34,12 @@ impl Dataset {
     ) -> Result<Vec<f32>, DataError> {
         let prepare = || {
             let file = self.image(image)?;
-            processor.process(&file).map_err(|source| SampleError::Image {
-                name: image.name().to_owned(),
-                source,
-            })
+            processor
+                .process(&file)
+                .map_err(|source| SampleError::Image {
+                    name: image.name().to_owned(),
+                    source,
+                })
         };
         prepare().map_err(|error| self.error(self.sample(index), error))
     }

@@ -163,7 +163,11 @@ mod tests {
     fn results_come_in_order_whatever_the_number_of_threads() {
         for workers in [0, 1, 4] {
             let slow_first = |job: usize| {
-                std::thread::sleep(Duration::from_millis(if job % 4 == 0 { 5 } else { 0 }));
+                std::thread::sleep(Duration::from_millis(if job.is_multiple_of(4) {
+                    5
+                } else {
+                    0
+                }));
                 job * job
             };
             let results = Prefetch::new((0..40).collect(), workers, slow_first);

@@ -213,7 +213,6 @@ mod tests {
 
     #[test]
     fn a_key_ends_at_its_names_first_point() {
-        let split = |name| split(name).map(|(key, number, ending)| (key, number, ending));
         assert_eq!(split("a/b.c/7.JPG"), Some(("a/b.c/7", 0, "jpg".to_owned())));
         assert_eq!(split("7.12.png"), Some(("7", 12, "png".to_owned())));
         assert_eq!(split("7.seg.png"), None);

@@ -51,7 +51,11 @@ impl Evaluation {
     }
 
     fn share(&self, right: impl Fn(&Answered) -> bool) -> f64 {
-        let count = self.answers.iter().filter(|answered| right(answered)).count();
+        let count = self
+            .answers
+            .iter()
+            .filter(|answered| right(answered))
+            .count();
         count as f64 / self.answers.len().max(1) as f64
     }
 }
@@ -60,7 +64,11 @@ impl Evaluation {
 #[must_use]
 pub fn normalise(answer: &str) -> String {
     let trimmed = answer.trim();
-    trimmed.strip_suffix('.').unwrap_or(trimmed).trim_end().to_lowercase()
+    trimmed
+        .strip_suffix('.')
+        .unwrap_or(trimmed)
+        .trim_end()
+        .to_lowercase()
 }
 
 #[cfg(test)]
@@ -85,8 +93,16 @@ mod tests {
             blind: Some(blind.to_owned()),
             sample: 0,
         };
-        let answers = vec![answered("red", "blue"), answered("blue", "Red"), answered("red", "no"), answered("red", "no")];
-        let evaluation = Evaluation { answers, seconds: 1.0 };
+        let answers = vec![
+            answered("red", "blue"),
+            answered("blue", "Red"),
+            answered("red", "no"),
+            answered("red", "no"),
+        ];
+        let evaluation = Evaluation {
+            answers,
+            seconds: 1.0,
+        };
         assert!((evaluation.score() - 0.75).abs() < 1e-12);
         assert_eq!(evaluation.blind_score(), Some(0.25));
     }

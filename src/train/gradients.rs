@@ -50,7 +50,10 @@ impl GradientSet {
     /// The gradient of the parameter at `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
-        self.0.iter().find(|(name, _)| name == path).map(|(_, gradient)| gradient)
+        self.0
+            .iter()
+            .find(|(name, _)| name == path)
+            .map(|(_, gradient)| gradient)
     }
 
     /// Adds another micro-batch's gradients. A parameter may have one in either alone.

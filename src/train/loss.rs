@@ -20,19 +20,25 @@ pub fn loss_sum(
     let ids: Vec<&[i64]> = samples.iter().map(|(ids, _)| *ids).collect();
     let splice = Splice::new(&ids, visual_tokens, Padding::Right);
     let (slots, targets): (Vec<usize>, Vec<i64>) =
-        supervised(samples, visual_tokens, splice.width()).into_iter().unzip();
+        supervised(samples, visual_tokens, splice.width())
+            .into_iter()
+            .unzip();
 
     let embeds = network.embed(&splice, images);
     let hidden = network.hidden(embeds, &splice.rows);
     let [batch, width, size] = hidden.dims();
     let device = network.device();
     let count = slots.len();
-    let slots: Vec<i64> = slots.into_iter().map(|slot| slot.cast_signed() as i64).collect();
+    let slots: Vec<i64> = slots
+        .into_iter()
+        .map(|slot| slot.cast_signed() as i64)
+        .collect();
     let slots: Tensor<1, Int> = Tensor::from_data(TensorData::new(slots, [count]), &device);
     let hidden = hidden.reshape([batch * width, size]).select(0, slots);
     let logits = network.llm.logits(hidden.unsqueeze()).cast(DType::F32);
 
-    let targets: Tensor<3, Int> = Tensor::from_data(TensorData::new(targets, [1, count, 1]), &device);
+    let targets: Tensor<3, Int> =
+        Tensor::from_data(TensorData::new(targets, [1, count, 1]), &device);
     let log_likelihoods = log_softmax(logits, 2).gather(2, targets);
     (log_likelihoods.sum().neg(), count)
 }

@@ -42,7 +42,10 @@ pub(super) struct FileHash {
 
 impl FileHash {
     pub(super) fn of(path: &Path) -> Result<Self, TrainError> {
-        Ok(Self { path: path.to_owned(), sha256: sha256(path)? })
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: sha256(path)?,
+        })
     }
 }
 
@@ -91,7 +94,9 @@ impl Manifest {
             Ok(InitialWeights {
                 component: *component,
                 loaded: loaded.clone(),
-                files: sources.map(|file| FileHash::of(file)).collect::<Result<_, TrainError>>()?,
+                files: sources
+                    .map(|file| FileHash::of(file))
+                    .collect::<Result<_, TrainError>>()?,
             })
         });
         let parameters = model.parameters();
@@ -107,7 +112,9 @@ impl Manifest {
             let learning = stages.iter().filter(|stage| stage.learns(path));
             learning.map(|stage| stage.name.to_owned()).collect()
         };
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Ok(Self {
             name: recipe.name.clone(),
             menagerie: env!("CARGO_PKG_VERSION"),
@@ -143,7 +150,10 @@ impl Manifest {
     pub(super) fn parameter_counts(&self) -> (usize, usize) {
         let count = |report: &ParameterReport| report.shape.iter().product::<usize>();
         let all = self.parameters.iter().map(count).sum();
-        let trained = self.parameters.iter().filter(|report| !report.trained_in.is_empty());
+        let trained = self
+            .parameters
+            .iter()
+            .filter(|report| !report.trained_in.is_empty());
         (all, trained.map(count).sum())
     }
 

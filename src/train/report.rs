@@ -32,13 +32,22 @@ pub(super) fn write(
          <title>{name}</title>\n<style>{STYLE}</style>\n<main>\n<h1>{name}</h1>\n"
     );
     if let Some(description) = &recipe.description {
-        push(&mut page, format_args!("<p class=\"lead\">{}</p>\n", escape(description)));
+        push(
+            &mut page,
+            format_args!("<p class=\"lead\">{}</p>\n", escape(description)),
+        );
     }
-    push(&mut page, format_args!("{}", facts(recipe, manifest, &metrics)));
+    push(
+        &mut page,
+        format_args!("{}", facts(recipe, manifest, &metrics)),
+    );
     if !scores.is_empty() {
         push(&mut page, format_args!("{}", score_table(scores)));
     }
-    push(&mut page, format_args!("<h2>Loss</h2>\n<div class=\"plots\">\n"));
+    push(
+        &mut page,
+        format_args!("<h2>Loss</h2>\n<div class=\"plots\">\n"),
+    );
     for (stage, _) in recipe.stages() {
         push(&mut page, format_args!("{}", loss_figure(stage, &metrics)));
     }
@@ -47,7 +56,12 @@ pub(super) fn write(
         page.push_str(&answers::section(scores, questions, table.samples)?);
     }
     let toml = escape(&recipe.to_toml()?);
-    push(&mut page, format_args!("<h2>Recipe</h2>\n<details><summary>The recipe, resolved</summary><pre>{toml}</pre></details>\n"));
+    push(
+        &mut page,
+        format_args!(
+            "<h2>Recipe</h2>\n<details><summary>The recipe, resolved</summary><pre>{toml}</pre></details>\n"
+        ),
+    );
     page.push_str("</main>\n</html>\n");
     run.write("report.html", page.as_bytes())
 }
@@ -67,10 +81,19 @@ fn facts(recipe: &Recipe, manifest: &Manifest, metrics: &[StepMetrics]) -> Strin
         ("parameters", thousands(all)),
         ("trained", thousands(trainable)),
         ("steps", thousands(metrics.len())),
-        ("training", format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)),
+        (
+            "training",
+            format!(
+                "{:.0} min {:.0} s",
+                (seconds / 60.0).floor(),
+                seconds % 60.0
+            ),
+        ),
         ("seed", recipe.seed.to_string()),
     ];
-    let items = facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(value)));
+    let items = facts
+        .iter()
+        .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(value)));
     format!("<dl class=\"facts\">{}</dl>\n", items.collect::<String>())
 }
 
@@ -95,8 +118,13 @@ fn score_table(scores: &[(Score, Evaluation)]) -> String {
 
 /// A bar with a mark where the blind score lies.
 fn bar(score: f64, blind: Option<f64>) -> String {
-    let mark = blind.map_or(String::new(), |blind| format!("<i style=\"left:{:.1}%\"></i>", blind * 100.0));
-    format!("<div class=\"bar\"><b style=\"width:{:.1}%\"></b>{mark}</div>", score * 100.0)
+    let mark = blind.map_or(String::new(), |blind| {
+        format!("<i style=\"left:{:.1}%\"></i>", blind * 100.0)
+    });
+    format!(
+        "<div class=\"bar\"><b style=\"width:{:.1}%\"></b>{mark}</div>",
+        score * 100.0
+    )
 }
 
 fn loss_figure(stage: &str, metrics: &[StepMetrics]) -> String {
@@ -109,7 +137,16 @@ fn loss_figure(stage: &str, metrics: &[StepMetrics]) -> String {
         return String::new();
     }
     let smooth = smoothed(&points);
-    let curves = [Curve { class: "raw", points: &points }, Curve { class: "smooth", points: &smooth }];
+    let curves = [
+        Curve {
+            class: "raw",
+            points: &points,
+        },
+        Curve {
+            class: "smooth",
+            points: &smooth,
+        },
+    ];
     let last = smooth.last().map_or(0.0, |point| point.1);
     format!(
         "<figure><figcaption>{} <span>last, smoothed: {last:.4}</span></figcaption>{}</figure>\n",
@@ -148,5 +185,8 @@ fn thousands(number: usize) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

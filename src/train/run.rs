@@ -81,7 +81,9 @@ impl RunFolder {
         if entries.next().is_some() {
             return Err(TrainError::NotEmpty(path.to_owned()));
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -123,8 +125,15 @@ impl RunFolder {
     /// What is written before the first step.
     pub(super) fn begin(&self, recipe: &Recipe, manifest: &Manifest) -> Result<(), TrainError> {
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
-        for file in recipe.tokenizer_path().map(|path| Tokenizer::files(&path)).unwrap_or_default() {
-            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("tokenizer.json");
+        for file in recipe
+            .tokenizer_path()
+            .map(|path| Tokenizer::files(&path))
+            .unwrap_or_default()
+        {
+            let name = file
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or("tokenizer.json");
             let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
             self.write(name, &bytes)?;
         }
@@ -136,7 +145,12 @@ impl RunFolder {
     }
 
     /// `model.toml`: the recipe without its training, on the weights of `stage`.
-    pub(super) fn write_model(&self, recipe: &Recipe, model: &Model, stage: &str) -> Result<(), TrainError> {
+    pub(super) fn write_model(
+        &self,
+        recipe: &Recipe,
+        model: &Model,
+        stage: &str,
+    ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
         let trained = recipe.for_use(weights, "tokenizer.json", model.generation());
         self.write("model.toml", trained.to_toml()?.as_bytes())
@@ -164,7 +178,11 @@ impl RunFolder {
         Ok(hashes)
     }
 
-    pub(super) fn write_answers(&self, stage: &str, evaluation: &Evaluation) -> Result<(), TrainError> {
+    pub(super) fn write_answers(
+        &self,
+        stage: &str,
+        evaluation: &Evaluation,
+    ) -> Result<(), TrainError> {
         let folder = self.path.join("answers");
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
@@ -174,13 +192,17 @@ impl RunFolder {
     pub(super) fn append_score(&self, score: &Score) -> Result<(), TrainError> {
         let path = self.path.join("scores.jsonl");
         let mut file = append(&path)?;
-        file.write_all(&json_line(score)).map_err(|source| write_error(&path, source))
+        file.write_all(&json_line(score))
+            .map_err(|source| write_error(&path, source))
     }
 
     /// Opens `metrics.jsonl` to add lines.
     pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
         let path = self.path.join("metrics.jsonl");
-        Ok(MetricsLog { file: append(&path)?, path })
+        Ok(MetricsLog {
+            file: append(&path)?,
+            path,
+        })
     }
 
     /// All lines of `metrics.jsonl`.
@@ -190,7 +212,10 @@ impl RunFolder {
     pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
         let path = self.path.join("metrics.jsonl");
         let text = fs::read_to_string(&path).map_err(|source| write_error(&path, source))?;
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
     }
 
     /// Writes a file whole or not at all.
@@ -198,7 +223,7 @@ impl RunFolder {
         let path = self.path.join(name);
         let write = || -> std::io::Result<()> {
             let folder = path.parent().unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut file = beside(folder)?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)?;
@@ -206,6 +231,17 @@ impl RunFolder {
         };
         write().map_err(|source| write_error(&path, source))
     }
+}
+
+/// A temporary file with a new file's ordinary permissions.
+fn beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 /// `metrics.jsonl`, a line at a time.
@@ -217,7 +253,9 @@ pub(super) struct MetricsLog {
 impl MetricsLog {
     pub(super) fn push(&mut self, metrics: &StepMetrics) -> Result<(), TrainError> {
         let line = json_line(metrics);
-        self.file.write_all(&line).map_err(|source| write_error(&self.path, source))
+        self.file
+            .write_all(&line)
+            .map_err(|source| write_error(&self.path, source))
     }
 }
 
@@ -249,7 +287,10 @@ fn pretty_json(value: &impl Serialize) -> Vec<u8> {
 }
 
 pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
-    TrainError::Write { path: path.to_owned(), source }
+    TrainError::Write {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// SHA-256 of a file, in hexadecimal.
@@ -264,5 +305,9 @@ pub(super) fn sha256(path: &Path) -> Result<String, TrainError> {
             len => hasher.update(&buffer[..len]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

@@ -44,7 +44,11 @@ pub(super) struct Outcome {
 
 impl<'r> StageRun<'r> {
     /// Opens the data and checks that every image is there.
-    pub(super) fn open(recipe: &'r Recipe, name: &'r str, table: &'r Stage) -> Result<Self, TrainError> {
+    pub(super) fn open(
+        recipe: &'r Recipe,
+        name: &'r str,
+        table: &'r Stage,
+    ) -> Result<Self, TrainError> {
         let data = Dataset::open(&table.data.source())?;
         data.check_images()?;
         let batches = data.len().div_ceil(table.batch_size).max(1);
@@ -53,7 +57,11 @@ impl<'r> StageRun<'r> {
             Length::Steps(steps) => steps,
             Length::Epochs(epochs) => ((epochs * batches as f64).round() as usize).max(1),
         };
-        let place = recipe.stages.iter().position(|other| other == name).unwrap_or(0);
+        let place = recipe
+            .stages
+            .iter()
+            .position(|other| other == name)
+            .unwrap_or(0);
         Ok(Self {
             name,
             table,
@@ -67,14 +75,20 @@ impl<'r> StageRun<'r> {
 
     /// Whether the parameter at `path` learns here.
     pub(super) fn learns(&self, path: &str) -> bool {
-        !self.table.freeze.iter().any(|pattern| pattern.matches(path))
+        !self
+            .table
+            .freeze
+            .iter()
+            .any(|pattern| pattern.matches(path))
     }
 
     /// Whether any parameter of the component learns here.
     pub(super) fn trains(&self, model: &Model, component: Component) -> bool {
         let prefix = format!("{component}.");
         let parameters = model.parameters();
-        let mut own = parameters.iter().filter(|info| info.path.starts_with(&prefix));
+        let mut own = parameters
+            .iter()
+            .filter(|info| info.path.starts_with(&prefix));
         own.any(|info| self.learns(&info.path))
     }
 
@@ -105,7 +119,9 @@ impl<'r> StageRun<'r> {
         for step in 0..self.steps {
             let mut work = Step::new(&model, &network);
             for _ in 0..self.micro_batches(step) {
-                let batch = loader.next().expect("the loader has a batch for every pass")?;
+                let batch = loader
+                    .next()
+                    .expect("the loader has a batch for every pass")?;
                 work.pass(batch);
             }
             let done = work.finish();
@@ -160,13 +176,18 @@ impl<'r> StageRun<'r> {
 
     fn plan(&self, model: &Model) -> StagePlan {
         let all = parameters(model.network());
-        let parts = Component::ALL.into_iter().filter(|component| self.trains(model, *component));
+        let parts = Component::ALL
+            .into_iter()
+            .filter(|component| self.trains(model, *component));
         StagePlan {
             name: self.name.to_owned(),
             number: self.number,
             steps: self.steps,
             samples: self.data.len(),
-            trainable: (self.trainable(&all), all.iter().map(ParameterInfo::len).sum()),
+            trainable: (
+                self.trainable(&all),
+                all.iter().map(ParameterInfo::len).sum(),
+            ),
             learns: parts.map(|component| component.name().to_owned()).collect(),
         }
     }
@@ -201,7 +222,13 @@ impl<'r> StageRun<'r> {
             max_tokens: self.recipe.max_tokens,
         };
         let processor = model.image_processor(table.resize);
-        Loader::new(Arc::clone(&self.data), encoder, processor, self.passes(), table.workers)
+        Loader::new(
+            Arc::clone(&self.data),
+            encoder,
+            processor,
+            self.passes(),
+            table.workers,
+        )
     }
 
     /// Samples of every forward pass of the stage.
@@ -214,7 +241,14 @@ impl<'r> StageRun<'r> {
         });
         let micro = self.table.micro_batch_size();
         let batches = epochs.take(self.steps);
-        batches.flat_map(|batch| batch.chunks(micro).map(<[usize]>::to_vec).collect::<Vec<_>>()).collect()
+        batches
+            .flat_map(|batch| {
+                batch
+                    .chunks(micro)
+                    .map(<[usize]>::to_vec)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// Forward passes of a step.
@@ -268,12 +302,14 @@ impl<'a> Step<'a> {
         // A batch that nothing trainable took part in, text alone while a projector learns, has no
         // graph.
         if loss.is_tracked() {
-            self.gradients.add(GradientSet::collect(self.network, &loss.backward()));
+            self.gradients
+                .add(GradientSet::collect(self.network, &loss.backward()));
         }
         let loss: f32 = loss.into_scalar();
         self.loss_sum += f64::from(loss);
         self.supervised_tokens += count;
-        self.samples.extend(batch.samples.into_iter().map(|sample| sample.id));
+        self.samples
+            .extend(batch.samples.into_iter().map(|sample| sample.id));
     }
 
     /// Sums become means over the supervised tokens.

@@ -204,7 +204,11 @@ impl Recipe {
     /// # Errors
     /// There is none of that name.
     pub fn stage_template(&self, stage: &str) -> Result<&'static Template, AssembleError> {
-        match self.stage.get(stage).and_then(|table| table.data.chat.as_ref()) {
+        match self
+            .stage
+            .get(stage)
+            .and_then(|table| table.data.chat.as_ref())
+        {
             Some(name) => self.template(name, &format!("stage.{stage}.data.chat")),
             None => self.template(&self.llm.chat, "llm.chat"),
         }

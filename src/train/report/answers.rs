@@ -25,16 +25,24 @@ pub(super) fn section(
         let index = (2 * number + 1) * total / (2 * count);
         cards.push_str(&card(scores, questions, index)?);
     }
-    Ok(format!("<h2>Questions it has never seen</h2>\n<div class=\"answers\">\n{cards}</div>\n"))
+    Ok(format!(
+        "<h2>Questions it has never seen</h2>\n<div class=\"answers\">\n{cards}</div>\n"
+    ))
 }
 
-fn card(scores: &[(Score, Evaluation)], questions: &Dataset, index: usize) -> Result<String, DataError> {
+fn card(
+    scores: &[(Score, Evaluation)],
+    questions: &Dataset,
+    index: usize,
+) -> Result<String, DataError> {
     let asked = &scores[0].1.answers[index];
     let mut images = String::new();
     for file in questions.images(asked.sample)? {
         let kind = image_type(&file);
         let data = STANDARD.encode(&file);
-        images.push_str(&format!("<img alt=\"\" src=\"data:image/{kind};base64,{data}\">"));
+        images.push_str(&format!(
+            "<img alt=\"\" src=\"data:image/{kind};base64,{data}\">"
+        ));
     }
     let answers = scores.iter().map(|(score, evaluation)| {
         let answered = &evaluation.answers[index];
@@ -49,8 +57,16 @@ fn card(scores: &[(Score, Evaluation)], questions: &Dataset, index: usize) -> Re
 }
 
 fn row(name: &str, answered: &Answered) -> String {
-    let (class, mark) = if answered.correct { ("right", "✓") } else { ("wrong", "✗") };
-    format!("<dt>{}</dt><dd class=\"{class}\">{mark} {}</dd>", escape(name), escape(&answered.answer))
+    let (class, mark) = if answered.correct {
+        ("right", "✓")
+    } else {
+        ("wrong", "✗")
+    };
+    format!(
+        "<dt>{}</dt><dd class=\"{class}\">{mark} {}</dd>",
+        escape(name),
+        escape(&answered.answer)
+    )
 }
 
 /// The subtype of the file's MIME type, by its first bytes.

@@ -1,0 +1,70 @@
+//! `menagerie ask`: one question, one answer.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use menagerie_core::Finish;
+use menagerie_core::model::Request;
+
+use super::error::CliError;
+use super::generation::Generation;
+use super::output::{print, print_json, print_part};
+use super::{interrupt, model};
+
+/// Ask a model one question about images. The answer streams to stdout.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A run folder, or a recipe file whose components state weights.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The question.
+    question: String,
+    /// An image file. Repeatable: the images stand before the question in this order.
+    #[arg(long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
+    /// Print a JSON object with `text`, `ids` and `finish` once the answer is whole.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    generation: Generation,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    let images = args
+        .images
+        .iter()
+        .map(|path| model::read_image(path))
+        .collect::<Result<_, _>>()?;
+    let model = model::open(&args.model)?;
+    let stop = interrupt::flag();
+    let request = Request::question(&args.question, images);
+    let config = args.generation.over(model.generation());
+    let mut outcome = Ok(());
+    let completion = model.generate(&request, &config, |text| {
+        if stop.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        if args.json {
+            return ControlFlow::Continue(());
+        }
+        match print_part(text) {
+            Ok(reader) if reader.is_open() => ControlFlow::Continue(()),
+            Ok(_) => ControlFlow::Break(()),
+            Err(error) => {
+                outcome = Err(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    outcome?;
+    if args.json {
+        print_json(&completion)?;
+    } else {
+        print("\n")?;
+    }
+    match completion.finish {
+        Finish::Cancelled if stop.load(Ordering::Relaxed) => Err(CliError::Interrupted),
+        _ => Ok(()),
+    }
+}
