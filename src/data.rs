@@ -7,6 +7,7 @@
 mod batch;
 mod dataset;
 mod error;
+mod images;
 mod json;
 mod loader;
 mod order;

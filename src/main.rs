@@ -1,3 +1,5 @@
-//! The command line.
+//! The command line of Menagerie with its default plugins.
 
-fn main() {}
+fn main() {
+    menagerie::cli::main()
+}

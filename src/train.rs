@@ -14,6 +14,7 @@
 
 mod adamw;
 mod error;
+mod frozen;
 mod gradients;
 mod loss;
 mod manifest;
@@ -32,10 +33,11 @@ pub use observer::{Observer, Silent, StagePlan};
 pub use run::{RunFolder, Score, StepMetrics};
 pub use schedule::{Decay, Schedule};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
-use menagerie_core::{Model, Recipe};
+use menagerie_core::Recipe;
 
 use crate::data::Dataset;
 use crate::eval::{self, EvalOptions};
@@ -62,22 +64,34 @@ pub fn train(
     }
     let recipe = &recipe.resolve()?;
     let mut model = recipe.assemble(device)?;
-    let paths: Vec<String> = model.parameters().into_iter().map(|info| info.path).collect();
+    let paths: Vec<String> = model
+        .parameters()
+        .into_iter()
+        .map(|info| info.path)
+        .collect();
     recipe.check_freeze(&paths)?;
     // Data is opened before the first step, so that a missing file of the last stage shows now.
     let stages = recipe
         .stages()
-        .map(|(name, stage)| StageRun::open(recipe, name, stage, &model))
+        .map(|(name, stage)| StageRun::open(recipe, name, stage))
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let scored = recipe.eval.as_ref().map(|table| Dataset::open(&table.data.source())).transpose()?;
+    let scored = recipe
+        .eval
+        .as_ref()
+        .map(|table| Dataset::open(&table.data.source()).map(Arc::new))
+        .transpose()?;
 
-    let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_ref())?;
-    run.begin(recipe, &model, &manifest)?;
+    let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_deref())?;
+    run.begin(recipe, &manifest)?;
     let mut scores = Vec::new();
     let mut previous = None;
     for stage in &stages {
         let outcome = stage.train(model, run, observer, stop)?;
-        let Outcome { model: trained, finished, seconds } = outcome;
+        let Outcome {
+            model: trained,
+            finished,
+            seconds,
+        } = outcome;
         model = trained;
         if !finished {
             return Err(TrainError::Interrupted {
@@ -103,7 +117,7 @@ pub fn train(
             scores.push((score, evaluation));
         }
         run.write_manifest(&manifest)?;
-        report::write(run, recipe, &manifest, &scores, scored.as_ref())?;
+        report::write(run, recipe, &manifest, &scores, scored.as_deref())?;
         previous = Some(stage.name);
     }
     observer.done(run.path());

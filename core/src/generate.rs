@@ -14,10 +14,10 @@ use thiserror::Error;
 
 use crate::cache::KvCache;
 use crate::context::{Context, Rows};
-use crate::decoder::{Decoder, DecoderSpec};
+use crate::decoder::DecoderSpec;
 use crate::network::Network;
 use crate::splice::{Padding, Splice};
-use crate::tokens::{StreamDecoder, Tokenizer};
+use crate::tokens::{EncodeError, StreamDecoder, Tokenizer};
 use sampling::Sampler;
 use stop::StopScanner;
 
@@ -55,13 +55,19 @@ pub struct Completion {
 #[non_exhaustive]
 pub enum GenerateError {
     /// It leaves no room for an answer.
-    #[error("the prompt is {tokens} tokens long and the decoder takes {limit}; shorten it or give fewer images")]
+    #[error(
+        "the prompt is {tokens} tokens long and the decoder takes {limit}; shorten it or give fewer images"
+    )]
     TooLong {
         /// Tokens of the prompt, visual tokens included.
         tokens: usize,
         /// The decoder's longest sequence.
         limit: usize,
     },
+
+    /// The tokenizer cannot turn a token into text.
+    #[error(transparent)]
+    Decode(#[from] EncodeError),
 }
 
 /// What a batch of prompts is answered with.
@@ -107,10 +113,15 @@ impl Generator<'_> {
         let mut logits = session.prefill(self.network.embed(&splice, images));
         for step in 1..=steps {
             for (row, (answer, logits)) in answers.iter_mut().zip(logits).enumerate() {
-                answer.take(self, logits, &mut |text| on_text(row, text));
+                answer.take(self, logits, &mut |text| on_text(row, text))?;
             }
-            if answers.iter().any(|answer| answer.finish == Some(Finish::Cancelled)) {
-                answers.iter_mut().for_each(|answer| answer.end(Finish::Cancelled));
+            if answers
+                .iter()
+                .any(|answer| answer.finish == Some(Finish::Cancelled))
+            {
+                answers
+                    .iter_mut()
+                    .for_each(|answer| answer.end(Finish::Cancelled));
             }
             if step == steps || answers.iter().all(|answer| answer.finish.is_some()) {
                 break;
@@ -119,7 +130,8 @@ impl Generator<'_> {
             logits = session.step(&last);
         }
         let rows = answers.into_iter().enumerate();
-        Ok(rows.map(|(row, answer)| answer.complete(&mut |text| on_text(row, text))).collect())
+        rows.map(|(row, answer)| answer.complete(&mut |text| on_text(row, text)))
+            .collect()
     }
 }
 
@@ -136,9 +148,15 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(generator: &Generator<'a>, splice: &Splice, steps: usize) -> Self {
         let rows = &splice.rows;
-        let count = |row: &Vec<u32>| row.iter().filter(|&&segment| segment != crate::context::PADDING).count();
+        let count = |row: &Vec<u32>| {
+            row.iter()
+                .filter(|&&segment| segment != crate::context::PADDING)
+                .count()
+        };
         let lengths = rows.segments.iter().map(count);
-        let positions = lengths.map(|len| u32::try_from(len).unwrap_or(u32::MAX)).collect();
+        let positions = lengths
+            .map(|len| u32::try_from(len).unwrap_or(u32::MAX))
+            .collect();
         let capacity = splice.width() + steps;
         Self {
             network: generator.network,
@@ -157,10 +175,16 @@ impl<'a> Session<'a> {
     /// Logits after one more token a row.
     fn step(&mut self, ids: &[i64]) -> Vec<Vec<f32>> {
         let rows = Rows {
-            positions: self.positions.iter().map(|&position| vec![position]).collect(),
+            positions: self
+                .positions
+                .iter()
+                .map(|&position| vec![position])
+                .collect(),
             segments: vec![vec![1]; ids.len()],
         };
-        self.positions.iter_mut().for_each(|position| *position += 1);
+        self.positions
+            .iter_mut()
+            .for_each(|position| *position += 1);
         let data = TensorData::new(ids.to_vec(), [ids.len(), 1]);
         let ids: Tensor<2, Int> = Tensor::from_data(data, &self.network.device());
         self.pass(self.network.llm.embed(ids), &rows)
@@ -174,7 +198,9 @@ impl<'a> Session<'a> {
         let [batch, tokens, _] = hidden.dims();
         let logits = self.network.llm.logits(hidden.narrow(1, tokens - 1, 1));
         let flat: Vec<f32> = logits.try_to_vec_as().expect("logits are floats");
-        flat.chunks(flat.len() / batch).map(<[f32]>::to_vec).collect()
+        flat.chunks(flat.len() / batch)
+            .map(<[f32]>::to_vec)
+            .collect()
     }
 }
 
@@ -195,7 +221,7 @@ impl<'a> Answer<'a> {
         Self {
             sampler: Sampler::new(generator.config, row),
             scanner: StopScanner::new(generator.stop),
-            stream: generator.tokenizer.stream(),
+            stream: StreamDecoder::new(generator.tokenizer),
             seen: prompt.to_vec(),
             prompt_len: prompt.len(),
             text: String::new(),
@@ -209,21 +235,23 @@ impl<'a> Answer<'a> {
         generator: &Generator<'_>,
         logits: Vec<f32>,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) {
+    ) -> Result<(), GenerateError> {
         if self.finish.is_some() {
-            return;
+            return Ok(());
         }
         let id = self.sampler.next(logits, &self.seen);
-        if generator.end_tokens.contains(&id) {
-            return self.end(Finish::EndToken);
+        if generator.end_tokens.contains(&i64::from(id)) {
+            self.end(Finish::EndToken);
+            return Ok(());
         }
-        self.seen.push(id);
-        let text = self.stream.push(id);
+        self.seen.push(id.into());
+        let text = self.stream.push(id)?;
         let text = self.scanner.push(&text);
         self.pass_on(&text, on_text);
         if self.scanner.stopped() {
             self.end(Finish::StopString);
         }
+        Ok(())
     }
 
     fn pass_on(&mut self, text: &str, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) {
@@ -245,18 +273,21 @@ impl<'a> Answer<'a> {
         self.seen.last().copied().unwrap_or(0).max(0)
     }
 
-    fn complete(mut self, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Completion {
+    fn complete(
+        mut self,
+        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Completion, GenerateError> {
         let finish = self.finish.unwrap_or(Finish::Length);
         if !self.scanner.stopped() {
-            let rest = self.stream.finish();
+            let rest = self.stream.finish()?;
             let mut held = self.scanner.push(&rest);
             held.push_str(&self.scanner.finish());
             self.pass_on(&held, on_text);
         }
-        Completion {
+        Ok(Completion {
             text: self.text,
             ids: self.seen.split_off(self.prompt_len),
             finish,
-        }
+        })
     }
 }

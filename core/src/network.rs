@@ -66,6 +66,10 @@ impl Network {
     #[must_use]
     pub fn device(&self) -> burn::tensor::Device {
         let devices = self.llm.collect_devices(Vec::new());
-        devices.into_iter().next().expect("a decoder has parameters").inner()
+        devices
+            .into_iter()
+            .next()
+            .expect("a decoder has parameters")
+            .inner()
     }
 }

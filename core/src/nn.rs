@@ -38,6 +38,21 @@ impl Linear {
         }
     }
 
+    /// A layer with weight and bias drawn evenly from ±`1/√in`: PyTorch's own initialisation, which
+    /// LLaVA's projector has.
+    #[must_use]
+    pub fn fan_in(input: usize, output: usize, device: &Device) -> Self {
+        let bound = (input as f64).powf(-0.5);
+        let uniform = Initializer::Uniform {
+            min: -bound,
+            max: bound,
+        };
+        Self {
+            weight: uniform.init([input, output], device),
+            bias: Some(uniform.init([output], device)),
+        }
+    }
+
     /// `[…, in]` -> `[…, out]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);

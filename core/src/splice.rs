@@ -35,7 +35,10 @@ impl Splice {
     /// If there is no row, or one is empty.
     #[must_use]
     pub fn new(prompts: &[&[i64]], visual_tokens: usize, padding: Padding) -> Self {
-        let lengths: Vec<usize> = prompts.iter().map(|ids| expanded_len(ids, visual_tokens)).collect();
+        let lengths: Vec<usize> = prompts
+            .iter()
+            .map(|ids| expanded_len(ids, visual_tokens))
+            .collect();
         let width = lengths.iter().copied().max().expect("a batch has rows");
         let text_ids: Vec<i32> = prompts
             .iter()
@@ -66,7 +69,11 @@ impl Splice {
             Padding::Left => Rows::padded_left(&lengths),
             Padding::Right => Rows::padded_right(&lengths),
         };
-        Self { text_ids, places, rows }
+        Self {
+            text_ids,
+            places,
+            rows,
+        }
     }
 
     /// Rows.

@@ -2,35 +2,22 @@
 
 mod show;
 
-use std::error::Error;
-
-use clap::{Args, Subcommand};
-
-pub use show::ShowArgs;
+use super::error::CliError;
 
 /// Look at data.
-#[derive(Debug, Args)]
-pub struct DataArgs {
-    /// What to do.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
     #[command(subcommand)]
-    pub command: DataCommand,
+    command: Command,
 }
 
-/// The subcommands of `menagerie data`.
-#[derive(Debug, Subcommand)]
-pub enum DataCommand {
-    /// Print samples as a model sees them, supervised tokens marked.
-    Show(ShowArgs),
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Show(show::Args),
 }
 
-impl DataArgs {
-    /// Runs the subcommand.
-    ///
-    /// # Errors
-    /// Data or a tokenizer that cannot be read.
-    pub fn run(self) -> Result<(), Box<dyn Error + Send + Sync>> {
-        match self.command {
-            DataCommand::Show(args) => args.run(),
-        }
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    match &args.command {
+        Command::Show(args) => show::run(args),
     }
 }

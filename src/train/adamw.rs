@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use menagerie_core::parameters::PathStack;
 
 use super::gradients::GradientSet;
@@ -21,7 +21,7 @@ pub struct AdamWConfig {
     pub weight_decay: f64,
 }
 
-/// The optimizer. Its state is kept by parameter path, so that it can outlive a process.
+/// The optimizer. Its state is f32 and kept by parameter path, so that it can outlive a process.
 #[derive(Debug)]
 pub struct AdamW {
     config: AdamWConfig,
@@ -30,6 +30,8 @@ pub struct AdamW {
 
 #[derive(Debug)]
 struct Moments {
+    /// The weight in f32, where the module holds a narrower type: small steps would be lost in it.
+    master: Option<Tensor<1>>,
     first: Tensor<1>,
     second: Tensor<1>,
     /// Steps in which this parameter had a gradient.
@@ -63,30 +65,56 @@ impl AdamW {
     }
 
     /// The new values of a parameter.
-    fn update(&mut self, path: String, weight: Tensor<1>, gradient: Tensor<1>, learning_rate: f64) -> Tensor<1> {
-        let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config;
+    fn update(
+        &mut self,
+        path: String,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+        learning_rate: f64,
+    ) -> Tensor<1> {
+        let AdamWConfig {
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+        } = self.config;
+        let dtype = weight.dtype();
         let moments = self.moments.entry(path).or_insert_with(|| Moments {
+            master: None,
             first: gradient.zeros_like(),
             second: gradient.zeros_like(),
             steps: 0,
         });
         moments.steps += 1;
         let fresh = gradient.clone().mul_scalar(1.0 - beta1);
-        moments.first.inplace(|first| first.mul_scalar(beta1) + fresh);
+        moments
+            .first
+            .inplace(|first| first.mul_scalar(beta1) + fresh);
         let fresh = gradient.square().mul_scalar(1.0 - beta2);
-        moments.second.inplace(|second| second.mul_scalar(beta2) + fresh);
+        moments
+            .second
+            .inplace(|second| second.mul_scalar(beta2) + fresh);
 
         let correction1 = 1.0 - beta1.powi(moments.steps);
         let correction2 = 1.0 - beta2.powi(moments.steps);
         let root = moments.second.clone().sqrt();
         let scale = root.div_scalar(correction2.sqrt()).add_scalar(epsilon);
         let change = (moments.first.clone() / scale).mul_scalar(learning_rate / correction1);
+        let weight = moments
+            .master
+            .take()
+            .unwrap_or_else(|| weight.cast(DType::F32));
         let weight = if weight_decay == 0.0 {
             weight
         } else {
             weight.mul_scalar(1.0 - learning_rate * weight_decay)
         };
-        weight - change
+        let weight = weight - change;
+        if dtype == DType::F32 {
+            return weight;
+        }
+        moments.master = Some(weight.clone());
+        weight.cast(dtype)
     }
 }
 
@@ -114,7 +142,9 @@ impl ModuleMapper for Step<'_> {
         param.map(|weight| {
             let shape = weight.shape();
             let weight = weight.without_autodiff().reshape([shape.num_elements()]);
-            let weight = self.optimizer.update(path, weight, gradient.clone(), self.learning_rate);
+            let weight = self
+                .optimizer
+                .update(path, weight, gradient.clone(), self.learning_rate);
             weight.reshape(shape).autodiff().require_grad()
         })
     }
@@ -143,7 +173,10 @@ mod tests {
     /// Twelve clipped steps with warm-up and cosine, as PyTorch did them.
     #[test]
     fn steps_norms_and_rates_equal_pytorch() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/adamw/expected.safetensors");
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/adamw/expected.safetensors"
+        );
         let reference = Reference::open(file);
         let device = Device::flex().autodiff();
         let on_device = |tensor: Tensor<1>| Tensor::<1>::from_data(tensor.into_data(), &device);
@@ -158,8 +191,16 @@ mod tests {
             epsilon: 1e-8,
             weight_decay: 0.1,
         });
-        let norms: Vec<f32> = reference.tensor::<1>("norm").into_data().try_to_vec().expect("f32");
-        let rates: Vec<f32> = reference.tensor::<1>("lr").into_data().try_to_vec().expect("f32");
+        let norms: Vec<f32> = reference
+            .tensor::<1>("norm")
+            .into_data()
+            .try_to_vec()
+            .expect("f32");
+        let rates: Vec<f32> = reference
+            .tensor::<1>("lr")
+            .into_data()
+            .try_to_vec()
+            .expect("f32");
         let peak = f64::from(rates.iter().copied().fold(0.0, f32::max));
         let schedule = Schedule::new(Decay::Cosine, peak, 0.25, 12);
         for step in 0..12 {
@@ -168,9 +209,16 @@ mod tests {
             let mut gradients = gradients(&module, a, b);
             let norm = gradients.norm();
             let relative = (norm / f64::from(norms[step]) - 1.0).abs();
-            assert!(relative < 1e-6, "step {step}: norm {norm} for {}", norms[step]);
+            assert!(
+                relative < 1e-6,
+                "step {step}: norm {norm} for {}",
+                norms[step]
+            );
             let rate = schedule.rate(step);
-            assert!((rate - f64::from(rates[step])).abs() < 1e-8, "step {step}: rate {rate}");
+            assert!(
+                (rate - f64::from(rates[step])).abs() < 1e-8,
+                "step {step}: rate {rate}"
+            );
             gradients.clip(norm, 1.0);
             module = optimizer.step(rate, module, &gradients);
             let after = |name| format!("param.{step}.{name}");
@@ -188,7 +236,12 @@ mod tests {
             b: Param::from_tensor(Tensor::ones([3], &device)),
         };
         let gradients = GradientSet::collect(&module, &module.a.val().sum().backward());
-        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.5 };
+        let config = AdamWConfig {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.5,
+        };
         let mut optimizer = AdamW::new(config);
         let after = optimizer.step(0.1, module, &gradients);
         let b: Vec<f32> = after.b.val().into_data().try_to_vec().expect("f32");

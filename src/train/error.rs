@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use menagerie_core::RecipeError;
 use menagerie_core::model::AssembleError;
 use menagerie_core::weights::WeightError;
-use menagerie_core::RecipeError;
 use thiserror::Error;
 
 use crate::data::DataError;
@@ -35,7 +35,9 @@ pub enum TrainError {
     Weights(#[from] WeightError),
 
     /// The recipe trains nothing.
-    #[error("the recipe `{0}` has no stage; list one in `stages = [\"…\"]` and describe it in `[stage.…]`")]
+    #[error(
+        "the recipe `{0}` has no stage; list one in `stages = [\"…\"]` and describe it in `[stage.…]`"
+    )]
     NoStage(String),
 
     /// The folder holds something already.
@@ -68,7 +70,9 @@ pub enum TrainError {
     },
 
     /// A frozen parameter is not what it was.
-    #[error("the frozen parameter `{parameter}` changed in stage `{stage}`: a mistake of this program or of a plugin; please report it")]
+    #[error(
+        "the frozen parameter `{parameter}` changed in stage `{stage}`: a mistake of this program or of a plugin; please report it"
+    )]
     FrozenMoved {
         /// The stage.
         stage: String,

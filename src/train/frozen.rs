@@ -23,7 +23,10 @@ impl Fingerprint {
     /// The first parameter that differs.
     pub(super) fn moved(&self, later: &Self) -> Option<&str> {
         let pairs = self.0.iter().zip(&later.0);
-        pairs.filter(|(before, after)| before != after).map(|(before, _)| before.0.as_str()).next()
+        pairs
+            .filter(|(before, after)| before != after)
+            .map(|(before, _)| before.0.as_str())
+            .next()
     }
 }
 
@@ -57,6 +60,8 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, rest) = bytes.as_chunks::<8>();
     let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(ODD).rotate_left(29);
-    let hash = words.iter().fold(ODD, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let hash = words
+        .iter()
+        .fold(ODD, |hash, word| mix(hash, u64::from_le_bytes(*word)));
     rest.iter().fold(hash, |hash, &byte| mix(hash, byte.into()))
 }

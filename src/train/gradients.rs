@@ -1,10 +1,10 @@
 //! Gradients by parameter, and their global norm.
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{DType, Gradients, Tensor};
 use menagerie_core::parameters::PathStack;
 
-/// The gradient of every trainable parameter that got one, flat, in the module's order.
+/// The gradient of every trainable parameter that got one, flat and in f32, in the module's order.
 ///
 /// The order is the module's and not a map's, so that sums over it are the same in every run.
 #[derive(Debug, Default)]
@@ -32,7 +32,8 @@ impl GradientSet {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
                 if let Some(gradient) = param.val().grad(self.gradients) {
                     let elements = gradient.shape().num_elements();
-                    self.set.push((self.path.join(), gradient.reshape([elements])));
+                    let gradient = gradient.reshape([elements]).cast(DType::F32);
+                    self.set.push((self.path.join(), gradient));
                 }
             }
         }
@@ -49,7 +50,10 @@ impl GradientSet {
     /// The gradient of the parameter at `path`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
-        self.0.iter().find(|(name, _)| name == path).map(|(_, gradient)| gradient)
+        self.0
+            .iter()
+            .find(|(name, _)| name == path)
+            .map(|(_, gradient)| gradient)
     }
 
     /// Adds another micro-batch's gradients. A parameter may have one in either alone.
@@ -81,9 +85,14 @@ impl GradientSet {
     pub fn clip(&mut self, norm: f64, max_norm: f64) {
         let scale = max_norm / (norm + 1e-6);
         if scale < 1.0 {
-            for (_, gradient) in &mut self.0 {
-                gradient.inplace(|gradient| gradient.mul_scalar(scale));
-            }
+            self.scale(scale);
+        }
+    }
+
+    /// Multiplies all gradients.
+    pub fn scale(&mut self, factor: f64) {
+        for (_, gradient) in &mut self.0 {
+            gradient.inplace(|gradient| gradient.mul_scalar(factor));
         }
     }
 }

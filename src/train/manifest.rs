@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::error::TrainError;
 use super::run::{Score, sha256};
 use super::stage::StageRun;
-use crate::data::Dataset;
+use crate::data::{DataFile, Dataset};
 
 /// What a run was made of.
 #[derive(Debug, Serialize)]
@@ -26,7 +26,7 @@ pub(super) struct Manifest {
     started_unix_seconds: u64,
     seed: u64,
     recipe_sha256: String,
-    data: Vec<FileHash>,
+    data: Vec<DataFile>,
     initial_weights: Vec<InitialWeights>,
     stages: Vec<StageReport>,
     pub scores: Vec<Score>,
@@ -42,7 +42,10 @@ pub(super) struct FileHash {
 
 impl FileHash {
     pub(super) fn of(path: &Path) -> Result<Self, TrainError> {
-        Ok(Self { path: path.to_owned(), sha256: sha256(path)? })
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: sha256(path)?,
+        })
     }
 }
 
@@ -82,17 +85,18 @@ impl Manifest {
         stages: &[StageRun<'_>],
         scored: Option<&Dataset>,
     ) -> Result<Self, TrainError> {
-        let mut files: Vec<PathBuf> = stages.iter().flat_map(|stage| stage.data.files()).collect();
-        files.extend(scored.into_iter().flat_map(Dataset::files));
-        files.sort_unstable();
-        files.dedup();
-        let data = files.iter().map(|file| FileHash::of(file)).collect::<Result<_, _>>()?;
+        let sources = stages.iter().map(|stage| &*stage.data).chain(scored);
+        let mut data: Vec<DataFile> = sources.flat_map(|data| data.files().to_vec()).collect();
+        data.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        data.dedup();
         let initial = model.loaded().iter().map(|(component, loaded)| {
             let sources = loaded.iter().flat_map(|report| &report.files);
             Ok(InitialWeights {
                 component: *component,
                 loaded: loaded.clone(),
-                files: sources.map(|file| FileHash::of(file)).collect::<Result<_, TrainError>>()?,
+                files: sources
+                    .map(|file| FileHash::of(file))
+                    .collect::<Result<_, TrainError>>()?,
             })
         });
         let parameters = model.parameters();
@@ -108,7 +112,9 @@ impl Manifest {
             let learning = stages.iter().filter(|stage| stage.learns(path));
             learning.map(|stage| stage.name.to_owned()).collect()
         };
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Ok(Self {
             name: recipe.name.clone(),
             menagerie: env!("CARGO_PKG_VERSION"),
@@ -138,6 +144,17 @@ impl Manifest {
             stage.weights = weights;
             stage.seconds = Some(seconds);
         }
+    }
+
+    /// All numbers, and those that some stage trains.
+    pub(super) fn parameter_counts(&self) -> (usize, usize) {
+        let count = |report: &ParameterReport| report.shape.iter().product::<usize>();
+        let all = self.parameters.iter().map(count).sum();
+        let trained = self
+            .parameters
+            .iter()
+            .filter(|report| !report.trained_in.is_empty());
+        (all, trained.map(count).sum())
     }
 
     /// Time of the stages done, training alone.

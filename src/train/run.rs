@@ -1,10 +1,11 @@
 //! The run folder.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use menagerie_core::plugin::Component;
+use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Model, Recipe};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -80,7 +81,9 @@ impl RunFolder {
         if entries.next().is_some() {
             return Err(TrainError::NotEmpty(path.to_owned()));
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self {
+            path: path.to_owned(),
+        })
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -114,10 +117,19 @@ impl RunFolder {
     }
 
     /// What is written before the first step.
-    pub(super) fn begin(&self, recipe: &Recipe, model: &Model, manifest: &Manifest) -> Result<(), TrainError> {
+    pub(super) fn begin(&self, recipe: &Recipe, manifest: &Manifest) -> Result<(), TrainError> {
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
-        for (name, bytes) in model.tokenizer().files() {
-            self.write(name, bytes)?;
+        for file in recipe
+            .tokenizer_path()
+            .map(|path| Tokenizer::files(&path))
+            .unwrap_or_default()
+        {
+            let name = file
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or("tokenizer.json");
+            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+            self.write(name, &bytes)?;
         }
         self.write_manifest(manifest)
     }
@@ -127,7 +139,12 @@ impl RunFolder {
     }
 
     /// `model.toml`: the recipe without its training, on the weights of `stage`.
-    pub(super) fn write_model(&self, recipe: &Recipe, model: &Model, stage: &str) -> Result<(), TrainError> {
+    pub(super) fn write_model(
+        &self,
+        recipe: &Recipe,
+        model: &Model,
+        stage: &str,
+    ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
         let trained = recipe.for_use(weights, "tokenizer.json", model.generation());
         self.write("model.toml", trained.to_toml()?.as_bytes())
@@ -155,7 +172,11 @@ impl RunFolder {
         Ok(hashes)
     }
 
-    pub(super) fn write_answers(&self, stage: &str, evaluation: &Evaluation) -> Result<(), TrainError> {
+    pub(super) fn write_answers(
+        &self,
+        stage: &str,
+        evaluation: &Evaluation,
+    ) -> Result<(), TrainError> {
         let folder = self.path.join("answers");
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
@@ -165,13 +186,17 @@ impl RunFolder {
     pub(super) fn append_score(&self, score: &Score) -> Result<(), TrainError> {
         let path = self.path.join("scores.jsonl");
         let mut file = append(&path)?;
-        file.write_all(&json_line(score)).map_err(|source| write_error(&path, source))
+        file.write_all(&json_line(score))
+            .map_err(|source| write_error(&path, source))
     }
 
     /// Opens `metrics.jsonl` to add lines.
     pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
         let path = self.path.join("metrics.jsonl");
-        Ok(MetricsLog { file: append(&path)?, path })
+        Ok(MetricsLog {
+            file: append(&path)?,
+            path,
+        })
     }
 
     /// All lines of `metrics.jsonl`.
@@ -181,7 +206,10 @@ impl RunFolder {
     pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
         let path = self.path.join("metrics.jsonl");
         let text = fs::read_to_string(&path).map_err(|source| write_error(&path, source))?;
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
     }
 
     /// Writes a file whole or not at all.
@@ -208,7 +236,9 @@ pub(super) struct MetricsLog {
 impl MetricsLog {
     pub(super) fn push(&mut self, metrics: &StepMetrics) -> Result<(), TrainError> {
         let line = json_line(metrics);
-        self.file.write_all(&line).map_err(|source| write_error(&self.path, source))
+        self.file
+            .write_all(&line)
+            .map_err(|source| write_error(&self.path, source))
     }
 }
 
@@ -240,13 +270,27 @@ fn pretty_json(value: &impl Serialize) -> Vec<u8> {
 }
 
 pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
-    TrainError::Write { path: path.to_owned(), source }
+    TrainError::Write {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// SHA-256 of a file, in hexadecimal.
 pub(super) fn sha256(path: &Path) -> Result<String, TrainError> {
+    let read_error = |source| write_error(path, source);
+    let mut file = File::open(path).map_err(read_error)?;
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(|source| write_error(path, source))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|source| write_error(path, source))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(read_error)? {
+            0 => break,
+            len => hasher.update(&buffer[..len]),
+        }
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

@@ -24,7 +24,12 @@ impl Schedule {
     pub fn new(decay: Decay, peak: f64, warmup_ratio: f64, steps: usize) -> Self {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let warmup = (warmup_ratio * steps as f64).ceil() as usize;
-        Self { decay, peak, warmup, steps }
+        Self {
+            decay,
+            peak,
+            warmup,
+            steps,
+        }
     }
 
     /// The rate applied in `step`, counted from 0.

@@ -1,12 +1,14 @@
 //! One stage: data in order, forward, backward, step.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use menagerie_core::chat::Template;
 use menagerie_core::network::Network;
-use menagerie_core::parameters::{ParameterInfo, parameters, seed_of};
-use menagerie_core::recipe::{self, Length};
+use menagerie_core::parameters::{ParameterInfo, parameters};
+use menagerie_core::plugin::Component;
+use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::{AdamW, AdamWConfig};
@@ -18,16 +20,17 @@ use super::observer::{Observer, StagePlan};
 use super::run::{RunFolder, StepMetrics};
 use super::schedule::{Decay, Schedule};
 use super::trainable;
-use crate::data::{Batch, Dataset, Encoder, Loader, order};
+use crate::data::{Batch, Dataset, Loader, SampleEncoder, order};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
 pub(super) struct StageRun<'r> {
     pub name: &'r str,
     pub table: &'r Stage,
-    pub data: Dataset,
+    pub data: Arc<Dataset>,
     pub steps: usize,
     recipe: &'r Recipe,
+    template: &'static Template,
     number: (usize, usize),
 }
 
@@ -40,26 +43,284 @@ pub(super) struct Outcome {
 }
 
 impl<'r> StageRun<'r> {
-    pub(super) fn open(recipe: &'r Recipe, name: &'r str, table: &'r Stage) -> Result<Self, TrainError> {
+    /// Opens the data and checks that every image is there.
+    pub(super) fn open(
+        recipe: &'r Recipe,
+        name: &'r str,
+        table: &'r Stage,
+    ) -> Result<Self, TrainError> {
         let data = Dataset::open(&table.data.source())?;
+        data.check_images()?;
         let batches = data.len().div_ceil(table.batch_size).max(1);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let steps = match table.length() {
             Length::Steps(steps) => steps,
             Length::Epochs(epochs) => ((epochs * batches as f64).round() as usize).max(1),
         };
-        let place = recipe.stages.iter().position(|other| other == name).unwrap_or(0);
+        let place = recipe
+            .stages
+            .iter()
+            .position(|other| other == name)
+            .unwrap_or(0);
         Ok(Self {
             name,
             table,
-            data,
+            data: Arc::new(data),
             steps,
             recipe,
+            template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
         })
     }
 
+    /// Whether the parameter at `path` learns here.
     pub(super) fn learns(&self, path: &str) -> bool {
-        !self.table.freeze.iter().any(|pattern| pattern.matches(path))
+        !self
+            .table
+            .freeze
+            .iter()
+            .any(|pattern| pattern.matches(path))
+    }
+
+    /// Whether any parameter of the component learns here.
+    pub(super) fn trains(&self, model: &Model, component: Component) -> bool {
+        let prefix = format!("{component}.");
+        let parameters = model.parameters();
+        let mut own = parameters
+            .iter()
+            .filter(|info| info.path.starts_with(&prefix));
+        own.any(|info| self.learns(&info.path))
+    }
+
+    /// Numbers that learn here.
+    pub(super) fn trainable(&self, parameters: &[ParameterInfo]) -> usize {
+        let learning = parameters.iter().filter(|info| self.learns(&info.path));
+        learning.map(ParameterInfo::len).sum()
+    }
+
+    /// Trains `model` to the end of the stage, or until `stop` is set.
+    pub(super) fn train(
+        &self,
+        model: Model,
+        run: &RunFolder,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        observer.stage(&self.plan(&model));
+        let before = Fingerprint::of(model.network(), |path| self.learns(path));
+        let mut network = trainable::for_stage(model.network().clone(), &self.table.freeze);
+        let mut optimizer = AdamW::new(self.adamw());
+        let schedule = self.schedule();
+        let mut metrics = run.metrics()?;
+        let mut loader = self.loader(&model);
+        let begun = Instant::now();
+        let mut last = begun;
+        let mut finished = true;
+        for step in 0..self.steps {
+            let mut work = Step::new(&model, &network);
+            for _ in 0..self.micro_batches(step) {
+                let batch = loader
+                    .next()
+                    .expect("the loader has a batch for every pass")?;
+                work.pass(batch);
+            }
+            let done = work.finish();
+            if !done.loss.is_finite() {
+                return Err(TrainError::Loss {
+                    stage: self.name.to_owned(),
+                    step,
+                    loss: done.loss,
+                    samples: done.samples,
+                });
+            }
+            let mut gradients = done.gradients;
+            let grad_norm = gradients.norm();
+            if self.table.max_grad_norm > 0.0 {
+                gradients.clip(grad_norm, self.table.max_grad_norm);
+            }
+            let lr = schedule.rate(step);
+            network = optimizer.step(lr, network, &gradients);
+
+            let now = Instant::now();
+            let line = StepMetrics {
+                stage: self.name.to_owned(),
+                step,
+                loss: done.loss,
+                grad_norm,
+                lr,
+                supervised_tokens: done.supervised_tokens,
+                samples_per_second: done.samples.len() as f64 / (now - last).as_secs_f64(),
+            };
+            last = now;
+            metrics.push(&line)?;
+            observer.step(&line);
+            if stop.load(Ordering::Relaxed) && step + 1 < self.steps {
+                finished = false;
+                break;
+            }
+        }
+        let network = trainable::none(network);
+        let after = Fingerprint::of(&network, |path| self.learns(path));
+        if let Some(parameter) = before.moved(&after) {
+            return Err(TrainError::FrozenMoved {
+                stage: self.name.to_owned(),
+                parameter: parameter.to_owned(),
+            });
+        }
+        Ok(Outcome {
+            model: model.with_network(network),
+            finished,
+            seconds: begun.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn plan(&self, model: &Model) -> StagePlan {
+        let all = parameters(model.network());
+        let parts = Component::ALL
+            .into_iter()
+            .filter(|component| self.trains(model, *component));
+        StagePlan {
+            name: self.name.to_owned(),
+            number: self.number,
+            steps: self.steps,
+            samples: self.data.len(),
+            trainable: (
+                self.trainable(&all),
+                all.iter().map(ParameterInfo::len).sum(),
+            ),
+            learns: parts.map(|component| component.name().to_owned()).collect(),
+        }
+    }
+
+    fn adamw(&self) -> AdamWConfig {
+        let Optimizer::AdamW(table) = &self.table.optimizer;
+        AdamWConfig {
+            beta1: table.beta1,
+            beta2: table.beta2,
+            epsilon: table.epsilon,
+            weight_decay: table.weight_decay,
+        }
+    }
+
+    fn schedule(&self) -> Schedule {
+        let Optimizer::AdamW(table) = &self.table.optimizer;
+        let (decay, warmup_ratio) = match &self.table.schedule {
+            ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
+            ScheduleTable::Constant(constant) => (Decay::Constant, constant.warmup_ratio),
+        };
+        Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
+    }
+
+    fn loader(&self, model: &Model) -> Loader {
+        let table = &self.table.data;
+        let encoder = SampleEncoder {
+            tokenizer: model.tokenizer().clone(),
+            template: self.template,
+            image_position: table.image_position,
+            seed: self.recipe.seed,
+            visual_tokens: model.visual_tokens(),
+            max_tokens: self.recipe.max_tokens,
+        };
+        let processor = model.image_processor(table.resize);
+        Loader::new(
+            Arc::clone(&self.data),
+            encoder,
+            processor,
+            self.passes(),
+            table.workers,
+        )
+    }
+
+    /// Samples of every forward pass of the stage.
+    fn passes(&self) -> Vec<Vec<usize>> {
+        let len = self.data.len();
+        let epochs = (0..).flat_map(|epoch| {
+            let order = order(self.table.sampler, len, self.recipe.seed, self.name, epoch);
+            let batches = order.chunks(self.table.batch_size).map(<[usize]>::to_vec);
+            batches.collect::<Vec<_>>()
+        });
+        let micro = self.table.micro_batch_size();
+        let batches = epochs.take(self.steps);
+        batches
+            .flat_map(|batch| {
+                batch
+                    .chunks(micro)
+                    .map(<[usize]>::to_vec)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Forward passes of a step.
+    fn micro_batches(&self, step: usize) -> usize {
+        let (len, size) = (self.data.len(), self.table.batch_size);
+        let place = step % len.div_ceil(size);
+        let samples = size.min(len - place * size);
+        samples.div_ceil(self.table.micro_batch_size())
+    }
+}
+
+/// The forward and backward passes of one optimizer step.
+struct Step<'a> {
+    model: &'a Model,
+    network: &'a Network,
+    gradients: GradientSet,
+    loss_sum: f64,
+    supervised_tokens: usize,
+    samples: Vec<String>,
+}
+
+/// What they gave.
+struct StepDone {
+    loss: f64,
+    gradients: GradientSet,
+    supervised_tokens: usize,
+    samples: Vec<String>,
+}
+
+impl<'a> Step<'a> {
+    fn new(model: &'a Model, network: &'a Network) -> Self {
+        Self {
+            model,
+            network,
+            gradients: GradientSet::default(),
+            loss_sum: 0.0,
+            supervised_tokens: 0,
+            samples: Vec::new(),
+        }
+    }
+
+    fn pass(&mut self, batch: Batch) {
+        let pixels = self.model.pixels(batch.pixels);
+        let images = pixels.map(|pixels| self.network.encode(pixels));
+        let rows: Vec<(&[i64], &[i64])> = batch
+            .samples
+            .iter()
+            .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
+            .collect();
+        let (loss, count) = loss_sum(self.network, &rows, images, self.model.visual_tokens());
+        // A batch that nothing trainable took part in, text alone while a projector learns, has no
+        // graph.
+        if loss.is_tracked() {
+            self.gradients
+                .add(GradientSet::collect(self.network, &loss.backward()));
+        }
+        let loss: f32 = loss.into_scalar();
+        self.loss_sum += f64::from(loss);
+        self.supervised_tokens += count;
+        self.samples
+            .extend(batch.samples.into_iter().map(|sample| sample.id));
+    }
+
+    /// Sums become means over the supervised tokens.
+    fn finish(mut self) -> StepDone {
+        let tokens = self.supervised_tokens as f64;
+        self.gradients.scale(1.0 / tokens);
+        StepDone {
+            loss: self.loss_sum / tokens,
+            gradients: self.gradients,
+            supervised_tokens: self.supervised_tokens,
+            samples: self.samples,
+        }
     }
 }

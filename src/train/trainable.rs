@@ -43,7 +43,11 @@ impl<F: Fn(&str) -> bool> ModuleMapper for Marker<F> {
         let learns = (self.learns)(&self.path.join());
         param.map(|tensor| {
             let plain = tensor.without_autodiff();
-            if learns { plain.autodiff().require_grad() } else { plain }
+            if learns {
+                plain.autodiff().require_grad()
+            } else {
+                plain
+            }
         })
     }
 }

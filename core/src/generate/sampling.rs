@@ -1,6 +1,6 @@
 //! From logits to the next token.
 
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::GenerationConfig;
@@ -23,7 +23,7 @@ impl<'a> Sampler<'a> {
     /// The next token after `seen` (prompt and answer so far), given its logits `[vocab]`.
     ///
     /// Filters apply in transformers' order: repetition penalty, temperature, top-k, top-p, min-p.
-    pub(super) fn next(&mut self, mut logits: Vec<f32>, seen: &[i64]) -> i64 {
+    pub(super) fn next(&mut self, mut logits: Vec<f32>, seen: &[i64]) -> u32 {
         penalise(&mut logits, seen, self.config.repetition_penalty);
         if self.config.temperature <= 0.0 {
             return greedy(&logits);
@@ -40,16 +40,18 @@ impl<'a> Sampler<'a> {
     }
 }
 
-fn uniform(random: &mut impl Rng) -> f64 {
+fn uniform(random: &mut ChaCha8Rng) -> f64 {
     random.random::<f64>()
 }
 
 /// The largest logit, the first of equals.
-fn greedy(logits: &[f32]) -> i64 {
-    let best = logits.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (token, &logit)| {
-        if logit > best.1 { (token, logit) } else { best }
-    });
-    best.0.cast_signed() as i64
+fn greedy(logits: &[f32]) -> u32 {
+    let best = (0..)
+        .zip(logits)
+        .fold((0, f32::NEG_INFINITY), |best, (token, &logit)| {
+            if logit > best.1 { (token, logit) } else { best }
+        });
+    best.0
 }
 
 /// Divides positive logits of seen tokens by the penalty and multiplies negative ones (CTRL, arXiv
@@ -58,21 +60,28 @@ fn penalise(logits: &mut [f32], seen: &[i64], penalty: f64) {
     if (penalty - 1.0).abs() < f64::EPSILON {
         return;
     }
-    let mut tokens: Vec<usize> = seen.iter().filter_map(|&id| usize::try_from(id).ok()).collect();
+    let mut tokens: Vec<usize> = seen
+        .iter()
+        .filter_map(|&id| usize::try_from(id).ok())
+        .collect();
     tokens.sort_unstable();
     tokens.dedup();
     for token in tokens {
         if let Some(logit) = logits.get_mut(token) {
             let penalty = penalty as f32;
-            *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            *logit = if *logit > 0.0 {
+                *logit / penalty
+            } else {
+                *logit * penalty
+            };
         }
     }
 }
 
 /// The tokens that may be drawn with their unnormalised probabilities, the likeliest first. There
 /// is always at least one.
-fn candidates(logits: &[f32], config: &GenerationConfig) -> Vec<(i64, f64)> {
-    let mut order: Vec<(i64, f64)> = (0..)
+fn candidates(logits: &[f32], config: &GenerationConfig) -> Vec<(u32, f64)> {
+    let mut order: Vec<(u32, f64)> = (0..)
         .zip(logits)
         .map(|(token, &logit)| (token, f64::from(logit) / config.temperature))
         .collect();
@@ -102,31 +111,73 @@ fn candidates(logits: &[f32], config: &GenerationConfig) -> Vec<(i64, f64)> {
 mod tests {
     use super::*;
 
-    fn kept(config: &GenerationConfig) -> Vec<i64> {
+    fn kept(config: &GenerationConfig) -> Vec<u32> {
         // Probabilities 0.5, 0.25, 0.125, 0.0625 and a rest.
-        let logits: Vec<f32> = [2.0, 8.0, 4.0, 0.5, 1.0].iter().map(|p: &f32| (p / 16.0).ln()).collect();
-        candidates(&logits, config).into_iter().map(|(token, _)| token).collect()
+        let logits: Vec<f32> = [2.0, 8.0, 4.0, 0.5, 1.0]
+            .iter()
+            .map(|p: &f32| (p / 16.0).ln())
+            .collect();
+        candidates(&logits, config)
+            .into_iter()
+            .map(|(token, _)| token)
+            .collect()
     }
 
     #[test]
     fn filters_keep_what_they_should() {
-        let sampling = GenerationConfig { temperature: 1.0, ..GenerationConfig::default() };
+        let sampling = GenerationConfig {
+            temperature: 1.0,
+            ..GenerationConfig::default()
+        };
         assert_eq!(kept(&sampling), [1, 2, 0, 4, 3]);
-        assert_eq!(kept(&GenerationConfig { top_k: 2, ..sampling.clone() }), [1, 2]);
-        assert_eq!(kept(&GenerationConfig { top_p: 0.7, ..sampling.clone() }), [1, 2]);
-        assert_eq!(kept(&GenerationConfig { top_p: 0.0, ..sampling.clone() }), [1]);
-        assert_eq!(kept(&GenerationConfig { min_p: 0.2, ..sampling.clone() }), [1, 2, 0]);
+        assert_eq!(
+            kept(&GenerationConfig {
+                top_k: 2,
+                ..sampling.clone()
+            }),
+            [1, 2]
+        );
+        assert_eq!(
+            kept(&GenerationConfig {
+                top_p: 0.7,
+                ..sampling.clone()
+            }),
+            [1, 2]
+        );
+        assert_eq!(
+            kept(&GenerationConfig {
+                top_p: 0.0,
+                ..sampling.clone()
+            }),
+            [1]
+        );
+        assert_eq!(
+            kept(&GenerationConfig {
+                min_p: 0.2,
+                ..sampling.clone()
+            }),
+            [1, 2, 0]
+        );
     }
 
     #[test]
     fn draws_follow_the_probabilities_and_the_seed() {
-        let config = GenerationConfig { temperature: 1.0, seed: 3, ..GenerationConfig::default() };
+        let config = GenerationConfig {
+            temperature: 1.0,
+            seed: 3,
+            ..GenerationConfig::default()
+        };
         let draw = |stream| {
             let mut sampler = Sampler::new(&config, stream);
-            (0..4000).map(|_| sampler.next(vec![0.75_f32.ln(), 0.25_f32.ln()], &[])).collect::<Vec<_>>()
+            (0..4000)
+                .map(|_| sampler.next(vec![0.75_f32.ln(), 0.25_f32.ln()], &[]))
+                .collect::<Vec<_>>()
         };
-        let ones = draw(0).iter().sum::<i64>();
-        assert!((900..1100).contains(&ones), "{ones} of 4000 at probability 0.25");
+        let ones = draw(0).iter().sum::<u32>();
+        assert!(
+            (900..1100).contains(&ones),
+            "{ones} of 4000 at probability 0.25"
+        );
         assert_eq!(draw(0), draw(0));
         assert_ne!(draw(0), draw(1));
     }

@@ -28,13 +28,23 @@ impl<'a> StopScanner<'a> {
             return String::new();
         }
         self.held.push_str(text);
-        let first = self.stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| self.held.find(stop.as_str())).min();
+        let first = self
+            .stops
+            .iter()
+            .filter(|stop| !stop.is_empty())
+            .filter_map(|stop| self.held.find(stop.as_str()))
+            .min();
         if let Some(place) = first {
             self.stopped = true;
             self.held.truncate(place);
             return std::mem::take(&mut self.held);
         }
-        let keep = self.stops.iter().map(|stop| overlap(&self.held, stop)).max().unwrap_or(0);
+        let keep = self
+            .stops
+            .iter()
+            .map(|stop| overlap(&self.held, stop))
+            .max()
+            .unwrap_or(0);
         let rest = self.held.split_off(self.held.len() - keep);
         std::mem::replace(&mut self.held, rest)
     }
@@ -48,7 +58,10 @@ impl<'a> StopScanner<'a> {
 /// Bytes at the end of `text` that are a beginning of `stop`.
 fn overlap(text: &str, stop: &str) -> usize {
     let beginnings = stop.char_indices().map(|(place, _)| &stop[..place]).rev();
-    beginnings.map(str::len).find(|&len| text.ends_with(&stop[..len])).unwrap_or(0)
+    beginnings
+        .map(str::len)
+        .find(|&len| text.ends_with(&stop[..len]))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

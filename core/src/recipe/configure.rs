@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use burn::tensor::Device;
 use toml::{Table, Value};
 
 use super::component::own_keys;
@@ -11,6 +12,7 @@ use super::{Component, Recipe};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::error::BuildError;
+use crate::parameters::{ParameterInfo, parameters};
 use crate::plugin::{self, AnyDecoderConfig, AnyEncoderConfig, AnyProjectorConfig, PluginInfo};
 use crate::projector::ProjectorSpec;
 
@@ -35,6 +37,34 @@ pub struct Configured {
     pub llm_spec: DecoderSpec,
     /// The decoder's plugin.
     pub llm_info: &'static PluginInfo,
+}
+
+impl Configured {
+    /// Every parameter of the model, its path beginning with its component. Weights stay lazy:
+    /// none is drawn.
+    ///
+    /// # Errors
+    /// What a plugin finds wrong only when it builds.
+    pub fn parameters(&self, device: &Device) -> Result<Vec<ParameterInfo>, BuildError> {
+        let vision = self.vision.init(device)?;
+        let llm = self.llm.init(device)?;
+        let projector = self
+            .projector
+            .init(&self.vision_spec, &self.llm_spec, device)?;
+        let components = [
+            (Component::Vision, parameters(&vision)),
+            (Component::Projector, parameters(&projector)),
+            (Component::Llm, parameters(&llm)),
+        ];
+        let mut all = Vec::new();
+        for (component, found) in components {
+            all.extend(found.into_iter().map(|parameter| ParameterInfo {
+                path: format!("{component}.{}", parameter.path),
+                ..parameter
+            }));
+        }
+        Ok(all)
+    }
 }
 
 impl Recipe {
@@ -187,15 +217,16 @@ impl<'r> ComponentTable<'r> {
                 Some(stated) if agree(stated, &value) => {}
                 Some(stated) => {
                     let by_preset = !self.stated.contains_key(&key);
-                    let (place, stated_by) = match self.preset {
-                        Some(preset) if by_preset => ("preset", format!("preset `{preset}`")),
-                        _ => (key.as_str(), "the recipe".to_owned()),
+                    let (place, stated) = match self.preset {
+                        Some(preset) if by_preset => {
+                            ("preset", format!("{stated} by preset `{preset}`"))
+                        }
+                        _ => (key.as_str(), stated.to_string()),
                     };
                     return Err(RecipeError::Contradiction {
                         origin: self.recipe.origin(&self.key(place)),
                         key: self.key(&key),
-                        stated: stated.to_string(),
-                        stated_by,
+                        stated,
                         found: value.to_string(),
                         path,
                     });

@@ -190,16 +190,14 @@ pub enum RecipeError {
     },
 
     /// The recipe and the weights disagree.
-    #[error("{origin}: `{key}` is {stated} by {stated_by}, but {} says {found}; correct the recipe or choose other weights", .path.display())]
+    #[error("{origin}: `{key}` is {stated}, but {} says {found}; correct the recipe or choose other weights", .path.display())]
     Contradiction {
         /// The place in the recipe.
         origin: Origin,
         /// The path of the option.
         key: String,
-        /// The recipe's value.
+        /// The recipe's value, and the preset if that states it.
         stated: String,
-        /// `the recipe`, or the preset.
-        stated_by: String,
         /// The weights' value.
         found: String,
         /// The `config.json`.

@@ -1,5 +1,7 @@
 //! The resolved recipe: every default and every plugin option filled in.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 use toml::Table;
 
@@ -43,7 +45,10 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::configure`].
     pub fn hash(&self) -> Result<String, RecipeError> {
-        let digest = Sha256::digest(self.to_toml()?);
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let mut hex = String::new();
+        for byte in Sha256::digest(self.to_toml()?) {
+            write!(hex, "{byte:02x}").expect("a string takes any text");
+        }
+        Ok(hex)
     }
 }

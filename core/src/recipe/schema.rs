@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Recipe;
 use super::error::RecipeError;
 use super::origin::{Origin, Source};
+use crate::options::{self, children};
 use crate::plugin::{self, Component, PluginInfo};
 
 impl Recipe {
@@ -61,14 +62,7 @@ fn choice(own: &Value, info: &PluginInfo) -> Value {
         let names: Vec<_> = presets.iter().map(|(name, _)| *name).collect();
         *preset = json!({ "description": preset["description"], "enum": names });
     }
-    let options = plugin["properties"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
-    for (name, mut option) in options {
-        inline(&mut option, &plugin["$defs"]);
-        properties.insert(name, option);
-    }
+    properties.extend(options::schemas(info));
     json!({
         "title": info.name,
         "description": plugin["description"],
@@ -78,27 +72,19 @@ fn choice(own: &Value, info: &PluginInfo) -> Value {
     })
 }
 
-/// Puts the plugin's definitions in place of references to them: two plugins may use one name.
-fn inline(value: &mut Value, definitions: &Value) {
-    if let Some(object) = value.as_object_mut() {
-        let reference = object.get("$ref").and_then(Value::as_str);
-        let name = reference.and_then(|path| path.strip_prefix("#/$defs/"));
-        if let Some(definition) = name.and_then(|name| definitions[name].as_object()).cloned() {
-            object.remove("$ref");
-            for (key, part) in definition {
-                object.entry(key).or_insert(part);
-            }
-        }
-    }
-    children(value, &mut |child| inline(child, definitions));
-}
-
 /// Makes the schema fit a difference: nothing is required, and a tagged table that leaves its
 /// `type` to the recipe it extends may be any of its alternatives.
 fn as_difference(value: &mut Value) {
     if let Some(object) = value.as_object_mut() {
         if object.get("required").is_some_and(Value::is_array) {
             object.remove("required");
+        }
+        // TOML has no null: an optional key is left out.
+        if let Some([kind, Value::String(null)]) = object.get("type").and_then(as_pair)
+            && null == "null"
+        {
+            let kind = kind.clone();
+            object.insert("type".to_owned(), kind);
         }
         let is_tagged = |choices: &Value| choices[0]["properties"]["type"]["const"].is_string();
         if let Some(choices) = object
@@ -113,10 +99,6 @@ fn as_difference(value: &mut Value) {
     children(value, &mut as_difference);
 }
 
-fn children(value: &mut Value, change: &mut dyn FnMut(&mut Value)) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(change),
-        Value::Object(object) => object.values_mut().for_each(change),
-        _ => {}
-    }
+fn as_pair(value: &Value) -> Option<&[Value; 2]> {
+    value.as_array()?.as_slice().try_into().ok()
 }

@@ -3,7 +3,6 @@
 use burn::tensor::Device;
 
 use super::{assert_close, check_round_trip, random, widened};
-use crate::encoder::Encoder;
 use crate::plugin;
 
 /// Checks the registered encoder `name` at its tiny size: the spec states its output, a batch is

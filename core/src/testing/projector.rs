@@ -6,7 +6,6 @@ use super::{assert_close, check_round_trip, random, widened};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::plugin;
-use crate::projector::Projector;
 
 /// Checks the registered projector `name` between a small encoder and decoder: the spec states its
 /// output, a batch is the sum of its images, options and weights survive being written and read.

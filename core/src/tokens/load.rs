@@ -22,7 +22,7 @@ pub enum TokenizerError {
         hint: &'static str,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -95,6 +95,15 @@ impl Tokenizer {
             }
         }
         Ok(tokenizer)
+    }
+
+    /// The files that [`Tokenizer::load`] reads at `path`, those that are there.
+    #[must_use]
+    pub fn files(path: &Path) -> Vec<PathBuf> {
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let main = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+        let beside = ["special_tokens_map.json", "tokenizer_config.json"].map(|name| folder.join(name));
+        std::iter::once(main).chain(beside).filter(|file| file.is_file()).collect()
     }
 
     /// A tokenizer out of the bytes of a `tokenizer.json`, special tokens by convention.

@@ -55,7 +55,7 @@ impl<'t> StreamDecoder<'t> {
     ///
     /// # Errors
     /// The tokenizer failed.
-    pub fn finish(self) -> Result<String, EncodeError> {
+    pub fn finish(&self) -> Result<String, EncodeError> {
         self.pending()
     }
 

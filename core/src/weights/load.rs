@@ -44,8 +44,16 @@ pub fn load<M: Module>(
     if let Some(error) = filler.error {
         return Err(error);
     }
+    let mut files: Vec<_> = keys
+        .iter()
+        .filter_map(|key| shards.get(key))
+        .map(|entry| entry.file().to_owned())
+        .collect();
+    files.sort_unstable();
+    files.dedup();
     let report = LoadReport {
         path: shards.path().to_owned(),
+        files,
         prefix: spelling.prefix,
         loaded: filler.loaded,
         parameters: filler.parameters,

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct LoadReport {
     /// The file or folder.
     pub path: PathBuf,
+    /// The files that hold its tensors.
+    pub files: Vec<PathBuf>,
     /// What stood before the keys.
     pub prefix: &'static str,
     /// Tensors loaded.

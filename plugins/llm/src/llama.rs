@@ -48,6 +48,13 @@ pub struct LlamaConfig {
     /// Whether the output layer is the embedding table.
     #[serde(default)]
     pub tie_word_embeddings: bool,
+    /// Standard deviation of weights that are drawn and not loaded.
+    #[serde(default = "default_initializer_range")]
+    pub initializer_range: f64,
+}
+
+fn default_initializer_range() -> f64 {
+    INITIALIZER_RANGE
 }
 
 fn default_rope_theta() -> f64 {
@@ -82,7 +89,12 @@ impl LlamaConfig {
             rms_norm_eps: default_rms_norm_eps(),
             max_position_embeddings: default_max_position_embeddings(),
             tie_word_embeddings: false,
+            initializer_range: default_initializer_range(),
         }
+    }
+
+    fn linear(&self, input: usize, output: usize, device: &Device) -> Linear {
+        Linear::with_std(input, output, false, self.initializer_range, device)
     }
 
     fn kv_heads(&self) -> usize {
@@ -175,14 +187,14 @@ impl DecoderConfig for LlamaConfig {
     fn init(&self, device: &Device) -> Result<Llama, BuildError> {
         self.check()?;
         Ok(Llama {
-            embed_tokens: normal(INITIALIZER_RANGE)
+            embed_tokens: normal(self.initializer_range)
                 .init([self.vocab_size, self.hidden_size], device),
             layers: (0..self.num_layers)
                 .map(|_| Block::new(self, device))
                 .collect(),
             norm: RmsNorm::new(self.hidden_size, self.rms_norm_eps, device),
             lm_head: (!self.tie_word_embeddings)
-                .then(|| Linear::new(self.hidden_size, self.vocab_size, false, device)),
+                .then(|| self.linear(self.hidden_size, self.vocab_size, device)),
             head_dim: self.head_dim(),
             rope_theta: self.rope_theta,
         })
@@ -363,7 +375,7 @@ struct Attention {
 impl Attention {
     fn new(config: &LlamaConfig, device: &Device) -> Self {
         let (heads, kv_heads, head_dim) = (config.num_heads, config.kv_heads(), config.head_dim());
-        let linear = |input, output| Linear::new(input, output, false, device);
+        let linear = |input, output| config.linear(input, output, device);
         Self {
             query: linear(config.hidden_size, heads * head_dim),
             key: linear(config.hidden_size, kv_heads * head_dim),
@@ -409,9 +421,9 @@ impl Mlp {
     fn new(config: &LlamaConfig, device: &Device) -> Self {
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         Self {
-            gate: Linear::new(hidden, intermediate, false, device),
-            up: Linear::new(hidden, intermediate, false, device),
-            down: Linear::new(intermediate, hidden, false, device),
+            gate: config.linear(hidden, intermediate, device),
+            up: config.linear(hidden, intermediate, device),
+            down: config.linear(intermediate, hidden, device),
         }
     }
 

@@ -36,7 +36,7 @@ impl ProjectorConfig for LinearConfig {
         device: &Device,
     ) -> Result<LinearProjector, BuildError> {
         Ok(LinearProjector {
-            linear: Linear::new(vision.feature_size, llm.hidden_size, true, device),
+            linear: Linear::fan_in(vision.feature_size, llm.hidden_size, device),
         })
     }
 

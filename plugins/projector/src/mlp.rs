@@ -66,7 +66,7 @@ impl ProjectorConfig for MlpConfig {
             } else {
                 llm.hidden_size
             };
-            Linear::new(input, llm.hidden_size, true, device)
+            Linear::fan_in(input, llm.hidden_size, device)
         };
         Ok(MlpProjector {
             layers: (0..self.depth).map(layer).collect(),

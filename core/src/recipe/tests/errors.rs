@@ -15,17 +15,17 @@ fn message(from: &str, to: &str) -> String {
 fn unknown_keys() {
     assert_eq!(
         message("batch_size = 4", "batchsize = 4"),
-        "<recipe>:17:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
+        "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
          batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, schedule \
          (did you mean `batch_size`?)"
     );
     assert!(message("images =", "imgaes =").starts_with(
-        "<recipe>:16:40: [stage.align.data] has no key `imgaes`; its keys are: conversations, \
+        "<recipe>:17:39: [stage.align.data] has no key `imgaes`; its keys are: conversations, \
          images,"
     ));
     assert_eq!(
         message("learning_rate = 1e-3", "learning_rat = 1e-3"),
-        "<recipe>:18:33: [stage.align.optimizer] has no key `learning_rat`; its keys are: \
+        "<recipe>:19:31: [stage.align.optimizer] has no key `learning_rat`; its keys are: \
          learning_rate, weight_decay, beta1, beta2, epsilon (did you mean `learning_rate`?)"
     );
     assert!(
@@ -43,11 +43,11 @@ fn unknown_keys() {
 fn missing_keys() {
     assert_eq!(
         message("batch_size = 4\n", ""),
-        "<recipe>:14:8: [stage.align] must state `batch_size`"
+        "<recipe>:15:8: [stage.align] must state `batch_size`"
     );
     assert_eq!(
         message("type = \"adamw\", ", ""),
-        "<recipe>:18:1: [stage.align.optimizer] must state `type`"
+        "<recipe>:19:1: [stage.align.optimizer] must state `type`"
     );
     assert_eq!(
         message("name = \"toy\"\n", ""),
@@ -59,22 +59,22 @@ fn missing_keys() {
 fn values_of_the_wrong_kind() {
     assert_eq!(
         message("batch_size = 4", "batch_size = \"four\""),
-        "<recipe>:17:1: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
+        "<recipe>:18:1: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
          text \"four\""
     );
     assert_eq!(
         message("batch_size = 4", "batch_size = -4"),
-        "<recipe>:17:1: `stage.align.batch_size`: expected a whole number of 0 or more, found -4"
+        "<recipe>:18:1: `stage.align.batch_size`: expected a whole number of 0 or more, found -4"
     );
     assert_eq!(
         message("\"chat.json\"", "[\"a.json\", 3]"),
-        "<recipe>:16:37: `stage.align.data.conversations.1`: expected a path, found 3"
+        "<recipe>:17:37: `stage.align.data.conversations.1`: expected a path, found 3"
     );
     assert_eq!(
         message("batch_size = 4", "batch_size = 4\ndata.turns = \"x\"")
             .split(": ")
             .next(),
-        Some("<recipe>:18:1")
+        Some("<recipe>:19:1")
     );
 }
 
@@ -87,7 +87,7 @@ fn words_that_are_not_among_the_allowed() {
     );
     assert_eq!(
         message("\"adamw\"", "\"adam\""),
-        "<recipe>:18:15: `stage.align.optimizer.type` is `adam`; it must be one of: adamw (did \
+        "<recipe>:19:15: `stage.align.optimizer.type` is `adam`; it must be one of: adamw (did \
          you mean `adamw`?)"
     );
 }
@@ -96,15 +96,15 @@ fn words_that_are_not_among_the_allowed() {
 fn values_out_of_range() {
     assert_eq!(
         message("batch_size = 4", "batch_size = 4\nmicro_batch_size = 8"),
-        "<recipe>:18:1: `stage.align.micro_batch_size`: must be at most `batch_size`, which is 4"
+        "<recipe>:19:1: `stage.align.micro_batch_size`: must be at most `batch_size`, which is 4"
     );
     assert_eq!(
         message("batch_size = 4", "batch_size = 4\nepochs = 1\nsteps = 3"),
-        "<recipe>:19:1: `stage.align.steps`: state `epochs` or `steps`, not both"
+        "<recipe>:20:1: `stage.align.steps`: state `epochs` or `steps`, not both"
     );
     assert_eq!(
         message("1e-3", "nan"),
-        "<recipe>:18:33: `stage.align.optimizer.learning_rate`: must be 0 or more"
+        "<recipe>:19:31: `stage.align.optimizer.learning_rate`: must be 0 or more"
     );
     assert_eq!(
         message("[llm]", "[llm.generation]\ntop_p = 0\n[llm]"),
@@ -121,7 +121,7 @@ fn stages_and_their_tables_name_each_other() {
     );
     assert_eq!(
         message("[\"align\"]", "[]"),
-        "<recipe>:14:8: [stage.align] is not listed in `stages`, which has: none; add it there or \
+        "<recipe>:15:8: [stage.align] is not listed in `stages`, which has: none; add it there or \
          remove the table"
     );
     assert!(message("[\"align\"]", "[\"align\", \"align\"]").contains("`align` is listed twice"));
@@ -131,20 +131,20 @@ fn stages_and_their_tables_name_each_other() {
 fn freeze_targets() {
     assert_eq!(
         message("\"llm\"]", "\"lm\"]"),
-        "<recipe>:15:21: `stage.align.freeze.1`: `lm`: it must begin with one of: vision, \
+        "<recipe>:16:21: `stage.align.freeze.1`: `lm`: it must begin with one of: vision, \
          projector, llm (did you mean `llm`?)"
     );
     assert_eq!(
         message("\"llm\"]", "\"llm\", \"projector\"]"),
-        "<recipe>:15:1: `freeze` of stage `align`: every parameter is frozen, so the stage would \
+        "<recipe>:16:1: `freeze` of stage `align`: every parameter is frozen, so the stage would \
          learn nothing; leave out a target"
     );
     let recipe = Recipe::parse(&TOY.replace("\"llm\"]", "\"llm.embed\"]")).unwrap();
     let paths = ["vision.a.weight", "llm.embed_tokens.weight"].map(str::to_owned);
     assert_eq!(
         recipe.check_freeze(&paths).unwrap_err().to_string(),
-        "<recipe>:15:21: `freeze` of stage `align`: `llm.embed` matches no parameter; there are: \
-         llm.embed_tokens"
+        "<recipe>:16:21: `freeze` of stage `align`: `llm.embed` matches no parameter; there are: \
+         llm.embed_tokens (did you mean `llm.embed_tokens`?)"
     );
 }
 

@@ -144,7 +144,7 @@ fn an_error_points_into_the_file_that_states_it() {
     );
     assert_eq!(
         message(folder, "top.toml"),
-        "base.toml:17:1: `stage.align.batch_size`: must be 1 or more"
+        "base.toml:18:1: `stage.align.batch_size`: must be 1 or more"
     );
     write(
         folder,

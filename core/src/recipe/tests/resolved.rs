@@ -75,7 +75,7 @@ fn weights_supply_sizes_and_must_agree() {
     assert_eq!(
         configure(&format!("{weights}\npreset = \"large\"\nimage_size = 48")),
         Err(format!(
-            "<recipe>:8:1: `vision.image_size` is 48 by the recipe, but {path} says 32; correct \
+            "<recipe>:8:1: `vision.image_size` is 48, but {path} says 32; correct \
              the recipe or choose other weights"
         ))
     );

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 
+use crate::plugin::{DecoderPlugin, EncoderPlugin, ProjectorPlugin};
 use crate::{
     BuildError, Checkpoint, Context, Decoder, DecoderConfig, DecoderSpec, Encoder, EncoderConfig,
     EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
@@ -45,13 +46,20 @@ impl EncoderConfig for EyeConfig {
     type Encoder = Eye;
     const NAME: &'static str = "toy-eye";
 
-    fn presets() -> Vec<(&'static str, Self)> {
-        let sized = |image_size| Self {
-            image_size,
+    fn tiny() -> Self {
+        Self {
+            image_size: 16,
             patch_size: 4,
             layer: last_but_one(),
+        }
+    }
+
+    fn presets() -> Vec<(&'static str, Self)> {
+        let large = Self {
+            image_size: 64,
+            ..Self::tiny()
         };
-        vec![("small", sized(16)), ("large", sized(64))]
+        vec![("small", Self::tiny()), ("large", large)]
     }
 
     fn spec(&self) -> Result<EncoderSpec, BuildError> {
@@ -76,7 +84,7 @@ impl EncoderConfig for EyeConfig {
         Ok(Eye { tokens })
     }
 
-    fn checkpoint() -> Checkpoint {
+    fn checkpoint(&self) -> Checkpoint {
         Checkpoint::default()
     }
 
@@ -108,6 +116,10 @@ impl ProjectorConfig for JointConfig {
     type Projector = Joint;
     const NAME: &'static str = "toy-joint";
 
+    fn tiny() -> Self {
+        Self {}
+    }
+
     fn spec(&self, vision: &EncoderSpec, _llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError> {
         let visual_tokens = vision.tokens;
         Ok(ProjectorSpec { visual_tokens })
@@ -123,7 +135,7 @@ impl ProjectorConfig for JointConfig {
         Ok(Joint { hidden_size })
     }
 
-    fn checkpoint() -> Checkpoint {
+    fn checkpoint(&self) -> Checkpoint {
         Checkpoint::default()
     }
 }
@@ -161,6 +173,10 @@ impl DecoderConfig for TongueConfig {
     type Decoder = Tongue;
     const NAME: &'static str = "toy-tongue";
 
+    fn tiny() -> Self {
+        Self { hidden_size: 8 }
+    }
+
     fn spec(&self) -> Result<DecoderSpec, BuildError> {
         Ok(DecoderSpec {
             vocab_size: self.hidden_size,
@@ -177,12 +193,12 @@ impl DecoderConfig for TongueConfig {
         Ok(Tongue { hidden_size })
     }
 
-    fn checkpoint() -> Checkpoint {
+    fn checkpoint(&self) -> Checkpoint {
         Checkpoint::default()
     }
 }
 
-crate::register_encoder!(EyeConfig);
-crate::register_projector!(JointConfig);
-crate::register_decoder!(TongueConfig);
+inventory::submit!(EncoderPlugin::new::<EyeConfig>("toys", "0.1.0"));
+inventory::submit!(ProjectorPlugin::new::<JointConfig>("toys", "0.1.0"));
+inventory::submit!(DecoderPlugin::new::<TongueConfig>("toys", "0.1.0"));
 crate::register_recipe!("toy", super::TOY);

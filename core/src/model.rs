@@ -1,0 +1,177 @@
+//! A model ready to use: the network, its tokenizer, its images and its manner of speech.
+
+mod assemble;
+mod request;
+
+pub use assemble::AssembleError;
+pub use request::{Request, RequestError};
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::chat::Template;
+use crate::checkpoint::Checkpoint;
+use crate::generate::{Completion, GenerateError, GenerationConfig, Generator};
+use crate::image::{ImageProcessor, Resize};
+use crate::network::Network;
+use crate::parameters::{ParameterInfo, parameters};
+use crate::plugin::Component;
+use crate::recipe::Configured;
+use crate::tokens::Tokenizer;
+use crate::weights::{self, LoadReport, WeightError};
+
+/// An assembled vision-language model.
+///
+/// It is `Send` and `Sync`: several threads may ask it at once.
+#[derive(Debug)]
+pub struct Model {
+    network: Network,
+    configured: Configured,
+    tokenizer: Tokenizer,
+    template: &'static Template,
+    resize: Resize,
+    dtype: DType,
+    generation: GenerationConfig,
+    end_tokens: Vec<i64>,
+    loaded: Vec<(Component, Option<LoadReport>)>,
+}
+
+impl Model {
+    /// The Burn module.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The same model with another state of its network.
+    #[must_use]
+    pub fn with_network(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    /// The components' options and sizes.
+    pub fn configured(&self) -> &Configured {
+        &self.configured
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The conversation template.
+    pub fn template(&self) -> &'static Template {
+        self.template
+    }
+
+    /// How answers are drawn unless a call says otherwise.
+    pub fn generation(&self) -> &GenerationConfig {
+        &self.generation
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.network.device()
+    }
+
+    /// Its images, squared as `resize` says or, without it, as the recipe does.
+    pub fn image_processor(&self, resize: Option<Resize>) -> ImageProcessor {
+        ImageProcessor::new(&self.configured.vision_spec, resize.unwrap_or(self.resize))
+    }
+
+    /// Tokens that an image takes in a sequence.
+    pub fn visual_tokens(&self) -> usize {
+        self.configured.projector_spec.visual_tokens
+    }
+
+    /// What each component loaded; `None` where its weights were drawn from the seed.
+    pub fn loaded(&self) -> &[(Component, Option<LoadReport>)] {
+        &self.loaded
+    }
+
+    /// All parameters by path, `vision.…`, `projector.…`, `llm.…`.
+    pub fn parameters(&self) -> Vec<ParameterInfo> {
+        parameters(&self.network)
+    }
+
+    /// Prepared pixels (see [`ImageProcessor::process`]), image after image, as visual tokens:
+    /// `[image, visual_token, hidden]`. `None` if there is no image.
+    pub fn encode_images(&self, pixels: Vec<f32>) -> Option<Tensor<3>> {
+        self.pixels(pixels)
+            .map(|pixels| self.network.encode(pixels))
+    }
+
+    /// Prepared pixels as a tensor `[image, 3, size, size]` in the model's dtype.
+    pub fn pixels(&self, pixels: Vec<f32>) -> Option<Tensor<4>> {
+        if pixels.is_empty() {
+            return None;
+        }
+        let pixels = self.image_processor(None).tensor(pixels, &self.device());
+        Some(pixels.cast(self.dtype))
+    }
+
+    /// Answers one request as `config` says. `on_text` gets the text as it comes and may break
+    /// off.
+    ///
+    /// # Errors
+    /// A conversation or image that cannot be read, or a prompt that is too long.
+    pub fn generate(
+        &self,
+        request: &Request,
+        config: &GenerationConfig,
+        mut on_text: impl FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Completion, RequestError> {
+        let pixels = self.request_pixels(request)?;
+        let prompt = self.prompt(request)?;
+        let images = self.encode_images(pixels);
+        let mut on_text = |_: usize, text: &str| on_text(text);
+        let mut answers = self.answer(&[&prompt], images, config, &mut on_text)?;
+        Ok(answers.swap_remove(0))
+    }
+
+    /// Answers token prompts together. `images` are their visual tokens in order.
+    ///
+    /// # Errors
+    /// A prompt that is too long.
+    pub fn answer(
+        &self,
+        prompts: &[&[i64]],
+        images: Option<Tensor<3>>,
+        config: &GenerationConfig,
+        on_text: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>, GenerateError> {
+        let mut stop = config.stop.clone();
+        if !self.template.stop().is_empty() {
+            stop.push(self.template.stop().to_owned());
+        }
+        let generator = Generator {
+            network: &self.network,
+            spec: &self.configured.llm_spec,
+            tokenizer: &self.tokenizer,
+            visual_tokens: self.visual_tokens(),
+            config,
+            end_tokens: &self.end_tokens,
+            stop: &stop,
+        };
+        generator.run(prompts, images, on_text)
+    }
+
+    /// Writes a component's weights to a safetensors file, in its published layout.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, component: Component, path: &Path) -> Result<(), WeightError> {
+        let checkpoint = self.checkpoint(component);
+        let name = component.name();
+        match component {
+            Component::Vision => weights::save(&self.network.vision, name, &checkpoint, path),
+            Component::Projector => weights::save(&self.network.projector, name, &checkpoint, path),
+            Component::Llm => weights::save(&self.network.llm, name, &checkpoint, path),
+        }
+    }
+
+    fn checkpoint(&self, component: Component) -> Checkpoint {
+        self.configured.checkpoint(component)
+    }
+}

@@ -1,0 +1,399 @@
+//! From a recipe to a model.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor};
+use thiserror::Error;
+
+use super::Model;
+use crate::chat::{Template, UnknownTemplate};
+use crate::checkpoint::Checkpoint;
+use crate::generate::GenerationConfig;
+use crate::network::Network;
+use crate::parameters::draw;
+use crate::plugin::Component;
+use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
+use crate::tokens::{Tokenizer, TokenizerError};
+use crate::weights::{self, LoadReport, Shards, WeightError};
+
+/// A recipe that cannot become a model.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AssembleError {
+    /// The recipe is wrong.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+
+    /// Weights that a component states cannot be loaded.
+    #[error("{origin}: {source}")]
+    Weights {
+        /// Where the recipe states them.
+        origin: Origin,
+        /// Why.
+        source: WeightError,
+    },
+
+    /// The tokenizer cannot be read.
+    #[error("{origin}: {source}")]
+    Tokenizer {
+        /// Where the recipe states it.
+        origin: Origin,
+        /// Why.
+        source: TokenizerError,
+    },
+
+    /// No tokenizer is stated.
+    #[error(
+        "{origin}: `[llm]` states no tokenizer; add `tokenizer = \"…/tokenizer.json\"`, or `weights` with a folder that holds one"
+    )]
+    NoTokenizer {
+        /// The `[llm]` table.
+        origin: Origin,
+    },
+
+    /// The tokenizer has more tokens than the decoder.
+    #[error(
+        "{origin}: the tokenizer has {tokens} tokens and the decoder embeds {vocab_size}; they do not belong together"
+    )]
+    Vocabulary {
+        /// Where the recipe states the tokenizer.
+        origin: Origin,
+        /// Tokens of the tokenizer.
+        tokens: usize,
+        /// Rows of the embedding table.
+        vocab_size: usize,
+    },
+
+    /// No such conversation template.
+    #[error("{origin}: {source}")]
+    Chat {
+        /// Where the recipe states it.
+        origin: Origin,
+        /// What there is.
+        source: UnknownTemplate,
+    },
+
+    /// A generation config beside the weights that cannot be read.
+    #[error("`{}`: {problem}", .path.display())]
+    Generation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Configured {
+    /// How published checkpoints of a component are read.
+    #[must_use]
+    pub fn checkpoint(&self, component: Component) -> Checkpoint {
+        match component {
+            Component::Vision => self.vision.checkpoint(),
+            Component::Projector => self.projector.checkpoint(),
+            Component::Llm => self.llm.checkpoint(),
+        }
+    }
+}
+
+impl Recipe {
+    /// The network of this recipe on `device`, its weights not yet drawn or loaded: it takes no
+    /// memory, and its parameters can be counted.
+    ///
+    /// # Errors
+    /// As [`Recipe::configure`].
+    pub fn network(
+        &self,
+        configured: &Configured,
+        device: &Device,
+    ) -> Result<Network, RecipeError> {
+        let at = |component| move |error| self.build_error(component, error);
+        let (vision, llm) = (&configured.vision_spec, &configured.llm_spec);
+        let projector = configured.projector.init(vision, llm, device);
+        Ok(Network {
+            vision: configured
+                .vision
+                .init(device)
+                .map_err(at(Component::Vision))?,
+            projector: projector.map_err(at(Component::Projector))?,
+            llm: configured.llm.init(device).map_err(at(Component::Llm))?,
+        })
+    }
+
+    /// The model of this recipe on `device`: components that state `weights` load them, the others
+    /// are drawn from the seed.
+    ///
+    /// # Errors
+    /// A recipe, weights or a tokenizer that cannot be used; each with its place in the recipe.
+    pub fn assemble(&self, device: &Device) -> Result<Model, AssembleError> {
+        let configured = self.configure()?;
+        let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
+        let template = self.template(&self.llm.chat, "llm.chat")?;
+        let dtype = self.dtype.into();
+        let mut network = self.network(&configured, &device.clone().inner())?;
+        let mut loaded = Vec::new();
+        for component in Component::ALL {
+            let (next, report) = self.load_component(network, &configured, component, dtype)?;
+            network = next;
+            loaded.push((component, report));
+        }
+        draw(&network, self.seed);
+        let network = network.map(&mut Cast(dtype));
+        let (generation, end_tokens) = self.generation(&tokenizer)?;
+        Ok(Model {
+            network,
+            configured,
+            tokenizer,
+            template,
+            resize: self.vision.resize,
+            dtype,
+            generation,
+            end_tokens,
+            loaded,
+        })
+    }
+
+    /// What a component's `weights` says.
+    #[must_use]
+    pub fn weights(&self, component: Component) -> Option<&str> {
+        let weights = match component {
+            Component::Vision => &self.vision.weights,
+            Component::Projector => &self.projector.weights,
+            Component::Llm => &self.llm.weights,
+        };
+        weights.as_deref()
+    }
+
+    /// The file or folder that the tokenizer is read from.
+    #[must_use]
+    pub fn tokenizer_path(&self) -> Option<PathBuf> {
+        let beside_weights = || self.llm.weights.as_ref().map(PathBuf::from);
+        self.llm.tokenizer.clone().or_else(beside_weights)
+    }
+
+    /// This recipe without its training, on weights of its own: what a run folder's `model.toml`
+    /// holds.
+    #[must_use]
+    pub fn for_use(
+        &self,
+        weights: impl Fn(Component) -> String,
+        tokenizer: &str,
+        generation: &GenerationConfig,
+    ) -> Self {
+        let mut recipe = self.clone();
+        recipe.vision.weights = Some(weights(Component::Vision));
+        recipe.projector.weights = Some(weights(Component::Projector));
+        recipe.llm.weights = Some(weights(Component::Llm));
+        recipe.llm.tokenizer = Some(tokenizer.into());
+        recipe.llm.generation = Some(generation.clone());
+        recipe.stages = Vec::new();
+        recipe.stage.clear();
+        recipe.eval = None;
+        recipe
+    }
+
+    fn template(&self, name: &str, key: &str) -> Result<&'static Template, AssembleError> {
+        Template::named(name).map_err(|source| AssembleError::Chat {
+            origin: self.origin(key),
+            source,
+        })
+    }
+
+    /// The template that a stage's data is written in.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn stage_template(&self, stage: &str) -> Result<&'static Template, AssembleError> {
+        match self.stage.get(stage).and_then(|table| table.data.chat.as_ref()) {
+            Some(name) => self.template(name, &format!("stage.{stage}.data.chat")),
+            None => self.template(&self.llm.chat, "llm.chat"),
+        }
+    }
+
+    fn load_tokenizer(&self, vocab_size: usize) -> Result<Tokenizer, AssembleError> {
+        let key = if self.llm.tokenizer.is_some() {
+            "llm.tokenizer"
+        } else {
+            "llm.weights"
+        };
+        let origin = self.origin(key);
+        let Some(path) = self.tokenizer_path() else {
+            return Err(AssembleError::NoTokenizer {
+                origin: self.origin("llm"),
+            });
+        };
+        let tokenizer = match Tokenizer::load(path) {
+            Ok(tokenizer) => tokenizer,
+            Err(source) => return Err(AssembleError::Tokenizer { origin, source }),
+        };
+        let tokens = tokenizer.vocab_size();
+        if tokens > vocab_size {
+            return Err(AssembleError::Vocabulary {
+                origin,
+                tokens,
+                vocab_size,
+            });
+        }
+        Ok(tokenizer)
+    }
+
+    fn load_component(
+        &self,
+        network: Network,
+        configured: &Configured,
+        component: Component,
+        dtype: DType,
+    ) -> Result<(Network, Option<LoadReport>), AssembleError> {
+        let Some(path) = self.weights(component) else {
+            return Ok((network, None));
+        };
+        let load = || -> Result<(Network, LoadReport), WeightError> {
+            let shards = Shards::open(Path::new(path))?;
+            let checkpoint = configured.checkpoint(component);
+            let name = component.name();
+            let Network {
+                vision,
+                projector,
+                llm,
+            } = network;
+            Ok(match component {
+                Component::Vision => {
+                    let (vision, report) =
+                        weights::load(vision, name, &checkpoint, &shards, dtype)?;
+                    (
+                        Network {
+                            vision,
+                            projector,
+                            llm,
+                        },
+                        report,
+                    )
+                }
+                Component::Projector => {
+                    let (projector, report) =
+                        weights::load(projector, name, &checkpoint, &shards, dtype)?;
+                    (
+                        Network {
+                            vision,
+                            projector,
+                            llm,
+                        },
+                        report,
+                    )
+                }
+                Component::Llm => {
+                    let (llm, report) = weights::load(llm, name, &checkpoint, &shards, dtype)?;
+                    (
+                        Network {
+                            vision,
+                            projector,
+                            llm,
+                        },
+                        report,
+                    )
+                }
+            })
+        };
+        let (network, report) = load().map_err(|source| AssembleError::Weights {
+            origin: self.origin(&format!("{component}.weights")),
+            source,
+        })?;
+        Ok((network, Some(report)))
+    }
+
+    /// How answers are drawn, and the tokens that end one: the recipe's word, or else that of the
+    /// `generation_config.json` beside the weights.
+    fn generation(
+        &self,
+        tokenizer: &Tokenizer,
+    ) -> Result<(GenerationConfig, Vec<i64>), AssembleError> {
+        let beside = self
+            .llm
+            .weights
+            .as_ref()
+            .map(|weights| Path::new(weights).join("generation_config.json"));
+        let file = beside.filter(|path| path.is_file());
+        let stated = file.as_deref().map(read_generation_config).transpose()?;
+        let mut end_tokens: Vec<i64> = tokenizer.eos().into_iter().map(i64::from).collect();
+        let mut config = GenerationConfig::default();
+        if let Some((file_config, ends)) = stated {
+            config = file_config;
+            end_tokens.extend(ends);
+            end_tokens.sort_unstable();
+            end_tokens.dedup();
+        }
+        Ok((self.llm.generation.clone().unwrap_or(config), end_tokens))
+    }
+}
+
+/// The fields of Hugging Face's `generation_config.json` that are known here.
+fn read_generation_config(path: &Path) -> Result<(GenerationConfig, Vec<i64>), AssembleError> {
+    let failure = |problem: String| AssembleError::Generation {
+        path: path.to_owned(),
+        problem,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+    let number = |key: &str| json.get(key).and_then(serde_json::Value::as_f64);
+    let whole = |key: &str| {
+        let value = json.get(key).and_then(serde_json::Value::as_u64);
+        value.and_then(|value| usize::try_from(value).ok())
+    };
+    let samples = json
+        .get("do_sample")
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or(false);
+    let default = GenerationConfig::default();
+    let config = GenerationConfig {
+        temperature: if samples {
+            number("temperature").unwrap_or(1.0)
+        } else {
+            0.0
+        },
+        top_p: number("top_p").unwrap_or(default.top_p),
+        // transformers draws from 50 tokens where the file says nothing.
+        top_k: if samples {
+            whole("top_k").unwrap_or(50)
+        } else {
+            default.top_k
+        },
+        min_p: number("min_p").unwrap_or(default.min_p),
+        repetition_penalty: number("repetition_penalty").unwrap_or(default.repetition_penalty),
+        max_new_tokens: whole("max_new_tokens").unwrap_or(default.max_new_tokens),
+        ..default
+    };
+    let ends = match json.get("eos_token_id") {
+        Some(serde_json::Value::Array(ids)) => {
+            ids.iter().filter_map(serde_json::Value::as_i64).collect()
+        }
+        Some(id) => id.as_i64().into_iter().collect(),
+        None => Vec::new(),
+    };
+    Ok((config, ends))
+}
+
+impl From<Dtype> for DType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
+}
+
+/// Casts weights that were drawn; loaded ones have the dtype already.
+struct Cast(DType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| {
+            if tensor.dtype() == self.0 {
+                tensor
+            } else {
+                tensor.cast(self.0)
+            }
+        })
+    }
+}

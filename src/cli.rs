@@ -1,0 +1,59 @@
+//! The command line. stdout is data, stderr is talk.
+//!
+//! A binary with more plugins names their crates and calls [`main`]:
+//!
+//! ```ignore
+//! use acme_encoder as _;
+//!
+//! fn main() {
+//!     menagerie::cli::main()
+//! }
+//! ```
+
+mod data;
+mod error;
+mod exit;
+mod output;
+mod plugins;
+mod recipe;
+
+use clap::{Parser, Subcommand};
+
+use error::CliError;
+use exit::Exit;
+
+/// Train and use LLaVA-style vision-language models from recipes.
+#[derive(Debug, Parser)]
+#[command(name = "menagerie", version, max_term_width = 100, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Data(data::Args),
+    Plugins(plugins::Args),
+    Recipe(recipe::Args),
+}
+
+/// Runs the command line on the process's arguments, then ends the process.
+pub fn main() -> ! {
+    let command = Cli::parse().command;
+    let exit = match run(&command) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            error.print();
+            error.exit()
+        }
+    };
+    std::process::exit(exit.code())
+}
+
+fn run(command: &Command) -> Result<(), CliError> {
+    match command {
+        Command::Data(args) => data::run(args),
+        Command::Plugins(args) => plugins::run(args),
+        Command::Recipe(args) => recipe::run(args),
+    }
+}

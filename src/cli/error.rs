@@ -1,0 +1,120 @@
+//! What ends a command early, and with which exit code.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use menagerie_core::error::nearest;
+use menagerie_core::tokens::{EncodeError, TokenizerError};
+use menagerie_core::{BuildError, RecipeError};
+use thiserror::Error;
+
+use super::exit::Exit;
+use crate::data::{DataError, SampleError};
+
+#[derive(Debug, Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+
+    #[error(transparent)]
+    Build(#[from] BuildError),
+
+    #[error(transparent)]
+    Data(#[from] DataError),
+
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+
+    #[error("no plugin is called `{name}`; there are: {}{}", .allowed.join(", "), nearest(.name, .allowed))]
+    UnknownPlugin { name: String, allowed: Vec<String> },
+
+    #[error("no embedded recipe is called `{name}`; there are: {}{}", .allowed.join(", "), nearest(.name, .allowed))]
+    UnknownRecipe { name: String, allowed: Vec<String> },
+
+    #[error("{} exists already; `--force` overwrites it, `--out FILE` chooses another name", .path.display())]
+    Exists { path: PathBuf },
+
+    #[error("cannot write {}", .path.display())]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+
+    #[error("cannot write to stdout")]
+    Stdout(#[source] std::io::Error),
+
+    /// Errors that were printed one by one as they were found.
+    #[error("{count} of {total} recipes are wrong")]
+    Recipes {
+        count: usize,
+        total: usize,
+        exit: Exit,
+    },
+}
+
+impl CliError {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Recipe(error) => recipe_exit(error),
+            Self::Data(error) => data_exit(error),
+            Self::Tokenizer(TokenizerError::Read { .. } | TokenizerError::Missing { .. }) => {
+                Exit::Resource
+            }
+            Self::Tokenizer(_) | Self::Encode(_) => Exit::BadInput,
+            Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
+            Self::Build(_) | Self::UnknownPlugin { .. } | Self::UnknownRecipe { .. } => {
+                Exit::BadInput
+            }
+            Self::Write { .. } | Self::Stdout(_) => Exit::Resource,
+            Self::Recipes { exit, .. } => *exit,
+        }
+    }
+
+    /// Tells the user, causes below.
+    pub(super) fn print(&self) {
+        let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        anstream::eprintln!("{style}error:{style:#} {self}");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            anstream::eprintln!("  because: {error}");
+            cause = error.source();
+        }
+    }
+}
+
+fn recipe_exit(error: &RecipeError) -> Exit {
+    match error {
+        // Bytes that are no text come as an I/O error too.
+        RecipeError::Read { source, .. } if source.kind() == ErrorKind::InvalidData => {
+            Exit::BadInput
+        }
+        RecipeError::Read { .. } => Exit::Resource,
+        RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
+        RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
+        _ => Exit::BadInput,
+    }
+}
+
+fn data_exit(error: &DataError) -> Exit {
+    match error {
+        DataError::Read { .. } => Exit::Resource,
+        DataError::Sample { source, .. } if matches!(**source, SampleError::ImageFile { .. }) => {
+            Exit::Resource
+        }
+        _ => Exit::BadInput,
+    }
+}
+
+/// Whether the user meant a file and not an embedded recipe's name.
+fn is_path(name: &str) -> bool {
+    let path = Path::new(name);
+    path.components().count() > 1
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+}

@@ -1,3 +1,0 @@
-//! The command line, one module a subcommand.
-
-pub mod data;

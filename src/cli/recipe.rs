@@ -1,0 +1,190 @@
+//! `menagerie recipe`: list, copy, check and show recipes.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use menagerie_core::burn::tensor::Device;
+use menagerie_core::{Recipe, RecipeError, RecipeSource};
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::output::{print, print_json};
+use crate::recipes;
+
+/// List, copy, check and show recipes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the recipes that travel inside this program.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy one of them into a file, to change it.
+    Copy {
+        /// Its name.
+        name: String,
+        /// The file written. Default: NAME.toml in this folder.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Overwrite the file if it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Check recipes: keys, plugins, options, whether sizes fit, and what `freeze` names.
+    Check {
+        /// Files or embedded recipes' names. A file wins.
+        #[arg(required = true, value_name = "FILE")]
+        recipes: Vec<String>,
+        #[command(flatten)]
+        sets: Sets,
+        /// Print a JSON object a recipe.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a recipe resolved: with what it extends, presets and defaults filled in.
+    Show {
+        /// A file or an embedded recipe's name. A file wins.
+        #[arg(value_name = "FILE")]
+        recipe: String,
+        #[command(flatten)]
+        sets: Sets,
+        /// Print JSON in place of TOML.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of recipe files, for editors.
+    Schema,
+}
+
+/// Changes to a recipe from the command line.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sets {
+    /// Set a value of the recipe, for example 'stage.align.epochs = 2'. Repeatable; comes after
+    /// everything that files state.
+    #[arg(long = "set", value_name = "KEY = VALUE")]
+    sets: Vec<String>,
+}
+
+impl Sets {
+    /// The recipe that `argument` names, a file or an embedded one, with these changes.
+    pub(super) fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
+        Recipe::load_with(&RecipeSource::find(argument)?, &self.sets)
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    match &args.command {
+        Command::List { json } => list(*json),
+        Command::Copy { name, out, force } => {
+            let out = out.clone().unwrap_or_else(|| format!("{name}.toml").into());
+            copy(name, &out, *force)
+        }
+        Command::Check {
+            recipes,
+            sets,
+            json,
+        } => check(recipes, sets, *json),
+        Command::Show { recipe, sets, json } => show(recipe, sets, *json),
+        Command::Schema => print_json(&Recipe::schema()?),
+    }
+}
+
+fn list(as_json: bool) -> Result<(), CliError> {
+    let mut all = Vec::new();
+    for embedded in recipes::list()? {
+        let recipe = Recipe::load_with(&RecipeSource::Embedded(embedded), &[])?;
+        all.push((embedded.name, recipe.description.unwrap_or_default()));
+    }
+    if as_json {
+        let entry =
+            |(name, description): &(_, _)| json!({ "name": name, "description": description });
+        return print_json(&all.iter().map(entry).collect::<Vec<_>>());
+    }
+    let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = all
+        .iter()
+        .map(|(name, description)| format!("{name:width$}  {description}\n"));
+    print(&lines.collect::<String>())
+}
+
+fn copy(name: &str, out: &Path, force: bool) -> Result<(), CliError> {
+    let Some(recipe) = recipes::find(name)? else {
+        let all = recipes::list()?;
+        return Err(CliError::UnknownRecipe {
+            name: name.to_owned(),
+            allowed: all.iter().map(|recipe| recipe.name.to_owned()).collect(),
+        });
+    };
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create_new(!force)
+        .create(force)
+        .truncate(force);
+    let written = options
+        .open(out)
+        .and_then(|mut file| file.write_all(recipe.text.as_bytes()));
+    let path = out.to_owned();
+    written.map_err(|source| match source.kind() {
+        ErrorKind::AlreadyExists => CliError::Exists { path },
+        _ => CliError::Write { path, source },
+    })?;
+    anstream::eprintln!("wrote {}", out.display());
+    Ok(())
+}
+
+fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliError> {
+    let mut exit = None;
+    let mut count = 0;
+    for argument in arguments {
+        let error = check_one(argument, sets).err();
+        if as_json {
+            let message = error.as_ref().map(ToString::to_string);
+            let line = json!({ "recipe": argument, "ok": error.is_none(), "error": message });
+            print(&format!("{line}\n"))?;
+        } else if error.is_none() {
+            print(&format!("{argument}: ok\n"))?;
+        }
+        if let Some(error) = error {
+            if arguments.len() == 1 {
+                return Err(error);
+            }
+            error.print();
+            exit = exit.max(Some(error.exit()));
+            count += 1;
+        }
+    }
+    match exit {
+        None => Ok(()),
+        Some(exit) => Err(CliError::Recipes {
+            count,
+            total: arguments.len(),
+            exit,
+        }),
+    }
+}
+
+fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
+    let recipe = sets.load(argument)?;
+    let parameters = recipe.configure()?.parameters(&Device::flex())?;
+    let paths: Vec<String> = parameters.into_iter().map(|info| info.path).collect();
+    Ok(recipe.check_freeze(&paths)?)
+}
+
+fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {
+    let recipe = sets.load(argument)?;
+    if as_json {
+        let resolved: Value = json!(recipe.resolve()?);
+        return print_json(&resolved);
+    }
+    print(&recipe.to_toml()?)
+}
