@@ -72,7 +72,9 @@ fn the_tables_of_the_readme_name_every_plugin_and_recipe() {
     for name in plugins.chain(recipes) {
         let quoted = format!("`{name}`");
         assert!(
-            readme.lines().any(|line| line.starts_with('|') && line.contains(&quoted)),
+            readme
+                .lines()
+                .any(|line| line.starts_with('|') && line.contains(&quoted)),
             "README.md has no line about {quoted}"
         );
     }
