@@ -40,7 +40,7 @@ mod tests {
     use std::path::Path;
 
     use menagerie_core::burn::tensor::Device;
-    use menagerie_core::parameters::ParameterInfo;
+    use menagerie_core::parameters::{ParameterInfo, parameters};
     use menagerie_core::{Component, Recipe, RecipeSource};
 
     use super::*;
@@ -83,7 +83,8 @@ mod tests {
             let recipe = Recipe::load_with(&source, &[]).unwrap();
             let configured = recipe.configure().unwrap();
             assert_eq!(configured.projector_spec.visual_tokens, visual_tokens);
-            let parameters = configured.parameters(&Device::flex()).unwrap();
+            let network = recipe.network(&configured, &Device::flex()).unwrap();
+            let parameters = parameters(&network);
             let counts = Component::ALL.map(|component| {
                 let prefix = format!("{component}.");
                 let members = parameters.iter();

@@ -8,6 +8,7 @@ mod loading;
 #[path = "data/show.rs"]
 mod show;
 
+use std::error::Error;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -73,10 +74,16 @@ impl Folder {
         self.message(&self.open(name).expect_err("refused"))
     }
 
+    /// An error and its causes, without the folder's path.
     fn message(&self, error: &DataError) -> String {
-        error
-            .to_string()
-            .replace(&format!("{}/", self.path().display()), "")
+        let mut causes = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        let path = format!("{}/", self.path().display());
+        causes.join(": ").replace(&path, "")
     }
 }
 

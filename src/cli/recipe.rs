@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use menagerie_core::burn::tensor::Device;
-use menagerie_core::{Recipe, RecipeError, RecipeSource};
-use serde_json::{Value, json};
+use menagerie_core::parameters::{ParameterInfo, parameters};
+use menagerie_core::recipe::ParameterGroup;
+use menagerie_core::{Component, Recipe, RecipeError, RecipeSource};
+use serde_json::json;
 
 use super::error::CliError;
 use super::output::{print, print_json};
@@ -175,16 +177,67 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
-    let parameters = recipe.configure()?.parameters(&Device::flex())?;
-    let paths: Vec<String> = parameters.into_iter().map(|info| info.path).collect();
+    let paths: Vec<String> = lazy_parameters(&recipe)?
+        .into_iter()
+        .map(|info| info.path)
+        .collect();
     Ok(recipe.check_freeze(&paths)?)
 }
 
 fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
+    let groups = recipe.parameter_groups(&lazy_parameters(&recipe)?);
     if as_json {
-        let resolved: Value = json!(recipe.resolve()?);
-        return print_json(&resolved);
+        return print_json(&json!({ "recipe": recipe.resolve()?, "parameters": groups }));
     }
-    print(&recipe.to_toml()?)
+    print(&format!("{}\n{}", recipe.to_toml()?, group_table(&groups)))
+}
+
+/// All parameters of the recipe's model, none of them drawn or loaded.
+fn lazy_parameters(recipe: &Recipe) -> Result<Vec<ParameterInfo>, RecipeError> {
+    let network = recipe.network(&recipe.configure()?, &Device::flex())?;
+    Ok(parameters(&network))
+}
+
+/// The groups as TOML comments, so that what is shown is still a recipe.
+fn group_table(groups: &[ParameterGroup]) -> String {
+    let name_width = groups
+        .iter()
+        .map(|group| group.name.len())
+        .max()
+        .unwrap_or(0);
+    let trained = |group: &ParameterGroup| {
+        let partly = group
+            .partly_trained_in
+            .iter()
+            .map(|stage| format!("{stage} (in part)"));
+        let stages: Vec<String> = group.trained_in.iter().cloned().chain(partly).collect();
+        if stages.is_empty() {
+            "never".to_owned()
+        } else {
+            stages.join(", ")
+        }
+    };
+    let count = |component: Component| {
+        let prefix = format!("{component}.");
+        let own = groups
+            .iter()
+            .filter(|group| group.name.starts_with(&prefix));
+        own.map(|group| group.parameters).sum::<usize>()
+    };
+    let mut table = format!(
+        "# {:name_width$}  {:>14}  trained in\n",
+        "parameters", "count"
+    );
+    for group in groups {
+        let line = format!(
+            "# {:name_width$}  {:>14}  {}\n",
+            group.name,
+            group.parameters,
+            trained(group)
+        );
+        table.push_str(&line);
+    }
+    let totals = Component::ALL.map(|component| format!("{component} {}", count(component)));
+    table + &format!("# {}\n", totals.join(", "))
 }

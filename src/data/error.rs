@@ -7,12 +7,13 @@ use menagerie_core::image::ImageError;
 use menagerie_core::tokens::EncodeError;
 use thiserror::Error;
 
-/// A data file, or a sample of one, that cannot be used.
+/// A data file, or a sample of one, that cannot be used. Causes are in
+/// [`source`](std::error::Error::source).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -64,7 +65,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A sample that cannot be used.
-    #[error("{}: sample `{id}`: {source}", .path.display())]
+    #[error("{}: sample `{id}`", .path.display())]
     Sample {
         /// The file.
         path: PathBuf,
@@ -112,7 +113,7 @@ pub enum SampleError {
     )]
     NoImageFolder(String),
     /// An image file cannot be read.
-    #[error("cannot read image {}: {source}", .path.display())]
+    #[error("cannot read image {}", .path.display())]
     ImageFile {
         /// The file.
         path: PathBuf,
@@ -120,7 +121,7 @@ pub enum SampleError {
         source: std::io::Error,
     },
     /// An image cannot be decoded.
-    #[error("image {name}: {source}")]
+    #[error("image {name}")]
     Image {
         /// The file, or the member of the shard.
         name: String,

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use toml::{Table, Value};
 
 use super::component::own_keys;
@@ -12,7 +11,6 @@ use super::{Component, Recipe};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::error::BuildError;
-use crate::parameters::{ParameterInfo, parameters};
 use crate::plugin::{self, AnyDecoderConfig, AnyEncoderConfig, AnyProjectorConfig, PluginInfo};
 use crate::projector::ProjectorSpec;
 
@@ -37,34 +35,6 @@ pub struct Configured {
     pub llm_spec: DecoderSpec,
     /// The decoder's plugin.
     pub llm_info: &'static PluginInfo,
-}
-
-impl Configured {
-    /// Every parameter of the model, its path beginning with its component. Weights stay lazy:
-    /// none is drawn.
-    ///
-    /// # Errors
-    /// What a plugin finds wrong only when it builds.
-    pub fn parameters(&self, device: &Device) -> Result<Vec<ParameterInfo>, BuildError> {
-        let vision = self.vision.init(device)?;
-        let llm = self.llm.init(device)?;
-        let projector = self
-            .projector
-            .init(&self.vision_spec, &self.llm_spec, device)?;
-        let components = [
-            (Component::Vision, parameters(&vision)),
-            (Component::Projector, parameters(&projector)),
-            (Component::Llm, parameters(&llm)),
-        ];
-        let mut all = Vec::new();
-        for (component, found) in components {
-            all.extend(found.into_iter().map(|parameter| ParameterInfo {
-                path: format!("{component}.{}", parameter.path),
-                ..parameter
-            }));
-        }
-        Ok(all)
-    }
 }
 
 impl Recipe {

@@ -22,7 +22,7 @@ pub enum TokenizerError {
         hint: &'static str,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
