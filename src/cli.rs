@@ -13,6 +13,7 @@
 mod ask;
 mod chat;
 mod data;
+mod device;
 mod error;
 mod eval;
 mod exit;

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use menagerie_core::Finish;
 use menagerie_core::model::Request;
 
+use super::device::DeviceArg;
 use super::error::CliError;
 use super::generation::Generation;
 use super::output::{print, print_json, print_part};
@@ -27,6 +28,8 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
     generation: Generation,
 }
 
@@ -36,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         .iter()
         .map(|path| model::read_image(path))
         .collect::<Result<_, _>>()?;
-    let model = model::open(&args.model)?;
+    let model = model::open(&args.model, &args.device.device)?;
     let stop = interrupt::flag();
     let request = Request::question(&args.question, images);
     let config = args.generation.over(model.generation());

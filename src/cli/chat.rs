@@ -9,6 +9,7 @@ use menagerie_core::chat::{IMAGE_MARK, Turn};
 use menagerie_core::model::Request;
 use menagerie_core::{GenerationConfig, Model};
 
+use super::device::DeviceArg;
 use super::error::CliError;
 use super::generation::Generation;
 use super::output::print_part;
@@ -30,6 +31,8 @@ pub(super) struct Args {
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
     #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
     generation: Generation,
 }
 
@@ -39,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         .iter()
         .map(|path| model::read_image(path))
         .collect::<Result<_, _>>()?;
-    let model = model::open(&args.model)?;
+    let model = model::open(&args.model, &args.device.device)?;
     let mut chat = Chat {
         config: args.generation.over(model.generation()),
         model,

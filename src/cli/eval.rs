@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use menagerie_core::recipe::{DataSource, DataText, Turns};
 use serde_json::json;
 
+use super::device::DeviceArg;
 use super::error::CliError;
 use super::output::{print, print_json};
 use super::progress::Progress;
@@ -49,6 +50,8 @@ pub(super) struct Args {
     /// Print a JSON object with `score`, `blind`, `questions` and `seconds`.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceArg,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
@@ -59,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         text: DataText::Conversations,
     })?);
     data.check_images()?;
-    let model = model::open(&args.model)?;
+    let model = model::open(&args.model, &args.device.device)?;
     let options = EvalOptions {
         batch_size: args.batch_size as usize,
         blind: !args.no_blind,

@@ -18,7 +18,7 @@ pub(super) fn flag() -> &'static AtomicBool {
             anstream::eprintln!("\nstopping; press Ctrl-C again to stop at once");
         });
         if let Err(error) = installed {
-            tracing::warn!("Ctrl-C stops at once: {error}");
+            anstream::eprintln!("Ctrl-C will stop at once: {error}");
         }
     });
     &STOP

@@ -8,7 +8,7 @@ use menagerie_core::{Model, Recipe};
 use super::error::CliError;
 
 /// The model of a run folder, or of a recipe file that states weights.
-pub(super) fn open(path: &Path) -> Result<Model, CliError> {
+pub(super) fn open(path: &Path, device: &Device) -> Result<Model, CliError> {
     let file = if path.is_dir() {
         path.join("model.toml")
     } else {
@@ -19,7 +19,7 @@ pub(super) fn open(path: &Path) -> Result<Model, CliError> {
             path: path.to_owned(),
         });
     }
-    Ok(Recipe::load(&file)?.assemble(&Device::flex())?)
+    Ok(Recipe::load(&file)?.assemble(device)?)
 }
 
 /// The bytes of an image file.

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use menagerie_core::burn::tensor::Device;
-
+use super::device::DeviceArg;
 use super::error::CliError;
 use super::interrupt;
 use super::output::print;
@@ -26,6 +25,8 @@ pub(super) struct Args {
     /// taken.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArg,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let trained = train::train(
         &recipe,
         &run,
-        &Device::flex(),
+        &args.device.device,
         &mut progress,
         interrupt::flag(),
     );
