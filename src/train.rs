@@ -78,7 +78,11 @@ pub fn train(
     let scored = recipe
         .eval
         .as_ref()
-        .map(|table| Dataset::open(&table.data.source()).map(Arc::new))
+        .map(|table| {
+            let data = Dataset::open(&table.data.source())?;
+            data.check_images()?;
+            Ok::<_, TrainError>(Arc::new(data))
+        })
         .transpose()?;
 
     let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_deref())?;

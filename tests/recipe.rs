@@ -81,7 +81,7 @@ fn a_stranger_copies_changes_and_checks_a_recipe() {
     assert_eq!(stdout(&run(&["recipe", "show", "resolved.toml"])), shown);
     let json = stdout(&run(&["recipe", "show", "resolved.toml", "--json"]));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["stage"]["finetune"]["batch_size"], 32);
+    assert_eq!(json["recipe"]["stage"]["finetune"]["batch_size"], 32);
 }
 
 #[test]

@@ -125,16 +125,12 @@ impl RunFolder {
     /// What is written before the first step.
     pub(super) fn begin(&self, recipe: &Recipe, manifest: &Manifest) -> Result<(), TrainError> {
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
-        for file in recipe
-            .tokenizer_path()
-            .map(|path| Tokenizer::files(&path))
-            .unwrap_or_default()
-        {
-            let name = file
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or("tokenizer.json");
-            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+        let files = recipe.tokenizer_path().map(|path| Tokenizer::files(&path));
+        for (number, file) in files.iter().flatten().enumerate() {
+            let name = file.file_name().and_then(|name| name.to_str());
+            // The first is the tokenizer itself, which may have another name where it comes from.
+            let name = name.filter(|_| number > 0).unwrap_or("tokenizer.json");
+            let bytes = fs::read(file).map_err(|source| write_error(file, source))?;
             self.write(name, &bytes)?;
         }
         self.write_manifest(manifest)

@@ -98,7 +98,6 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
     )?;
     rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
     rule.paths(&stage.data.conversations, &key("data.conversations"))?;
-    rule.at_least_one(stage.data.workers, &key("data.workers"))?;
 
     let Optimizer::AdamW(adamw) = &stage.optimizer;
     rule.positive_or_zero(adamw.learning_rate, &key("optimizer.learning_rate"))?;

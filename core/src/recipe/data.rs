@@ -61,7 +61,7 @@ pub struct DataTable {
     /// Which text of a sample is learned.
     #[serde(default)]
     pub text: DataText,
-    /// Threads that decode and resize images ahead of the step.
+    /// Threads that decode and resize images ahead of the step; with 0 the step does it itself.
     #[serde(default = "default_workers")]
     pub workers: usize,
 }

@@ -1,0 +1,11 @@
+//! Training as a user has it: a recipe in, a run folder out; what is in it, what moved and what
+//! did not, and what is said when something is wrong.
+#![cfg(feature = "cli")]
+
+#[path = "train/errors.rs"]
+mod errors;
+#[path = "train/folder.rs"]
+mod folder;
+#[path = "train/learning.rs"]
+mod learning;
+mod tiny;
