@@ -75,7 +75,7 @@ pub fn train(
         .stages()
         .map(|(name, stage)| StageRun::open(recipe, name, stage))
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let scored = recipe
+    let questions = recipe
         .eval
         .as_ref()
         .map(|table| {
@@ -85,7 +85,7 @@ pub fn train(
         })
         .transpose()?;
 
-    let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_deref())?;
+    let mut manifest = Manifest::new(recipe, &model, &stages, questions.as_deref())?;
     run.begin(recipe, &manifest)?;
     let mut scores = Vec::new();
     let mut previous = None;
@@ -106,7 +106,7 @@ pub fn train(
         let hashes = run.save_stage(stage, &model, previous)?;
         manifest.finish_stage(stage.name, hashes, seconds);
         run.write_model(recipe, &model, stage.name)?;
-        if let (Some(table), Some(data), true) = (&recipe.eval, &scored, stage.table.eval) {
+        if let (Some(table), Some(data), true) = (&recipe.eval, &questions, stage.table.eval) {
             let options = EvalOptions::from(table);
             let mut progress = |done, total| {
                 observer.scoring(stage.name, done, total);
@@ -121,7 +121,7 @@ pub fn train(
             scores.push((score, evaluation));
         }
         run.write_manifest(&manifest)?;
-        report::write(run, recipe, &manifest, &scores, scored.as_deref())?;
+        report::write(run, recipe, &manifest, &scores, questions.as_deref())?;
         previous = Some(stage.name);
     }
     observer.done(run.path());

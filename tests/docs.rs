@@ -121,6 +121,6 @@ fn links(text: &str) -> Vec<&str> {
         .filter_map(|rest| rest.split_once(')'))
         .map(|(target, _)| target.split('#').next().unwrap_or_default())
         .filter(|target| !target.is_empty() && !target.contains("://") && !target.contains(' '))
-        .filter(|target| !target.ends_with(".png"))
+        .filter(|target| !target.contains(".png"))
         .collect()
 }
