@@ -14,10 +14,12 @@
 
 mod adamw;
 mod error;
+mod files;
 mod frozen;
 mod gradients;
 mod loss;
 mod manifest;
+mod metrics;
 mod observer;
 mod report;
 mod run;
@@ -29,8 +31,9 @@ pub use adamw::{AdamW, AdamWConfig};
 pub use error::TrainError;
 pub use gradients::GradientSet;
 pub use loss::loss_sum;
+pub use metrics::{Score, StepMetrics};
 pub use observer::{Observer, Silent, StagePlan};
-pub use run::{RunFolder, Score, StepMetrics};
+pub use run::RunFolder;
 pub use schedule::{Decay, Schedule};
 
 use std::sync::Arc;

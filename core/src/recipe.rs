@@ -33,7 +33,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::plugin::Component;
+use crate::component::Component;
 use node::Node;
 use origin::Origins;
 
