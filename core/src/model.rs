@@ -152,6 +152,7 @@ impl Model {
             visual_tokens: self.visual_tokens(),
             config,
             end_tokens: &self.end_tokens,
+            lead: self.template.lead(),
             stop: &stop,
         };
         generator.run(prompts, images, on_text)
