@@ -70,6 +70,11 @@ impl Model {
         &self.generation
     }
 
+    /// Tokens that end an answer: the tokenizer's, and those of the generation config.
+    pub fn end_tokens(&self) -> &[i64] {
+        &self.end_tokens
+    }
+
     /// Where it computes.
     pub fn device(&self) -> Device {
         self.network.device()
