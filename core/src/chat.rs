@@ -179,6 +179,13 @@ impl Template {
         self.stop
     }
 
+    /// What stands between the prompt's end and an answer. A model writes it, as it learned to; it
+    /// is no part of the answer.
+    #[must_use]
+    pub const fn lead(&self) -> &'static str {
+        self.lead
+    }
+
     /// What the template writes and a tokenizer must know as one token each.
     #[must_use]
     pub const fn controls(&self) -> &'static [&'static str] {

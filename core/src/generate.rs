@@ -42,7 +42,7 @@ pub enum Finish {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Completion {
-    /// The text, without end token and stop string.
+    /// The text, without the template's space before it, end token and stop string.
     pub text: String,
     /// The tokens drawn, an end token excluded.
     pub ids: Vec<i64>,
@@ -80,6 +80,8 @@ pub(crate) struct Generator<'a> {
     pub config: &'a GenerationConfig,
     /// Tokens that end an answer.
     pub end_tokens: &'a [i64],
+    /// What the template writes before an answer, which the model writes and nobody wants.
+    pub lead: &'a str,
     /// Texts that end an answer.
     pub stop: &'a [String],
 }
@@ -212,6 +214,8 @@ struct Answer<'a> {
     /// Prompt and answer.
     seen: Vec<i64>,
     prompt_len: usize,
+    /// Taken off the beginning of the text; nothing once that has come.
+    lead: &'a str,
     text: String,
     finish: Option<Finish>,
 }
@@ -224,6 +228,7 @@ impl<'a> Answer<'a> {
             stream: StreamDecoder::new(generator.tokenizer),
             seen: prompt.to_vec(),
             prompt_len: prompt.len(),
+            lead: generator.lead,
             text: String::new(),
             finish: None,
         }
@@ -255,6 +260,12 @@ impl<'a> Answer<'a> {
     }
 
     fn pass_on(&mut self, text: &str, on_text: &mut dyn FnMut(&str) -> ControlFlow<()>) {
+        if text.is_empty() {
+            return;
+        }
+        let text = text
+            .strip_prefix(std::mem::take(&mut self.lead))
+            .unwrap_or(text);
         if text.is_empty() {
             return;
         }

@@ -70,6 +70,11 @@ impl Model {
         &self.generation
     }
 
+    /// Tokens that end an answer: the tokenizer's, and those of the generation config.
+    pub fn end_tokens(&self) -> &[i64] {
+        &self.end_tokens
+    }
+
     /// Where it computes.
     pub fn device(&self) -> Device {
         self.network.device()
@@ -152,6 +157,7 @@ impl Model {
             visual_tokens: self.visual_tokens(),
             config,
             end_tokens: &self.end_tokens,
+            lead: self.template.lead(),
             stop: &stop,
         };
         generator.run(prompts, images, on_text)

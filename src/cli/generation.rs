@@ -7,19 +7,19 @@ use menagerie_core::GenerationConfig;
 #[command(next_help_heading = "Generation")]
 pub(super) struct Generation {
     /// Divides the logits; 0 takes the likeliest token.
-    #[arg(long, value_name = "T", value_parser = at_least_zero)]
+    #[arg(long, value_name = "T", value_parser = at_least_zero, allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// Draw from the likeliest tokens that together hold this probability; 1 is off.
-    #[arg(long, value_name = "P", value_parser = share)]
+    #[arg(long, value_name = "P", value_parser = share, allow_negative_numbers = true)]
     top_p: Option<f64>,
     /// Draw from this many of the likeliest tokens; 0 is off.
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
     /// Draw from tokens at least this likely, relative to the likeliest; 0 is off.
-    #[arg(long, value_name = "P", value_parser = share)]
+    #[arg(long, value_name = "P", value_parser = share, allow_negative_numbers = true)]
     min_p: Option<f64>,
     /// Divides the logits of tokens already seen; 1 is off.
-    #[arg(long, value_name = "R", value_parser = positive)]
+    #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     repetition_penalty: Option<f64>,
     /// Longest answer, in tokens.
     #[arg(long, value_name = "N")]

@@ -84,6 +84,11 @@ impl RunFolder {
             let bytes = fs::read(file).map_err(|source| write_error(file, source))?;
             self.write(name, &bytes)?;
         }
+        // It may name end tokens of its own.
+        if let Some(file) = recipe.generation_config_path() {
+            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+            self.write("generation_config.json", &bytes)?;
+        }
         self.write_manifest(manifest)
     }
 

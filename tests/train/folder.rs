@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use menagerie::burn::tensor::Device;
 use menagerie::{Component, Recipe};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -182,8 +183,29 @@ fn the_tokenizer_may_have_any_name() {
     );
     let model = Recipe::load(run.0.join("model.toml")).unwrap();
     model
-        .assemble(&menagerie::burn::tensor::Device::flex())
+        .assemble(&Device::flex())
         .unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// A published decoder may name end tokens that its tokenizer does not.
+#[test]
+fn a_run_keeps_the_end_tokens_of_its_decoder() {
+    let world = World::new();
+    let device = Device::flex();
+    let model = world.recipe("model", "").assemble(&device).unwrap();
+    std::fs::create_dir(world.path("llm")).unwrap();
+    let weights = world.path("llm/model.safetensors");
+    model.save(Component::Llm, &weights).unwrap();
+    world.write(
+        "llm/generation_config.json",
+        r#"{ "eos_token_id": [2, 77] }"#,
+    );
+    let run = world.train(
+        "ends",
+        "extends = \"align.toml\"\n[llm]\nweights = \"llm\"\n[stage.align]\nsteps = 1",
+    );
+    let trained = Recipe::load(run.0.join("model.toml")).unwrap();
+    assert_eq!(trained.assemble(&device).unwrap().end_tokens(), [2, 77]);
 }
 
 /// A run folder is whole in itself: it can be moved, and what it was made from may go.

@@ -305,18 +305,26 @@ impl Recipe {
         Ok((network, Some(report)))
     }
 
+    /// The `generation_config.json` beside the decoder's weights, or else beside the tokenizer.
+    #[must_use]
+    pub fn generation_config_path(&self) -> Option<PathBuf> {
+        let weights = self.llm.weights.as_ref().map(PathBuf::from);
+        let tokenizer = self.tokenizer_path().map(|path| match path.parent() {
+            Some(parent) if !path.is_dir() => parent.to_owned(),
+            _ => path,
+        });
+        let folders = weights.into_iter().chain(tokenizer);
+        let mut files = folders.map(|folder| folder.join("generation_config.json"));
+        files.find(|file| file.is_file())
+    }
+
     /// How answers are drawn, and the tokens that end one: the recipe's word, or else that of the
-    /// `generation_config.json` beside the weights.
+    /// file of [`Recipe::generation_config_path`].
     fn generation(
         &self,
         tokenizer: &Tokenizer,
     ) -> Result<(GenerationConfig, Vec<i64>), AssembleError> {
-        let beside = self
-            .llm
-            .weights
-            .as_ref()
-            .map(|weights| Path::new(weights).join("generation_config.json"));
-        let file = beside.filter(|path| path.is_file());
+        let file = self.generation_config_path();
         let stated = file.as_deref().map(read_generation_config).transpose()?;
         let mut end_tokens: Vec<i64> = tokenizer.eos().into_iter().map(i64::from).collect();
         let mut config = GenerationConfig::default();

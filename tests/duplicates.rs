@@ -1,0 +1,17 @@
+//! Two crates that register one name. In a file of its own: the second registration holds for the
+//! whole test program.
+
+use menagerie::{Component, plugin};
+
+menagerie::register_projector!(menagerie_projector::MlpConfig);
+
+#[test]
+fn a_name_registered_twice_is_an_error_that_names_both_crates() {
+    let message = "the projector plugin `mlp` is registered by two crates, `menagerie` and \
+                   `menagerie-projector`; link only one of them, or rename one plugin";
+    assert_eq!(plugin::list().unwrap_err().to_string(), message);
+    // Which of the two is found must not depend on the order of linking.
+    let found = plugin::info(Component::Projector, "mlp");
+    assert_eq!(found.unwrap_err().to_string(), message);
+    assert!(plugin::info(Component::Vision, "clip").is_ok());
+}

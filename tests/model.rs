@@ -1,0 +1,101 @@
+//! The assembled model as a library: equal to values that transformers stored, and asked in every
+//! way that a caller may.
+#![cfg(feature = "train")]
+
+#[path = "model/answers.rs"]
+mod answers;
+#[path = "model/parity.rs"]
+mod parity;
+
+use std::path::{Path, PathBuf};
+
+use menagerie::burn::tensor::Device;
+use menagerie::{Model, Recipe};
+use serde_json::json;
+use tempfile::TempDir;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// A tokenizer of the fixtures' 96 tokens, words that mean nothing: `<unk>`, `<s>`, `</s>`, `w3` …
+fn tokenizer() -> String {
+    let special = ["<unk>", "<s>", "</s>"];
+    let words = (3..96).map(|id| format!("w{id}"));
+    let all = special.iter().map(ToString::to_string).chain(words);
+    let vocab: serde_json::Map<_, _> = all.zip((0..).map(|id: u32| json!(id))).collect();
+    let added = special.iter().enumerate().map(|(id, content)| {
+        json!({
+            "id": id, "content": content, "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false, "special": true,
+        })
+    });
+    json!({
+        "version": "1.0",
+        "added_tokens": added.collect::<Vec<_>>(),
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "<unk>" },
+    })
+    .to_string()
+}
+
+/// The tower and the decoder of `fixtures/llava` in a recipe with `projector`, and a difference
+/// of the decoder's table.
+fn load(projector: &str, llm: &str) -> Model {
+    let folder: TempDir = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer()).expect("written");
+    let text = format!(
+        r#"
+name = "fixture"
+
+[vision]
+type = "clip"
+weights = "{vision}"
+image_size = 28
+patch_size = 7
+hidden_size = 32
+intermediate_size = 64
+num_layers = 2
+num_heads = 4
+
+[projector]
+{projector}
+
+[llm]
+type = "llama"
+tokenizer = "{tokenizer}"
+chat = "hf-llava"
+{llm}
+"#,
+        vision = fixture("llava/vision.safetensors").display(),
+        tokenizer = folder.path().join("tokenizer.json").display(),
+    );
+    let recipe = Recipe::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+    recipe
+        .assemble(&Device::flex())
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// `fixtures/llava`, or `fixtures/llava-linear`.
+fn llava(name: &str, kind: &str) -> Model {
+    let projector = fixture(name).join("projector.safetensors");
+    load(
+        &format!("type = \"{kind}\"\nweights = \"{}\"", projector.display()),
+        &format!(
+            "weights = \"{}\"\nvocab_size = 96\nhidden_size = 48\nintermediate_size = 80\n\
+             num_layers = 2\nnum_heads = 6\nnum_kv_heads = 2\nmax_position_embeddings = 128",
+            fixture("llava/llm.safetensors").display()
+        ),
+    )
+}
+
+/// The decoder of `fixtures/llama`, its sizes out of its own `config.json`.
+fn llama() -> Model {
+    let folder = fixture("llama");
+    load(
+        "type = \"linear\"",
+        &format!("weights = \"{}\"", folder.display()),
+    )
+}
