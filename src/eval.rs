@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use menagerie_core::chat::{IMAGE_MARK, Role, Turn};
+use menagerie_core::chat::{IMAGE_MARK, Role, Template, Turn};
 use menagerie_core::image::Resize;
 use menagerie_core::recipe::EvalTable;
 use menagerie_core::{GenerationConfig, Model};
@@ -34,6 +34,8 @@ pub struct EvalOptions {
     pub max_new_tokens: usize,
     /// How images become square, if not as the model says.
     pub resize: Option<Resize>,
+    /// How questions are written, if not as the model says.
+    pub template: Option<&'static Template>,
     /// Questions to take, from the first; all if `None`.
     pub limit: Option<usize>,
 }
@@ -45,6 +47,7 @@ impl Default for EvalOptions {
             blind: true,
             max_new_tokens: 16,
             resize: None,
+            template: None,
             limit: None,
         }
     }
@@ -57,6 +60,7 @@ impl From<&EvalTable> for EvalOptions {
             blind: table.blind,
             max_new_tokens: table.max_new_tokens,
             resize: table.data.resize,
+            template: None,
             limit: None,
         }
     }
@@ -65,8 +69,7 @@ impl From<&EvalTable> for EvalOptions {
 /// Asks `model` all questions of `data`: of each sample the last answer is the truth, and all
 /// before it is the question.
 ///
-/// `progress` hears how many are answered of how many, blind ones included, and says whether to go
-/// on.
+/// `progress` hears how many are answered of how many, and says whether to go on.
 ///
 /// # Errors
 /// Data that cannot be used, a question that is too long, or `progress` said no.
@@ -78,7 +81,6 @@ pub fn evaluate(
 ) -> Result<Evaluation, EvalError> {
     let begun = Instant::now();
     let count = options.limit.unwrap_or(usize::MAX).min(data.len());
-    let total = if options.blind { 2 * count } else { count };
     let questions: Vec<usize> = (0..count).collect();
     let batches: Vec<Vec<usize>> = questions
         .chunks(options.batch_size.max(1))
@@ -111,11 +113,7 @@ pub fn evaluate(
         } else {
             vec![None; said.len()]
         };
-        done += if options.blind {
-            2 * said.len()
-        } else {
-            said.len()
-        };
+        done += said.len();
         for ((prompt, said), blind) in batch.prompts.into_iter().zip(said).zip(blind) {
             answers.push(Answered {
                 correct: normalise(&said) == normalise(&prompt.truth),
@@ -127,8 +125,8 @@ pub fn evaluate(
                 sample: prompt.sample,
             });
         }
-        if !progress(done, total) {
-            return Err(EvalError::Interrupted { done, total });
+        if !progress(done, count) {
+            return Err(EvalError::Interrupted { done, total: count });
         }
     }
     Ok(Evaluation {
@@ -187,7 +185,8 @@ fn prepare(
     options: &EvalOptions,
     batches: Vec<Vec<usize>>,
 ) -> Prefetch<Vec<usize>, Result<Batch, EvalError>> {
-    let (tokenizer, template) = (model.tokenizer().clone(), model.template());
+    let tokenizer = model.tokenizer().clone();
+    let template = options.template.unwrap_or(model.template());
     let processor = model.image_processor(options.resize);
     let data = Arc::clone(data);
     let make = move |indices: Vec<usize>| {

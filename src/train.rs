@@ -110,7 +110,10 @@ pub fn train(
         manifest.finish_stage(stage.name, hashes, seconds);
         run.write_model(recipe, &model, stage.name)?;
         if let (Some(table), Some(data), true) = (&recipe.eval, &questions, stage.table.eval) {
-            let options = EvalOptions::from(table);
+            let options = EvalOptions {
+                template: Some(recipe.eval_template()?),
+                ..EvalOptions::from(table)
+            };
             let mut progress = |done, total| {
                 observer.scoring(stage.name, done, total);
                 !stop.load(Ordering::Relaxed)

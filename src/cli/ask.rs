@@ -59,7 +59,8 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
                 ControlFlow::Break(())
             }
         }
-    })?;
+    });
+    let completion = completion.map_err(|error| model::request_error(error, &args.images))?;
     outcome?;
     if args.json {
         print_json(&completion)?;

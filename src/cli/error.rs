@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use menagerie_core::error::nearest;
+use menagerie_core::image::ImageError;
 use menagerie_core::model::{AssembleError, RequestError};
 use menagerie_core::tokens::{EncodeError, TokenizerError};
 use menagerie_core::weights::WeightError;
@@ -48,6 +49,9 @@ pub(super) enum CliError {
         path: PathBuf,
         source: std::io::Error,
     },
+
+    #[error("image {}", .path.display())]
+    Image { path: PathBuf, source: ImageError },
 
     #[error("cannot read stdin")]
     Stdin(#[source] std::io::Error),
@@ -98,7 +102,9 @@ impl CliError {
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::Interrupted => Exit::Interrupted,
-            Self::Request(_) | Self::Tokenizer(_) | Self::Encode(_) => Exit::BadInput,
+            Self::Request(_) | Self::Image { .. } | Self::Tokenizer(_) | Self::Encode(_) => {
+                Exit::BadInput
+            }
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Build(_) | Self::UnknownPlugin { .. } | Self::UnknownRecipe { .. } => {
                 Exit::BadInput

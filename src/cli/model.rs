@@ -1,8 +1,9 @@
 //! The MODEL argument.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use menagerie_core::burn::tensor::Device;
+use menagerie_core::model::RequestError;
 use menagerie_core::{Model, Recipe};
 
 use super::error::CliError;
@@ -14,6 +15,11 @@ pub(super) fn open(path: &Path, device: &Device) -> Result<Model, CliError> {
     } else {
         path.to_owned()
     };
+    if !path.exists() {
+        let source = std::io::ErrorKind::NotFound.into();
+        let path = path.to_owned();
+        return Err(CliError::Read { path, source });
+    }
     if !file.is_file() {
         return Err(CliError::NoModel {
             path: path.to_owned(),
@@ -28,4 +34,15 @@ pub(super) fn read_image(path: &Path) -> Result<Vec<u8>, CliError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// A request's error, with the file of the image that it is about.
+pub(super) fn request_error(error: RequestError, images: &[PathBuf]) -> CliError {
+    match error {
+        RequestError::Image { number, source } if number <= images.len() => CliError::Image {
+            path: images[number - 1].clone(),
+            source,
+        },
+        other => other.into(),
+    }
 }

@@ -116,9 +116,9 @@ impl Observer for TrainProgress {
         let (number, stages) = plan.number;
         let (trainable, all) = plan.trainable;
         anstream::eprintln!(
-            "stage {number} of {stages}, {}: {} learns ({} of {} parameters), {} samples, {} steps",
+            "stage {number} of {stages}, {}: training {} ({} of {} parameters), {} samples, {} steps",
             plan.name,
-            plan.learns.join(" and "),
+            plan.learns.join(", "),
             HumanCount(trainable as u64),
             HumanCount(all as u64),
             HumanCount(plan.samples as u64),

@@ -177,6 +177,16 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
+    for component in Component::ALL {
+        let weights = recipe
+            .weights(component)
+            .filter(|path| !Path::new(path).exists());
+        if let Some(weights) = weights {
+            anstream::eprintln!(
+                "note: {argument}: the weights of {component}, `{weights}`, are not on this machine"
+            );
+        }
+    }
     let paths: Vec<String> = lazy_parameters(&recipe)?
         .into_iter()
         .map(|info| info.path)

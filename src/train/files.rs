@@ -23,6 +23,14 @@ impl FileHash {
             sha256: sha256(path)?,
         })
     }
+
+    /// Of the file `name` in `folder`, under that name.
+    pub(super) fn within(folder: &Path, name: &str) -> Result<Self, TrainError> {
+        Ok(Self {
+            path: name.into(),
+            sha256: sha256(&folder.join(name))?,
+        })
+    }
 }
 
 /// Writes a file whole or not at all.

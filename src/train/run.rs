@@ -125,7 +125,10 @@ impl RunFolder {
                 Some(previous) => link(&self.weights(previous, component), &file)?,
                 None => model.save(component, &file)?,
             }
-            hashes.push(FileHash::of(&file)?);
+            hashes.push(FileHash::within(
+                &self.path,
+                &weights_name(stage.name, component),
+            )?);
         }
         Ok(hashes)
     }

@@ -127,16 +127,25 @@ impl Recipe {
     /// A recipe, weights or a tokenizer that cannot be used; each with its place in the recipe.
     pub fn assemble(&self, device: &Device) -> Result<Model, AssembleError> {
         let configured = self.configure()?;
+        let dtype = self.dtype.into();
+        // All files are looked for before any is read: a missing one shows at once.
+        let open = |component| Weights::open(self, component);
+        let [vision, projector, llm] = Component::ALL.map(open);
+        let (vision, projector, llm) = (vision?, projector?, llm?);
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
         let template = self.template(&self.llm.chat, "llm.chat")?;
-        let dtype = self.dtype.into();
-        let mut network = self.network(&configured, &device.clone().inner())?;
-        let mut loaded = Vec::new();
-        for component in Component::ALL {
-            let (next, report) = self.load_component(network, &configured, component, dtype)?;
-            network = next;
-            loaded.push((component, report));
-        }
+
+        let fresh = self.network(&configured, &device.clone().inner())?;
+        let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype)?;
+        let (projector, projector_report) = projector.load(fresh.projector, &configured, dtype)?;
+        let (llm, llm_report) = llm.load(fresh.llm, &configured, dtype)?;
+        let network = Network {
+            vision,
+            projector,
+            llm,
+        };
+        let reports = [vision_report, projector_report, llm_report];
+        let loaded = Component::ALL.into_iter().zip(reports).collect();
         draw(&network, self.seed);
         let network = network.map(&mut Cast(dtype));
         let (generation, end_tokens) = self.generation(&tokenizer)?;
@@ -214,6 +223,21 @@ impl Recipe {
         }
     }
 
+    /// The template that the questions of `[eval]` are written in.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn eval_template(&self) -> Result<&'static Template, AssembleError> {
+        match self
+            .eval
+            .as_ref()
+            .and_then(|table| table.data.chat.as_ref())
+        {
+            Some(name) => self.template(name, "eval.data.chat"),
+            None => self.template(&self.llm.chat, "llm.chat"),
+        }
+    }
+
     fn load_tokenizer(&self, vocab_size: usize) -> Result<Tokenizer, AssembleError> {
         let key = if self.llm.tokenizer.is_some() {
             "llm.tokenizer"
@@ -239,70 +263,6 @@ impl Recipe {
             });
         }
         Ok(tokenizer)
-    }
-
-    fn load_component(
-        &self,
-        network: Network,
-        configured: &Configured,
-        component: Component,
-        dtype: DType,
-    ) -> Result<(Network, Option<LoadReport>), AssembleError> {
-        let Some(path) = self.weights(component) else {
-            return Ok((network, None));
-        };
-        let load = || -> Result<(Network, LoadReport), WeightError> {
-            let shards = Shards::open(Path::new(path))?;
-            let checkpoint = configured.checkpoint(component);
-            let name = component.name();
-            let Network {
-                vision,
-                projector,
-                llm,
-            } = network;
-            Ok(match component {
-                Component::Vision => {
-                    let (vision, report) =
-                        weights::load(vision, name, &checkpoint, &shards, dtype)?;
-                    (
-                        Network {
-                            vision,
-                            projector,
-                            llm,
-                        },
-                        report,
-                    )
-                }
-                Component::Projector => {
-                    let (projector, report) =
-                        weights::load(projector, name, &checkpoint, &shards, dtype)?;
-                    (
-                        Network {
-                            vision,
-                            projector,
-                            llm,
-                        },
-                        report,
-                    )
-                }
-                Component::Llm => {
-                    let (llm, report) = weights::load(llm, name, &checkpoint, &shards, dtype)?;
-                    (
-                        Network {
-                            vision,
-                            projector,
-                            llm,
-                        },
-                        report,
-                    )
-                }
-            })
-        };
-        let (network, report) = load().map_err(|source| AssembleError::Weights {
-            origin: self.origin(&format!("{component}.weights")),
-            source,
-        })?;
-        Ok((network, Some(report)))
     }
 
     /// The `generation_config.json` beside the decoder's weights, or else beside the tokenizer.
@@ -335,6 +295,50 @@ impl Recipe {
             end_tokens.dedup();
         }
         Ok((self.llm.generation.clone().unwrap_or(config), end_tokens))
+    }
+}
+
+/// The files of a component's weights, opened; none if the recipe states none.
+struct Weights {
+    component: Component,
+    origin: Origin,
+    shards: Option<Shards>,
+}
+
+impl Weights {
+    fn open(recipe: &Recipe, component: Component) -> Result<Self, AssembleError> {
+        let origin = recipe.origin(&format!("{component}.weights"));
+        let shards = recipe
+            .weights(component)
+            .map(|path| Shards::open(Path::new(path)));
+        match shards.transpose() {
+            Ok(shards) => Ok(Self {
+                component,
+                origin,
+                shards,
+            }),
+            Err(source) => Err(AssembleError::Weights { origin, source }),
+        }
+    }
+
+    /// `module` with its weights, or as it is.
+    fn load<M: Module>(
+        self,
+        module: M,
+        configured: &Configured,
+        dtype: DType,
+    ) -> Result<(M, Option<LoadReport>), AssembleError> {
+        let Some(shards) = self.shards else {
+            return Ok((module, None));
+        };
+        let checkpoint = configured.checkpoint(self.component);
+        match weights::load(module, self.component.name(), &checkpoint, &shards, dtype) {
+            Ok((module, report)) => Ok((module, Some(report))),
+            Err(source) => Err(AssembleError::Weights {
+                origin: self.origin,
+                source,
+            }),
+        }
     }
 }
 

@@ -48,7 +48,27 @@ pub fn save<M: Module>(
     safetensors::serialize_to_file(collector.tensors, Some(metadata), path)
         .map_err(|error| io_error(std::io::Error::other(error.to_string())))?;
     let file = File::open(path).map_err(io_error)?;
-    file.sync_all().map_err(io_error)
+    file.sync_all().map_err(io_error)?;
+    share(path).map_err(io_error)
+}
+
+/// Gives a file the permissions of any new file: safetensors writes it for its owner alone.
+#[cfg(unix)]
+fn share(path: &Path) -> std::io::Result<()> {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    let any = builder
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    std::fs::set_permissions(path, any.as_file().metadata()?.permissions())
+}
+
+#[cfg(not(unix))]
+fn share(_path: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 struct Collector<'a> {

@@ -155,7 +155,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, WeightError> {
     }
     if !path.is_dir() {
         return Err(not_found(
-            "there is no such file or folder; download it, or correct `weights`",
+            "there is no such file or folder. If it is the name of a published model, download it, for example with `hf download`, and state its folder",
         ));
     }
     let index = path.join("model.safetensors.index.json");
