@@ -16,3 +16,14 @@ pub mod train;
 use menagerie_llm as _;
 use menagerie_projector as _;
 use menagerie_vision as _;
+
+/// The examples of the README and the book are compiled.
+#[cfg(doctest)]
+mod examples {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/src/library.md")]
+    mod library {}
+    #[doc = include_str!("../docs/src/plugin.md")]
+    mod plugin {}
+}

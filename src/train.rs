@@ -14,10 +14,12 @@
 
 mod adamw;
 mod error;
+mod files;
 mod frozen;
 mod gradients;
 mod loss;
 mod manifest;
+mod metrics;
 mod observer;
 mod report;
 mod run;
@@ -29,8 +31,9 @@ pub use adamw::{AdamW, AdamWConfig};
 pub use error::TrainError;
 pub use gradients::GradientSet;
 pub use loss::loss_sum;
+pub use metrics::{Score, StepMetrics};
 pub use observer::{Observer, Silent, StagePlan};
-pub use run::{RunFolder, Score, StepMetrics};
+pub use run::RunFolder;
 pub use schedule::{Decay, Schedule};
 
 use std::sync::Arc;
@@ -75,7 +78,7 @@ pub fn train(
         .stages()
         .map(|(name, stage)| StageRun::open(recipe, name, stage))
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let scored = recipe
+    let questions = recipe
         .eval
         .as_ref()
         .map(|table| {
@@ -85,7 +88,7 @@ pub fn train(
         })
         .transpose()?;
 
-    let mut manifest = Manifest::new(recipe, &model, &stages, scored.as_deref())?;
+    let mut manifest = Manifest::new(recipe, &model, &stages, questions.as_deref())?;
     run.begin(recipe, &manifest)?;
     let mut scores = Vec::new();
     let mut previous = None;
@@ -106,7 +109,7 @@ pub fn train(
         let hashes = run.save_stage(stage, &model, previous)?;
         manifest.finish_stage(stage.name, hashes, seconds);
         run.write_model(recipe, &model, stage.name)?;
-        if let (Some(table), Some(data), true) = (&recipe.eval, &scored, stage.table.eval) {
+        if let (Some(table), Some(data), true) = (&recipe.eval, &questions, stage.table.eval) {
             let options = EvalOptions::from(table);
             let mut progress = |done, total| {
                 observer.scoring(stage.name, done, total);
@@ -121,7 +124,7 @@ pub fn train(
             scores.push((score, evaluation));
         }
         run.write_manifest(&manifest)?;
-        report::write(run, recipe, &manifest, &scores, scored.as_deref())?;
+        report::write(run, recipe, &manifest, &scores, questions.as_deref())?;
         previous = Some(stage.name);
     }
     observer.done(run.path());

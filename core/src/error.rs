@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::plugin::Component;
+use crate::component::Component;
 
 /// A component that cannot be found or built as described.
 #[derive(Debug, Error)]

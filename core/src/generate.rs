@@ -121,9 +121,9 @@ impl Generator<'_> {
                 .iter()
                 .any(|answer| answer.finish == Some(Finish::Cancelled))
             {
-                answers
-                    .iter_mut()
-                    .for_each(|answer| answer.end(Finish::Cancelled));
+                for answer in &mut answers {
+                    answer.end(Finish::Cancelled);
+                }
             }
             if step == steps || answers.iter().all(|answer| answer.finish.is_some()) {
                 break;

@@ -13,11 +13,11 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::chat::Template;
 use crate::checkpoint::Checkpoint;
+use crate::component::Component;
 use crate::generate::{Completion, GenerateError, GenerationConfig, Generator};
 use crate::image::{ImageProcessor, Resize};
 use crate::network::Network;
 use crate::parameters::{ParameterInfo, parameters};
-use crate::plugin::Component;
 use crate::recipe::Configured;
 use crate::tokens::Tokenizer;
 use crate::weights::{self, LoadReport, WeightError};

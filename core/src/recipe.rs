@@ -33,7 +33,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::plugin::Component;
+use crate::component::Component;
 use node::Node;
 use origin::Origins;
 
@@ -70,7 +70,8 @@ pub struct Recipe {
     #[serde(default = "default_max_tokens")]
     #[schemars(range(min = 1))]
     pub max_tokens: usize,
-    /// The stages, in their order. Without one the recipe describes a model that is only used.
+    /// The stages, in their order. Without one the recipe describes a model that is only used. A
+    /// stage that has a table and is not listed does not run.
     #[serde(default)]
     pub stages: Vec<String>,
     /// The encoder.

@@ -23,8 +23,9 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
 use crate::checkpoint::Checkpoint;
+use crate::component::Component;
 use crate::parameters::{draw, parameters};
-use crate::plugin::{self, Component};
+use crate::plugin;
 use crate::weights::{self, Shards};
 
 /// Runs the checks of every plugin linked in.

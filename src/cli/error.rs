@@ -98,13 +98,16 @@ impl CliError {
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::Interrupted => Exit::Interrupted,
-            Self::NoModel { .. } | Self::Read { .. } | Self::Stdin(_) => Exit::Resource,
             Self::Request(_) | Self::Tokenizer(_) | Self::Encode(_) => Exit::BadInput,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Build(_) | Self::UnknownPlugin { .. } | Self::UnknownRecipe { .. } => {
                 Exit::BadInput
             }
-            Self::Write { .. } | Self::Stdout(_) => Exit::Resource,
+            Self::NoModel { .. }
+            | Self::Read { .. }
+            | Self::Stdin(_)
+            | Self::Write { .. }
+            | Self::Stdout(_) => Exit::Resource,
             Self::Recipes { exit, .. } => *exit,
         }
     }

@@ -1,14 +1,14 @@
 //! `manifest.json`: what a run was made of.
 
-use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use menagerie_core::plugin::Component;
+use menagerie_core::component::Component;
 use menagerie_core::{Model, Recipe};
 use serde::Serialize;
 
 use super::error::TrainError;
-use super::run::{Score, sha256};
+use super::files::FileHash;
+use super::metrics::Score;
 use super::stage::StageRun;
 use crate::data::{DataFile, Dataset};
 
@@ -31,22 +31,6 @@ pub(super) struct Manifest {
     stages: Vec<StageReport>,
     pub scores: Vec<Score>,
     parameters: Vec<ParameterReport>,
-}
-
-/// A file and its hash.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct FileHash {
-    path: PathBuf,
-    sha256: String,
-}
-
-impl FileHash {
-    pub(super) fn of(path: &Path) -> Result<Self, TrainError> {
-        Ok(Self {
-            path: path.to_owned(),
-            sha256: sha256(path)?,
-        })
-    }
 }
 
 #[derive(Debug, Serialize)]

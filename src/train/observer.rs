@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::run::{Score, StepMetrics};
+use super::metrics::{Score, StepMetrics};
 
 /// What a stage is about to do.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use menagerie_core::Recipe;
 
 use super::error::TrainError;
 use super::manifest::Manifest;
-use super::run::{RunFolder, Score, StepMetrics};
+use super::metrics::{Score, StepMetrics};
+use super::run::RunFolder;
 use crate::data::Dataset;
 use crate::eval::Evaluation;
 use plot::{Curve, plot};

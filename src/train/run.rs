@@ -1,68 +1,19 @@
 //! The run folder.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use menagerie_core::plugin::Component;
+use menagerie_core::component::Component;
 use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Model, Recipe};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
-use super::manifest::{FileHash, Manifest};
+use super::files::{FileHash, append, json_line, link, pretty_json, write_error, write_whole};
+use super::manifest::Manifest;
+use super::metrics::{MetricsLog, Score, StepMetrics};
 use super::stage::StageRun;
 use crate::eval::Evaluation;
-
-/// A line of `metrics.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct StepMetrics {
-    /// The stage's name.
-    pub stage: String,
-    /// Optimizer step within the stage, from 0.
-    pub step: usize,
-    /// Mean over the supervised tokens of the batch, before the update.
-    pub loss: f64,
-    /// Global norm of the gradient before clipping.
-    pub grad_norm: f64,
-    /// Learning rate of this step.
-    pub lr: f64,
-    /// Tokens that the loss is the mean of.
-    pub supervised_tokens: usize,
-    /// Samples a second, in this step.
-    pub samples_per_second: f64,
-}
-
-/// A line of `scores.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Score {
-    /// The stage after which it was taken.
-    pub stage: String,
-    /// Questions.
-    pub questions: usize,
-    /// Share of exact answers, 0-1.
-    pub score: f64,
-    /// The same with every image replaced by grey.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blind: Option<f64>,
-    /// Wall-clock time of both.
-    pub seconds: f64,
-}
-
-impl Score {
-    pub(super) fn new(stage: &str, evaluation: &Evaluation) -> Self {
-        Self {
-            stage: stage.to_owned(),
-            questions: evaluation.answers.len(),
-            score: evaluation.score(),
-            blind: evaluation.blind_score(),
-            seconds: evaluation.seconds,
-        }
-    }
-}
 
 /// A run folder, held for one run.
 #[derive(Debug)]
@@ -199,11 +150,7 @@ impl RunFolder {
 
     /// Opens `metrics.jsonl` to add lines.
     pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        let path = self.path.join("metrics.jsonl");
-        Ok(MetricsLog {
-            file: append(&path)?,
-            path,
-        })
+        MetricsLog::open(&self.path.join("metrics.jsonl"))
     }
 
     /// All lines of `metrics.jsonl`.
@@ -221,94 +168,10 @@ impl RunFolder {
 
     /// Writes a file whole or not at all.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
-        let path = self.path.join(name);
-        let write = || -> std::io::Result<()> {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            let mut file = beside(folder)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| write_error(&path, source))
-    }
-}
-
-/// A temporary file with a new file's ordinary permissions.
-fn beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
-/// `metrics.jsonl`, a line at a time.
-pub(super) struct MetricsLog {
-    path: PathBuf,
-    file: File,
-}
-
-impl MetricsLog {
-    pub(super) fn push(&mut self, metrics: &StepMetrics) -> Result<(), TrainError> {
-        let line = json_line(metrics);
-        self.file
-            .write_all(&line)
-            .map_err(|source| write_error(&self.path, source))
+        write_whole(&self.path.join(name), bytes)
     }
 }
 
 fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
-}
-
-fn link(from: &Path, to: &Path) -> Result<(), TrainError> {
-    fs::hard_link(from, to)
-        .or_else(|_| fs::copy(from, to).map(drop))
-        .map_err(|source| write_error(to, source))
-}
-
-fn append(path: &Path) -> Result<File, TrainError> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|source| write_error(path, source))
-}
-
-fn json_line(value: &impl Serialize) -> Vec<u8> {
-    let mut line = serde_json::to_vec(value).expect("plain data serialises");
-    line.push(b'\n');
-    line
-}
-
-fn pretty_json(value: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data serialises");
-    text.push(b'\n');
-    text
-}
-
-pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
-    TrainError::Write {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-/// SHA-256 of a file, in hexadecimal.
-pub(super) fn sha256(path: &Path) -> Result<String, TrainError> {
-    let read_error = |source| write_error(path, source);
-    let mut file = File::open(path).map_err(read_error)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(read_error)? {
-            0 => break,
-            len => hasher.update(&buffer[..len]),
-        }
-    }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }

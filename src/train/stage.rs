@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use menagerie_core::chat::Template;
+use menagerie_core::component::Component;
 use menagerie_core::network::Network;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::plugin::Component;
 use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
 use menagerie_core::{Model, Recipe, Stage};
 
@@ -16,8 +16,9 @@ use super::error::TrainError;
 use super::frozen::Fingerprint;
 use super::gradients::GradientSet;
 use super::loss::loss_sum;
+use super::metrics::StepMetrics;
 use super::observer::{Observer, StagePlan};
-use super::run::{RunFolder, StepMetrics};
+use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
 use super::trainable;
 use crate::data::{Batch, Dataset, Loader, SampleEncoder, order};

@@ -66,9 +66,10 @@ fn penalise(logits: &mut [f32], seen: &[i64], penalty: f64) {
         .collect();
     tokens.sort_unstable();
     tokens.dedup();
+    #[expect(clippy::cast_possible_truncation)]
+    let penalty = penalty as f32;
     for token in tokens {
         if let Some(logit) = logits.get_mut(token) {
-            let penalty = penalty as f32;
             *logit = if *logit > 0.0 {
                 *logit / penalty
             } else {

@@ -56,13 +56,6 @@ fn check_stage_names(recipe: &Recipe) -> Result<(), RecipeError> {
             &key,
             message,
         )?;
-        if !recipe.stages.contains(name) {
-            return Err(RecipeError::UnlistedStage {
-                origin: recipe.origins.at(&key),
-                name: name.clone(),
-                listed: recipe.stages.clone(),
-            });
-        }
     }
     Ok(())
 }

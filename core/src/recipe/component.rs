@@ -8,7 +8,7 @@ use toml::Table;
 
 use super::data::Resize;
 use super::generation::GenerationConfig;
-use crate::plugin::Component;
+use crate::component::Component;
 
 /// The encoder: `[vision]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

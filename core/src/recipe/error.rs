@@ -147,17 +147,6 @@ pub enum RecipeError {
         allowed: Vec<String>,
     },
 
-    /// A stage's table that `stages` does not list.
-    #[error("{origin}: [stage.{name}] is not listed in `stages`, which has: {}{}; add it there or remove the table", list(.listed), nearest(.name, .listed))]
-    UnlistedStage {
-        /// The place of the table.
-        origin: Origin,
-        /// Its name.
-        name: String,
-        /// The stages listed.
-        listed: Vec<String>,
-    },
-
     /// A `freeze` target that is no part of the model, or a stage that leaves nothing to learn.
     #[error("{origin}: `freeze` of stage `{stage}`: {error}")]
     Freeze {

@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
+use crate::component::Component;
 use crate::error::nearest;
-use crate::plugin::Component;
 
 /// A dotted prefix of parameter paths, beginning with a component: `vision`, `llm.embed_tokens`.
 /// A segment may be `*` (any one) or a half-open range of numbers (`vision.layers.0..20`).

@@ -35,7 +35,7 @@ impl Recipe {
             rest = later;
             let next = self.group(part, own);
             match groups.last_mut() {
-                Some(last) if last.continues_with(&next) => last.join(next),
+                Some(last) if last.continues_with(&next) => last.join(&next),
                 _ => groups.push(next),
             }
         }
@@ -96,7 +96,7 @@ impl Numbered {
             && self.group.partly_trained_in == next.group.partly_trained_in
     }
 
-    fn join(&mut self, next: Self) {
+    fn join(&mut self, next: &Self) {
         self.group.parameters += next.group.parameters;
         if let (Some((_, end)), Some((_, last))) = (&mut self.numbers, next.numbers) {
             *end = last;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::Recipe;
 use super::error::RecipeError;
 use super::origin::{Origin, Source};
+use crate::component::Component;
 use crate::options::{self, children};
-use crate::plugin::{self, Component, PluginInfo};
+use crate::plugin::{self, PluginInfo};
 
 impl Recipe {
     /// The schema.

@@ -20,6 +20,7 @@ impl Rotary {
         dtype: DType,
     ) -> Self {
         let half = head_dim / 2;
+        #[expect(clippy::cast_possible_truncation)]
         let frequencies: Vec<f32> = (0..half)
             .map(|i| theta.powf(-((2 * i) as f64) / head_dim as f64) as f32)
             .collect();

@@ -16,7 +16,7 @@ use crate::vit::{Block, BlockSizes, BlockStd, PatchEmbedding};
 /// Mean of each channel in OpenAI's training images, from `preprocessor_config.json`.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// Standard deviation of each channel, likewise.
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// The vision transformer of CLIP (arXiv 2103.00020).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::escape;
 use crate::data::{DataError, Dataset};
 use crate::eval::{Answered, Evaluation};
-use crate::train::run::Score;
+use crate::train::metrics::Score;
 
 /// `count` questions spread evenly over the set, answered after each stage.
 pub(super) fn section(

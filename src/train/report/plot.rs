@@ -19,7 +19,7 @@ pub(super) struct Curve<'a> {
     pub points: &'a [(f64, f64)],
 }
 
-/// A plot whose axes begin at 0.
+/// A plot whose axes begin at 0; the horizontal one ends at the last point.
 pub(super) fn plot(curves: &[Curve<'_>], x_label: &str, y_label: &str) -> String {
     let all = || {
         curves
@@ -27,9 +27,12 @@ pub(super) fn plot(curves: &[Curve<'_>], x_label: &str, y_label: &str) -> String
             .flat_map(|curve| curve.points)
             .filter(|point| point.1.is_finite())
     };
-    let x_ticks = ticks(all().map(|point| point.0).fold(1.0, f64::max));
+    let x_max = all().map(|point| point.0).fold(1.0, f64::max);
+    let x_ticks: Vec<f64> = ticks(x_max)
+        .into_iter()
+        .filter(|tick| *tick <= x_max)
+        .collect();
     let y_ticks = ticks(all().map(|point| point.1).fold(1e-3, f64::max));
-    let x_max = x_ticks[x_ticks.len() - 1];
     let y_max = y_ticks[y_ticks.len() - 1];
     let x = |value: f64| LEFT + value / x_max * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - value / y_max * (HEIGHT - BOTTOM - TOP);
@@ -104,12 +107,11 @@ fn ticks(max: f64) -> Vec<f64> {
         .into_iter()
         .find(|step| *step >= rough)
         .unwrap_or(10.0 * magnitude);
-    let count = (max / step).ceil().max(1.0);
-    (0..)
-        .map(f64::from)
-        .take_while(|index| *index <= count)
-        .map(|index| index * step)
-        .collect()
+    let mut ticks = vec![0.0];
+    while ticks.last().is_some_and(|last| *last < max) {
+        ticks.push(ticks.len() as f64 * step);
+    }
+    ticks
 }
 
 fn label(value: f64) -> String {

@@ -1,0 +1,99 @@
+//! Writing, linking and hashing the files of a run.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::error::TrainError;
+
+/// A file and its hash.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct FileHash {
+    path: PathBuf,
+    sha256: String,
+}
+
+impl FileHash {
+    pub(super) fn of(path: &Path) -> Result<Self, TrainError> {
+        Ok(Self {
+            path: path.to_owned(),
+            sha256: sha256(path)?,
+        })
+    }
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = beside(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| write_error(path, source))
+}
+
+/// A temporary file with a new file's ordinary permissions.
+fn beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+pub(super) fn link(from: &Path, to: &Path) -> Result<(), TrainError> {
+    fs::hard_link(from, to)
+        .or_else(|_| fs::copy(from, to).map(drop))
+        .map_err(|source| write_error(to, source))
+}
+
+pub(super) fn append(path: &Path) -> Result<File, TrainError> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map_err(|source| write_error(path, source))
+}
+
+pub(super) fn json_line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("plain data serialises");
+    line.push(b'\n');
+    line
+}
+
+pub(super) fn pretty_json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(value).expect("plain data serialises");
+    text.push(b'\n');
+    text
+}
+
+pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
+    TrainError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn sha256(path: &Path) -> Result<String, TrainError> {
+    let read_error = |source| write_error(path, source);
+    let mut file = File::open(path).map_err(read_error)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(read_error)? {
+            0 => break,
+            len => hasher.update(&buffer[..len]),
+        }
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
