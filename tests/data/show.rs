@@ -108,7 +108,7 @@ fn what_is_wrong_is_said() {
     let error = show(&folder, "DIR/a.json --tokenizer DIR --chat mpt", false);
     let error = error.expect_err("no such token");
     assert!(
-        error.contains("sample `one`: the chat template `mpt` writes `<|im_start|>`"),
+        error.contains("sample `one`\n  because: the chat template `mpt` writes `<|im_start|>`"),
         "{error}"
     );
 }
