@@ -78,7 +78,7 @@ fn a_question_that_cannot_be_answered_says_why() {
         (
             &["ask", "nowhere", "hello"][..],
             4,
-            "error: `nowhere` is no model",
+            "error: cannot read nowhere",
         ),
         (&["ask", "empty", "hello"], 4, "error: `empty` is no model"),
         (

@@ -16,7 +16,7 @@ use crate::cache::KvCache;
 use crate::context::{Context, Rows};
 use crate::decoder::DecoderSpec;
 use crate::network::Network;
-use crate::splice::{Padding, Splice};
+use crate::splice::{Padding, Splice, expanded_len};
 use crate::tokens::{EncodeError, StreamDecoder, Tokenizer};
 use sampling::Sampler;
 use stop::StopScanner;
@@ -106,10 +106,15 @@ impl Generator<'_> {
                 limit,
             });
         }
-        let steps = self.config.max_new_tokens.min(limit - splice.width());
+        let rooms: Vec<usize> = prompts
+            .iter()
+            .map(|prompt| limit - expanded_len(prompt, self.visual_tokens))
+            .map(|room| room.min(self.config.max_new_tokens))
+            .collect();
+        let steps = rooms.iter().copied().max().unwrap_or(0);
         let mut answers: Vec<Answer> = (0..)
-            .zip(prompts)
-            .map(|(row, prompt)| Answer::new(self, row, prompt))
+            .zip(prompts.iter().zip(rooms))
+            .map(|(row, (prompt, room))| Answer::new(self, row, prompt, room))
             .collect();
         let mut session = Session::new(self, &splice, steps);
         let mut logits = session.prefill(self.network.embed(&splice, images));
@@ -214,6 +219,8 @@ struct Answer<'a> {
     /// Prompt and answer.
     seen: Vec<i64>,
     prompt_len: usize,
+    /// Tokens it may have.
+    room: usize,
     /// Taken off the beginning of the text; nothing once that has come.
     lead: &'a str,
     text: String,
@@ -221,13 +228,14 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(generator: &Generator<'a>, row: u64, prompt: &[i64]) -> Self {
+    fn new(generator: &Generator<'a>, row: u64, prompt: &[i64], room: usize) -> Self {
         Self {
             sampler: Sampler::new(generator.config, row),
             scanner: StopScanner::new(generator.stop),
             stream: StreamDecoder::new(generator.tokenizer),
             seen: prompt.to_vec(),
             prompt_len: prompt.len(),
+            room,
             lead: generator.lead,
             text: String::new(),
             finish: None,
@@ -255,6 +263,8 @@ impl<'a> Answer<'a> {
         self.pass_on(&text, on_text);
         if self.scanner.stopped() {
             self.end(Finish::StopString);
+        } else if self.seen.len() - self.prompt_len == self.room {
+            self.end(Finish::Length);
         }
         Ok(())
     }

@@ -70,6 +70,25 @@ impl PluginInfo {
         (self.tiny)()
     }
 
+    /// Whether a `config.json`, or a part of it, is of a model that the plugin reads. One that does
+    /// not say what it is passes.
+    #[must_use]
+    pub fn reads(&self, config: &Value) -> bool {
+        let parts = [
+            Some(config),
+            config.get("vision_config"),
+            config.get("text_config"),
+        ];
+        let mut types = parts
+            .into_iter()
+            .flatten()
+            .filter_map(|part| part.get("model_type")?.as_str())
+            .peekable();
+        self.model_types.is_empty()
+            || types.peek().is_none()
+            || types.any(|name| self.model_types.contains(&name))
+    }
+
     /// The options of one preset.
     ///
     /// # Errors

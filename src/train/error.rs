@@ -53,9 +53,9 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
-    /// The loss is infinite or not a number.
+    /// The loss or the gradient is infinite or not a number.
     #[error(
-        "the loss is {loss} at step {step} of stage `{stage}`; the batch held: {}. Lower the learning rate, or look at these samples with `menagerie data show`",
+        "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`; the batch held: {}. Lower the learning rate, or look at these samples with `menagerie data show`",
         .samples.join(", ")
     )]
     Loss {
@@ -65,6 +65,8 @@ pub enum TrainError {
         step: usize,
         /// The loss.
         loss: f64,
+        /// The gradient's norm before clipping.
+        grad_norm: f64,
         /// Ids of the batch's samples.
         samples: Vec<String>,
     },

@@ -126,16 +126,17 @@ impl<'r> StageRun<'r> {
                 work.pass(batch);
             }
             let done = work.finish();
-            if !done.loss.is_finite() {
+            let mut gradients = done.gradients;
+            let grad_norm = gradients.norm();
+            if !done.loss.is_finite() || !grad_norm.is_finite() {
                 return Err(TrainError::Loss {
                     stage: self.name.to_owned(),
                     step,
                     loss: done.loss,
+                    grad_norm,
                     samples: done.samples,
                 });
             }
-            let mut gradients = done.gradients;
-            let grad_norm = gradients.norm();
             if self.table.max_grad_norm > 0.0 {
                 gradients.clip(grad_norm, self.table.max_grad_norm);
             }

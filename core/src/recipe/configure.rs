@@ -177,7 +177,16 @@ impl<'r> ComponentTable<'r> {
             message,
         };
         let text = std::fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
-        let config = serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+        let config: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+        if !info.reads(&config) {
+            let types = info.model_types.join(", ");
+            let message = format!(
+                "it is of another model: `{}` reads the model types {types}",
+                info.name
+            );
+            return Err(failure(message));
+        }
         let found = info
             .from_hf(&config)
             .map_err(|error| failure(error.to_string()))?;
