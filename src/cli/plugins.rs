@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::error::CliError;
 use super::output::{print, print_json};
 
+const LEGEND: &str = "\nAn option without a value must be stated, by the recipe or by a preset; one in [ ] may be.\n\
+                      `menagerie plugins NAME` tells what they mean.\n";
+
 /// List the plugins that are linked in, or show one with its options and presets.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         if args.json {
             return print_json(&all.iter().map(|info| to_json(info)).collect::<Vec<_>>());
         }
-        return print(&table(&all));
+        return print(&(table(&all) + LEGEND));
     };
     let found: Vec<_> = all.iter().filter(|info| info.name == name).collect();
     if found.is_empty() {
@@ -62,14 +65,34 @@ fn table(all: &[&PluginInfo]) -> String {
     let origin = width(|i| i.crate_name);
     let lines = all.iter().map(|info| {
         format!(
-            "{:component$}  {:name$}  {:origin$}  {}\n",
+            "{:component$}  {:name$}  {:origin$}  {}\n{}",
             info.component.name(),
             info.name,
             info.crate_name,
             first_sentence(&options::description(info)),
+            option_line(info, component + 2),
         )
     });
     lines.collect()
+}
+
+/// The options of a plugin with their defaults, on one line.
+fn option_line(info: &PluginInfo, indent: usize) -> String {
+    let options = options::describe(info);
+    let list: Vec<String> = options
+        .iter()
+        .map(|option| match &option.default {
+            Some(default) => format!("{} = {default}", option.name),
+            None if option.required => option.name.clone(),
+            None => format!("[{}]", option.name),
+        })
+        .collect();
+    let list = if list.is_empty() {
+        "none".to_owned()
+    } else {
+        list.join(", ")
+    };
+    format!("{:indent$}options: {list}\n", "")
 }
 
 /// A full stop inside a number or a name (`2103.00020`) ends nothing.
