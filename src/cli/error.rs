@@ -102,13 +102,14 @@ impl CliError {
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::Interrupted => Exit::Interrupted,
-            Self::Request(_) | Self::Image { .. } | Self::Tokenizer(_) | Self::Encode(_) => {
-                Exit::BadInput
-            }
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
-            Self::Build(_) | Self::UnknownPlugin { .. } | Self::UnknownRecipe { .. } => {
-                Exit::BadInput
-            }
+            Self::Request(_)
+            | Self::Image { .. }
+            | Self::Tokenizer(_)
+            | Self::Encode(_)
+            | Self::Build(_)
+            | Self::UnknownPlugin { .. }
+            | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::NoModel { .. }
             | Self::Read { .. }
             | Self::Stdin(_)
