@@ -89,7 +89,7 @@ fn a_question_that_cannot_be_answered_says_why() {
         (
             &["ask", "run", "--image", "images/broken.bmp", "hello"],
             3,
-            "error: image 1: ",
+            "error: image images/broken.bmp\n  because: not an image",
         ),
         (
             &["ask", "run", "<image> hello"],

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -30,18 +32,23 @@ fn plugin_reference() -> String {
         `MENAGERIE_UPDATE=1 cargo test --test docs`.\n\n"
         .to_owned();
     write!(page, "```text\n{table}```\n").expect("a string takes any text");
-    let mut names: Vec<&str> = Vec::new();
-    for line in table.lines() {
-        let name = line.split_whitespace().nth(1).expect("a plugin's name");
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    for name in names {
-        let text = menagerie(&["plugins", name]);
+    for name in plugin_names() {
+        let text = menagerie(&["plugins", &name]);
         write!(page, "\n## `{name}`\n\n```text\n{text}```\n").expect("a string takes any text");
     }
     page
+}
+
+/// The names of all plugins, each once.
+fn plugin_names() -> Vec<String> {
+    let all: Value = serde_json::from_str(&menagerie(&["plugins", "--json"])).expect("JSON");
+    let names = all.as_array().expect("a list").iter();
+    let mut names: Vec<String> = names
+        .map(|plugin| plugin["name"].as_str().expect("a name").to_owned())
+        .collect();
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
 }
 
 /// With `MENAGERIE_UPDATE=1` the file is written anew.
@@ -61,15 +68,11 @@ fn the_plugin_reference_is_current() {
 #[test]
 fn the_tables_of_the_readme_name_every_plugin_and_recipe() {
     let readme = read("README.md");
-    let plugins = menagerie(&["plugins"]);
-    let plugins = plugins
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(1));
     let recipes = menagerie(&["recipe", "list"]);
     let recipes = recipes
         .lines()
         .filter_map(|line| line.split_whitespace().next());
-    for name in plugins.chain(recipes) {
+    for name in plugin_names().into_iter().chain(recipes.map(str::to_owned)) {
         let quoted = format!("`{name}`");
         assert!(
             readme

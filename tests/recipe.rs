@@ -216,11 +216,14 @@ fn exit_codes_tell_what_kind_of_failure_it_was() {
 fn plugins_are_listed_and_shown() {
     let folder = empty();
     let listed = stdout(&run(folder.path(), &["plugins"]));
-    let names: Vec<_> = listed
-        .lines()
+    // A line a plugin, its options indented below it, and a word on how to read them.
+    let plugins = listed.lines().take_while(|line| !line.is_empty());
+    let names: Vec<_> = plugins
+        .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().nth(1))
         .collect();
     assert_eq!(names, ["clip", "linear", "mlp", "llama"]);
+    assert!(listed.contains("options: depth = 2\n"), "{listed}");
     let shown = stdout(&run(folder.path(), &["plugins", "clip"]));
     assert!(
         shown.contains("  layer: integer, default -2\n      Hidden state read"),

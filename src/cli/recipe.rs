@@ -177,6 +177,11 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
+    let paths: Vec<String> = lazy_parameters(&recipe)?
+        .into_iter()
+        .map(|info| info.path)
+        .collect();
+    recipe.check_freeze(&paths)?;
     for component in Component::ALL {
         let weights = recipe
             .weights(component)
@@ -187,11 +192,7 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
             );
         }
     }
-    let paths: Vec<String> = lazy_parameters(&recipe)?
-        .into_iter()
-        .map(|info| info.path)
-        .collect();
-    Ok(recipe.check_freeze(&paths)?)
+    Ok(())
 }
 
 fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {

@@ -21,8 +21,8 @@ fn a_run_folder_holds_all_that_the_run_was() {
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.stdout, "run\n");
     for line in [
-        "stage 1 of 2, align: projector learns (",
-        "stage 2 of 2, finetune: projector and llm learns (",
+        "stage 1 of 2, align: training projector (",
+        "stage 2 of 2, finetune: training projector, llm (",
         "score after finetune: ",
         "report: run/report.html",
     ] {
