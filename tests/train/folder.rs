@@ -52,8 +52,9 @@ fn check_manifest(world: &World, run: &Run, recipe: &Recipe) {
     let weights = stages.iter().flat_map(|stage| array(&stage["weights"]));
     for file in array(&manifest["data"]).chain(weights) {
         let path = file["path"].as_str().expect("a path");
-        // A path that the command line gave is relative to where it ran.
-        let bytes = std::fs::read(world.path(path)).expect("the file");
+        // A file of the run is named within it, so that the run can be moved.
+        let within = world.path("run").join(path);
+        let bytes = std::fs::read(within).expect("the file");
         assert_eq!(file["sha256"], sha256(&bytes).as_str(), "{path}");
         hashed += 1;
     }
