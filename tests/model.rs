@@ -4,6 +4,8 @@
 
 #[path = "model/answers.rs"]
 mod answers;
+#[path = "model/module.rs"]
+mod module;
 #[path = "model/parity.rs"]
 mod parity;
 
