@@ -26,7 +26,7 @@ impl Progress {
     pub(super) fn new(what: &str, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(
-                "{prefix:>10} {bar:32} {pos}/{len} {msg} · {eta} left",
+                "{prefix:>10} {bar:24} {pos}/{len} {msg} · {eta} left",
             );
             let bar = ProgressBar::new(total as u64);
             bar.set_style(style.expect("the template is well formed"));
