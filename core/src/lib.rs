@@ -15,6 +15,7 @@ pub mod decoder;
 pub mod encoder;
 pub mod error;
 pub mod generate;
+pub mod hex;
 pub mod hf;
 pub mod image;
 pub mod model;

@@ -22,8 +22,11 @@ pub use reference::{Reference, assert_close};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
+use toml::Table;
+
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
+use crate::error::BuildError;
 use crate::parameters::{draw, parameters};
 use crate::plugin;
 use crate::weights::{self, Shards};
@@ -61,6 +64,19 @@ fn widened<M: Module>(module: M) -> M {
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+}
+
+/// Options written as a recipe states them and read again are the same options.
+fn check_options(
+    name: &str,
+    options: &Table,
+    read: impl FnOnce(Table) -> Result<Table, BuildError>,
+) {
+    let again = read(options.clone()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        again, *options,
+        "`{name}`: its options change when they are written and read"
+    );
 }
 
 /// Saved and loaded again, under its first spelling, a module holds the same values; no two of its

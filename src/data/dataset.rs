@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use menagerie_core::hex::hex;
 use menagerie_core::recipe::DataSource;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::error::{DataError, SampleError};
 use super::json::{Record, read_records};
 use super::sample::{Conversation, ImageRef, conversations};
-use super::shard::{hex, read_shard};
+use super::shard::read_shard;
 
 /// A file of a dataset, for the manifest of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! WebDataset shards: tar archives with `KEY.json` and `KEY.png`, or `KEY.0.png`, `KEY.1.png`, ….
 
+use menagerie_core::hex::hex;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -197,14 +198,6 @@ impl<R: Read> Read for EndMark<R> {
         };
         Ok(read)
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use menagerie_core::hex::hex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -99,9 +100,5 @@ fn sha256(path: &Path) -> Result<String, TrainError> {
             len => hasher.update(&buffer[..len]),
         }
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex(&hasher.finalize()))
 }

@@ -1,12 +1,11 @@
 //! The resolved recipe: every default and every plugin option filled in.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 use toml::Table;
 
 use super::Recipe;
 use super::error::RecipeError;
+use crate::hex::hex;
 
 impl Recipe {
     /// The recipe with every plugin option filled in, from presets, weights and defaults.
@@ -45,10 +44,6 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::configure`].
     pub fn hash(&self) -> Result<String, RecipeError> {
-        let mut hex = String::new();
-        for byte in Sha256::digest(self.to_toml()?) {
-            write!(hex, "{byte:02x}").expect("a string takes any text");
-        }
-        Ok(hex)
+        Ok(hex(&Sha256::digest(self.to_toml()?)))
     }
 }
