@@ -1,7 +1,13 @@
 //! How a component's published checkpoints are read and written: its table of tensor names.
 //!
 //! A plugin states the table beside its config, so a third party's encoder loads its own folders
-//! without an edit to core.
+//! without an edit to core. Core adds only how components are joined in whole models ([`Joint`]).
+
+mod joint;
+
+pub use joint::{Joint, owner};
+
+use crate::component::Component;
 
 /// How a component's tensors are named and laid out in checkpoint files.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +23,8 @@ pub struct Checkpoint {
 /// One way of naming the tensors: a prefix and a table.
 #[derive(Debug, Clone)]
 pub struct Spelling {
+    /// How the component lies in a whole model's files.
+    pub joint: Joint,
     /// What stands before every key, for example `vision_model.`.
     pub prefix: &'static str,
     /// One rule a family of tensors, in the order of the model.
@@ -80,14 +88,21 @@ impl TensorName {
 }
 
 impl Spelling {
-    /// The key, prefix included, and the storage of the parameter at `path`.
+    /// The name in a file and the storage of the parameter at `path`.
     #[must_use]
     pub fn key(&self, path: &str) -> Option<(String, Storage)> {
         self.tensors.iter().find_map(|name| {
             let stars = match_segments(&name.path, path)?;
             let key = fill_segments(&name.key, &stars);
-            Some((format!("{}{key}", self.prefix), name.storage))
+            let key = self.joint.name(&format!("{}{key}", self.prefix));
+            Some((key, name.storage))
         })
+    }
+
+    /// What names of this spelling begin with, for people to read.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.joint.name(self.prefix)
     }
 }
 
@@ -100,12 +115,26 @@ impl Checkpoint {
         ignored: &'static [&'static str],
     ) -> Self {
         let spelling = |&prefix| Spelling {
+            joint: Joint::ALONE,
             prefix,
             tensors: tensors.to_vec(),
         };
         Self {
             spellings: prefixes.iter().map(spelling).collect(),
             ignored,
+        }
+    }
+
+    /// The same tables for a component that may lie inside a whole model, too.
+    #[must_use]
+    pub fn joined(&self, component: Component) -> Self {
+        let spellings = Joint::of(component).flat_map(|joint| {
+            let spellings = self.spellings.iter().cloned();
+            spellings.map(move |spelling| Spelling { joint, ..spelling })
+        });
+        Self {
+            spellings: spellings.collect(),
+            ignored: self.ignored,
         }
     }
 

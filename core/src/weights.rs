@@ -4,15 +4,17 @@
 //! parameter must be there with its shape, and every tensor of the file must be wanted: nothing is
 //! left random, and nothing is left unread, without an error.
 
+mod atomic;
 mod load;
 mod report;
 mod save;
 mod shards;
 mod transpose;
 
+pub use atomic::write_whole;
 pub use load::load;
 pub use report::LoadReport;
-pub use save::save;
+pub use save::{save, save_data};
 pub use shards::{Shards, TensorEntry};
 
 use std::path::PathBuf;

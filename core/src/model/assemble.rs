@@ -85,14 +85,15 @@ pub enum AssembleError {
 }
 
 impl Configured {
-    /// How published checkpoints of a component are read.
+    /// How checkpoints of a component are read, alone or within a whole model.
     #[must_use]
     pub fn checkpoint(&self, component: Component) -> Checkpoint {
-        match component {
+        let alone = match component {
             Component::Vision => self.vision.checkpoint(),
             Component::Projector => self.projector.checkpoint(),
             Component::Llm => self.llm.checkpoint(),
-        }
+        };
+        alone.joined(component)
     }
 }
 

@@ -194,6 +194,7 @@ impl<'r> ComponentTable<'r> {
             match options.get(&key) {
                 None => drop(options.insert(key, value)),
                 Some(stated) if agree(stated, &value) => {}
+                Some(_) if info.choices.contains(&key.as_str()) => {}
                 Some(stated) => {
                     let by_preset = !self.stated.contains_key(&key);
                     let (place, stated) = match self.preset {

@@ -1,5 +1,7 @@
 //! Filling a module from files.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
@@ -38,6 +40,7 @@ pub fn load<M: Module>(
         loaded: 0,
         parameters: 0,
         cast: 0,
+        stored: BTreeMap::new(),
         error: None,
     };
     let module = module.map(&mut filler);
@@ -54,9 +57,12 @@ pub fn load<M: Module>(
     let report = LoadReport {
         path: shards.path().to_owned(),
         files,
-        prefix: spelling.prefix,
+        prefix: spelling.place(),
+        found: shards.names().count(),
         loaded: filler.loaded,
         parameters: filler.parameters,
+        stored: filler.stored,
+        dtype: dtype.name(),
         cast: filler.cast,
         ignored,
         elsewhere,
@@ -125,16 +131,20 @@ impl Plan<'_> {
         &self,
         checkpoint: &Checkpoint,
         keys: &[String],
-    ) -> Result<(Vec<String>, usize), WeightError> {
+    ) -> Result<(Vec<String>, Vec<String>), WeightError> {
         let taken: std::collections::HashSet<&str> = keys.iter().map(String::as_str).collect();
-        let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), 0);
+        let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.shards.names().filter(|name| !taken.contains(name)) {
-            let known = checkpoint.ignores(name);
-            match name.strip_prefix(self.spelling.prefix) {
+            let Some(own) = self.spelling.joint.key(name) else {
+                elsewhere.push(name.to_owned());
+                continue;
+            };
+            let known = checkpoint.ignores(&own);
+            match own.strip_prefix(self.spelling.prefix) {
                 Some(key) if known || checkpoint.ignores(key) => ignored.push(name.to_owned()),
                 Some(_) => left_over.push(name.to_owned()),
                 None if known => ignored.push(name.to_owned()),
-                None => elsewhere += 1,
+                None => elsewhere.push(name.to_owned()),
             }
         }
         if left_over.is_empty() {
@@ -194,6 +204,7 @@ struct Filler<'a> {
     loaded: usize,
     parameters: usize,
     cast: usize,
+    stored: BTreeMap<&'static str, usize>,
     error: Option<WeightError>,
 }
 
@@ -215,6 +226,7 @@ impl ModuleMapper for Filler<'_> {
             Ok(data) => {
                 self.loaded += 1;
                 self.parameters += shape.num_elements();
+                *self.stored.entry(data.dtype().name()).or_default() += 1;
                 self.cast += usize::from(data.dtype() != self.dtype);
                 let device = param.lazy_device();
                 let tensor = Tensor::from_data(data, (&device, self.dtype));
