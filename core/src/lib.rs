@@ -14,6 +14,7 @@ pub mod context;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+pub mod export;
 pub mod folder;
 pub mod generate;
 pub mod hex;
@@ -42,7 +43,7 @@ pub use serde_json;
 pub use toml;
 
 pub use cache::KvCache;
-pub use checkpoint::{Checkpoint, Joint, Spelling, Storage, TensorName};
+pub use checkpoint::{Checkpoint, Joint, Publisher, Spelling, Storage, TensorName};
 pub use component::Component;
 pub use context::{Context, Rows};
 pub use decoder::{Decoder, DecoderConfig, DecoderSpec};

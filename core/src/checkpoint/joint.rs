@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Publisher;
 use crate::component::Component;
 
 /// One way in which whole models name a component's tensors: keys that begin with `own` begin with
@@ -28,6 +29,31 @@ impl Joint {
             own,
             joined,
         }
+    }
+
+    /// In Burn's own files: the component's name before a parameter's path.
+    #[must_use]
+    pub const fn path(component: Component) -> Self {
+        match component {
+            Component::Vision => Self::new(component, "", "vision."),
+            Component::Projector => Self::new(component, "", "projector."),
+            Component::Llm => Self::new(component, "", "llm."),
+        }
+    }
+
+    /// The way in which `publisher` writes whole models.
+    #[must_use]
+    pub fn written(component: Component, publisher: Publisher) -> Self {
+        let joined = match (publisher, component) {
+            (Publisher::HuggingFace, Component::Vision) => "vision_tower.",
+            (Publisher::HuggingFace, Component::Projector) => "multi_modal_projector.",
+            (Publisher::HuggingFace, Component::Llm) => "language_model.",
+            (Publisher::Original, Component::Vision) => "model.vision_tower.vision_tower.",
+            (Publisher::Original, Component::Projector) => "model.mm_projector.",
+            (Publisher::Burn, component) => return Self::path(component),
+            _ => return Self::ALONE,
+        };
+        Self::new(component, "", joined)
     }
 
     /// All ways in which a component's tensors are found in files, alone first.
@@ -122,13 +148,7 @@ mod tests {
             for joint in Joint::of(component) {
                 for key in ["model.layers.0.x", "lm_head.weight", "0.weight"] {
                     let name = joint.name(key);
-                    if joint.key(&name).as_deref() != Some(key) {
-                        // Only a joint that keeps some names as they are may be ambiguous.
-                        panic!(
-                            "{joint:?} makes {name} of {key} and {:?} of it",
-                            joint.key(&name)
-                        );
-                    }
+                    assert_eq!(joint.key(&name).as_deref(), Some(key), "{joint:?}, {name}");
                 }
             }
         }

@@ -59,7 +59,7 @@ pub(crate) struct Stored {
     /// Its shape in the file.
     pub shape: Vec<usize>,
     /// Its bytes, little-endian, in row-major order.
-    pub bytes: Box<dyn Fn() -> Vec<u8>>,
+    pub bytes: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
 }
 
 impl Stored {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use menagerie_core::nn::Linear;
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorFields,
-    ProjectorSpec, TensorName,
+    ProjectorSpec, Publisher, TensorName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,10 +115,9 @@ impl ProjectorConfig for MlpConfig {
         };
         let original = names(&|n| (2 * n).to_string());
         let hf = names(&|n| format!("linear_{}", n + 1));
-        let mut checkpoint = Checkpoint::with_prefixes(&[""], &original, &[]);
-        let hf = Checkpoint::with_prefixes(&[""], &hf, &[]);
-        checkpoint.spellings.extend(hf.spellings);
-        checkpoint
+        let original = Checkpoint::with_prefixes(&[""], &original, &[]).by(Publisher::Original);
+        let hf = Checkpoint::with_prefixes(&[""], &hf, &[]).by(Publisher::HuggingFace);
+        original.or(hf)
     }
 }
 
