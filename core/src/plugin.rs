@@ -21,6 +21,7 @@ use crate::component::Component;
 use crate::decoder::{Decoder, DecoderConfig, DecoderSpec};
 use crate::encoder::{Encoder, EncoderConfig, EncoderSpec};
 use crate::error::{BuildError, nearest};
+use crate::hf::HfParts;
 use crate::projector::{Projector, ProjectorConfig, ProjectorSpec};
 use crate::slot::Slot;
 
@@ -37,6 +38,10 @@ pub struct PluginInfo {
     pub crate_version: &'static str,
     /// The `model_type`s of a `config.json` that it answers to.
     pub model_types: &'static [&'static str],
+    /// Options that a checkpoint's config suggests and a recipe may state otherwise.
+    pub choices: &'static [&'static str],
+    /// Hub ids of published weights, each with the preset of its sizes.
+    pub published: &'static [(&'static str, &'static str)],
     schema: fn() -> Schema,
     presets: fn() -> Vec<(&'static str, Table)>,
     tiny: fn() -> Table,
@@ -169,6 +174,8 @@ pub trait AnyEncoderConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`EncoderConfig::to_hf`].
+    fn to_hf(&self) -> Option<HfParts>;
     /// See [`EncoderConfig::spec`].
     ///
     /// # Errors
@@ -188,6 +195,10 @@ impl<C: EncoderConfig> AnyEncoderConfig for C {
 
     fn checkpoint(&self) -> Checkpoint {
         EncoderConfig::checkpoint(self)
+    }
+
+    fn to_hf(&self) -> Option<HfParts> {
+        EncoderConfig::to_hf(self)
     }
 
     fn spec(&self) -> Result<EncoderSpec, BuildError> {
@@ -251,6 +262,8 @@ pub trait AnyDecoderConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`DecoderConfig::to_hf`].
+    fn to_hf(&self) -> Option<HfParts>;
     /// See [`DecoderConfig::spec`].
     ///
     /// # Errors
@@ -272,6 +285,10 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
         DecoderConfig::checkpoint(self)
     }
 
+    fn to_hf(&self) -> Option<HfParts> {
+        DecoderConfig::to_hf(self)
+    }
+
     fn spec(&self) -> Result<DecoderSpec, BuildError> {
         DecoderConfig::spec(self)
     }
@@ -283,7 +300,7 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
 
 /// Declares the registry entry of one component: what its config gives, and its macro.
 macro_rules! registry {
-    ($entry:ident, $config:ident, $any:ident, $component:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
+    ($entry:ident, $config:ident, $any:ident, $component:expr, $published:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
         #[doc = concat!("A registered ", $what, ".")]
         #[derive(Debug)]
         pub struct $entry {
@@ -315,6 +332,8 @@ macro_rules! registry {
                                 .collect()
                         },
                         model_types: C::MODEL_TYPES,
+                        choices: $choices,
+                        published: $published,
                         tiny: || to_table(&C::tiny()),
                         from_hf: $from_hf,
                     },
@@ -374,6 +393,8 @@ registry!(
     EncoderConfig,
     AnyEncoderConfig,
     Component::Vision,
+    C::PUBLISHED,
+    C::CHOICES,
     C::from_hf,
     register_encoder,
     encoder,
@@ -384,6 +405,8 @@ registry!(
     ProjectorConfig,
     AnyProjectorConfig,
     Component::Projector,
+    &[],
+    &[],
     |_| Ok(Table::new()),
     register_projector,
     projector,
@@ -394,6 +417,8 @@ registry!(
     DecoderConfig,
     AnyDecoderConfig,
     Component::Llm,
+    &[],
+    C::CHOICES,
     C::from_hf,
     register_decoder,
     decoder,
