@@ -25,6 +25,7 @@ use crate::component::Component;
 use crate::decoder::{Decoder, DecoderConfig, DecoderSpec};
 use crate::encoder::{Encoder, EncoderConfig, EncoderSpec};
 use crate::error::{BuildError, nearest};
+use crate::hf::HfParts;
 use crate::projector::{Projector, ProjectorConfig, ProjectorFields, ProjectorSpec};
 use crate::slot::Slot;
 
@@ -41,6 +42,10 @@ pub struct PluginInfo {
     pub crate_version: &'static str,
     /// The `model_type`s of a `config.json` that it answers to.
     pub model_types: &'static [&'static str],
+    /// Options that a checkpoint's config suggests and a recipe may state otherwise.
+    pub choices: &'static [&'static str],
+    /// Hub ids of published weights, each with the preset of its sizes.
+    pub published: &'static [(&'static str, &'static str)],
     schema: fn() -> Schema,
     presets: fn() -> Vec<(&'static str, Table)>,
     tiny: fn() -> Table,
@@ -183,6 +188,8 @@ pub trait AnyEncoderConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`EncoderConfig::to_hf`].
+    fn to_hf(&self) -> Option<HfParts>;
     /// See [`EncoderConfig::spec`].
     ///
     /// # Errors
@@ -202,6 +209,10 @@ impl<C: EncoderConfig> AnyEncoderConfig for C {
 
     fn checkpoint(&self) -> Checkpoint {
         EncoderConfig::checkpoint(self)
+    }
+
+    fn to_hf(&self) -> Option<HfParts> {
+        EncoderConfig::to_hf(self)
     }
 
     fn spec(&self) -> Result<EncoderSpec, BuildError> {
@@ -271,6 +282,8 @@ pub trait AnyDecoderConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`DecoderConfig::to_hf`].
+    fn to_hf(&self) -> Option<HfParts>;
     /// See [`DecoderConfig::spec`].
     ///
     /// # Errors
@@ -292,6 +305,10 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
         DecoderConfig::checkpoint(self)
     }
 
+    fn to_hf(&self) -> Option<HfParts> {
+        DecoderConfig::to_hf(self)
+    }
+
     fn spec(&self) -> Result<DecoderSpec, BuildError> {
         DecoderConfig::spec(self)
     }
@@ -303,7 +320,7 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
 
 /// Declares the registry entry of one component: what its config gives, and its macro.
 macro_rules! registry {
-    ($entry:ident, $config:ident, $any:ident, $component:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
+    ($entry:ident, $config:ident, $any:ident, $component:expr, $published:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
         #[doc = concat!("A registered ", $what, ".")]
         #[derive(Debug)]
         pub struct $entry {
@@ -335,6 +352,8 @@ macro_rules! registry {
                                 .collect()
                         },
                         model_types: C::MODEL_TYPES,
+                        choices: $choices,
+                        published: $published,
                         tiny: || to_table(&C::tiny()),
                         from_hf: $from_hf,
                     },
@@ -394,6 +413,8 @@ registry!(
     EncoderConfig,
     AnyEncoderConfig,
     Component::Vision,
+    C::PUBLISHED,
+    C::CHOICES,
     |config| C::from_hf(config).map(Some),
     register_encoder,
     encoder,
@@ -404,6 +425,8 @@ registry!(
     ProjectorConfig,
     AnyProjectorConfig,
     Component::Projector,
+    &[],
+    &[],
     C::from_hf,
     register_projector,
     projector,
@@ -414,6 +437,8 @@ registry!(
     DecoderConfig,
     AnyDecoderConfig,
     Component::Llm,
+    &[],
+    C::CHOICES,
     |config| C::from_hf(config).map(Some),
     register_decoder,
     decoder,
