@@ -213,7 +213,10 @@ impl Checkpoint {
                 && spelling.joint == Joint::ALONE
         };
         let spelling = self.spellings.iter().find(ours)?;
-        Some(Spelling { joint, ..spelling.clone() })
+        Some(Spelling {
+            joint,
+            ..spelling.clone()
+        })
     }
 
     /// Whether a left-over key, without its prefix, is known to be of no use here.

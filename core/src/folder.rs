@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod hf;
 mod original;
+mod processor;
 mod tower;
 
 use std::path::{Path, PathBuf};

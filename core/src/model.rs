@@ -31,7 +31,7 @@ pub struct Model {
     configured: Configured,
     tokenizer: Tokenizer,
     template: &'static Template,
-    resize: Resize,
+    processor: ImageProcessor,
     dtype: DType,
     generation: GenerationConfig,
     end_tokens: Vec<i64>,
@@ -80,9 +80,17 @@ impl Model {
         self.network.device()
     }
 
+    /// The type of number of its weights and activations.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
     /// Its images, squared as `resize` says or, without it, as the recipe does.
     pub fn image_processor(&self, resize: Option<Resize>) -> ImageProcessor {
-        ImageProcessor::new(&self.configured.vision_spec, resize.unwrap_or(self.resize))
+        ImageProcessor {
+            resize: resize.unwrap_or(self.processor.resize),
+            ..self.processor.clone()
+        }
     }
 
     /// Tokens that an image takes in a sequence.

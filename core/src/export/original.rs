@@ -70,11 +70,10 @@ impl Export<'_> {
             (true, true) => "cls_patch",
             _ => "patch",
         };
-        let aspect_ratio = match self.model.resize() {
+        let aspect_ratio = match self.model.image_processor(None).resize {
             Resize::Pad => json!("pad"),
-            Resize::Crop => Value::Null,
-            #[allow(unreachable_patterns, reason = "another way of making a square")]
-            other => return Err(no_way(format!("`resize = \"{other}\"`"))),
+            // The tower's own processor does it.
+            Resize::Crop | Resize::Squash => Value::Null,
         };
         let mut config = llm.config;
         let decoder = config.get("model_type").and_then(Value::as_str).unwrap_or("llama");

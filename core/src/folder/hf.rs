@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::config::model_type;
+use super::processor::{processor, state};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe, text};
 use crate::component::Component;
 use crate::error::BuildError;
@@ -30,10 +31,13 @@ pub(super) fn recipe_of(
     let (projector, options) = plugin::projector_of(config).map_err(at)?;
     let weights = text(&model.path);
 
-    let vision = component([
+    let mut vision = component([
         ("type", vision.info.name.into()),
         ("weights", weights.clone()),
     ]);
+    if let Some(processor) = processor(&model.path)? {
+        state(&mut vision, &processor, None);
+    }
     let mut projector = component([
         ("type", projector.info.name.into()),
         ("weights", weights.clone()),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use toml::Table;
 
-use super::config::{absolute, model_type, reference, text_at};
+use super::config::{absolute, reference, text_at};
+use super::processor::{original_resize, processor, state};
 use super::tower::{Tower, tower};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe};
 use crate::checkpoint::owner;
@@ -132,7 +133,16 @@ pub(super) fn describe(
             Table::new()
         }
     };
-    vision.insert("resize".to_owned(), resize(config, &file)?.into());
+    let resize = original_resize(config, &file)?;
+    let named = text_at(config, "mm_vision_tower").unwrap_or_default();
+    let beside = reference(folder, named);
+    match processor(Path::new(&beside))? {
+        Some(processor) => state(&mut vision, &processor, resize),
+        None => {
+            let resize = resize.unwrap_or_default();
+            vision.insert("resize".to_owned(), resize.to_string().into());
+        }
+    }
     if places.tower.is_some() {
         with_adapter(&mut vision);
     }
@@ -187,20 +197,6 @@ fn chat(decoder: &str) -> &'static str {
     }
 }
 
-/// How images become square: `pad`, or what the original does for any other word that is known.
-fn resize(config: &Value, file: &Path) -> Result<&'static str, FolderError> {
-    match config.get("image_aspect_ratio").and_then(Value::as_str) {
-        Some("pad") => Ok("pad"),
-        None | Some("square") => Ok("crop"),
-        Some(other) => {
-            let problem = format!(
-                "`image_aspect_ratio` is `{other}`, which is not read yet; `square` and `pad` are"
-            );
-            Err(FolderError::invalid(file, problem))
-        }
-    }
-}
-
 /// The folder's own tokenizer where it has one, or else the base's.
 pub(super) fn tokenizer_place(folder: &Path, base: &str) -> String {
     let files = ["tokenizer.json", "tokenizer.model", "vocab.json"];
@@ -209,9 +205,4 @@ pub(super) fn tokenizer_place(folder: &Path, base: &str) -> String {
     } else {
         base.to_owned()
     }
-}
-
-/// Whether a config is of a LLaVA of any layout.
-pub(super) fn is_whole(config: &Value) -> bool {
-    is_original(config) || super::hf::is_hf(config) || model_type(config) == Some("llava")
 }

@@ -2,8 +2,12 @@
 
 use std::f64::consts::PI;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// How pixels are weighted when an image is resized. The names and numbers are PIL's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Filter {
     /// Sinc windowed by a wider sinc, over 3 pixels; 1.
     Lanczos,

@@ -136,6 +136,9 @@ impl Recipe {
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
         let template = self.template(&self.llm.chat, "llm.chat")?;
 
+        let images = self.vision.images.clone().unwrap_or_default();
+        let processor = images.processor(&configured.vision_spec, self.vision.resize);
+
         let fresh = self.network(&configured, &device.clone().inner())?;
         let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype)?;
         let (projector, projector_report) = projector.load(fresh.projector, &configured, dtype)?;
@@ -155,7 +158,7 @@ impl Recipe {
             configured,
             tokenizer,
             template,
-            resize: self.vision.resize,
+            processor,
             dtype,
             generation,
             end_tokens,

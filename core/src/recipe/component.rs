@@ -8,6 +8,7 @@ use toml::Table;
 
 use super::data::Resize;
 use super::generation::GenerationConfig;
+use super::images::ImagesTable;
 use crate::component::Component;
 
 /// The encoder: `[vision]`.
@@ -32,6 +33,9 @@ pub struct VisionTable {
     /// How an image becomes the encoder's square.
     #[serde(default)]
     pub resize: Resize,
+    /// How images are prepared otherwise, where it is not the encoder's usual way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImagesTable>,
     /// The plugin's options that are stated.
     #[serde(flatten, skip_deserializing)]
     #[schemars(skip)]
@@ -109,7 +113,9 @@ fn default_chat() -> String {
 /// The keys of a component's table that are not the plugin's.
 pub(super) const fn own_keys(component: Component) -> &'static [&'static str] {
     match component {
-        Component::Vision => &["type", "preset", "weights", "adapter", "base", "resize"],
+        Component::Vision => &[
+            "type", "preset", "weights", "adapter", "base", "resize", "images",
+        ],
         Component::Projector => &["type", "preset", "weights", "adapter", "base"],
         Component::Llm => &[
             "type",
