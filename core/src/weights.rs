@@ -1,19 +1,35 @@
-//! Weights on disk: safetensors files in the published layouts of the components.
+//! Weights on disk: safetensors, PyTorch and GGUF files in the published layouts of the components.
 //!
 //! A parameter is found by the component's table of names (see [`crate::checkpoint`]). Every
 //! parameter must be there with its shape, and every tensor of the file must be wanted: nothing is
 //! left random, and nothing is left unread, without an error.
 
+mod cursor;
+mod entry;
+mod folder;
+mod ggml;
+pub mod gguf;
+mod in_memory;
+mod index;
+mod input;
+mod kind;
 mod load;
+mod pytorch;
 mod report;
+mod safetensors;
 mod save;
 mod shards;
+mod strided;
 mod transpose;
 
+pub use entry::{TensorEntry, count_non_finite};
+#[doc(hidden)]
+pub use in_memory::InMemory;
+pub use input::Format;
 pub use load::load;
 pub use report::LoadReport;
 pub use save::save;
-pub use shards::{Shards, TensorEntry};
+pub use shards::Shards;
 
 use std::path::PathBuf;
 
@@ -42,10 +58,12 @@ pub enum WeightError {
     },
 
     /// The file is not what it claims to be.
-    #[error("`{path}` is not a valid safetensors file: {problem}")]
+    #[error("`{path}` is not a valid {format}: {problem}")]
     Format {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        format: Format,
         /// What is wrong with it.
         problem: String,
     },
