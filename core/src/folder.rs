@@ -5,7 +5,7 @@
 //! states: three components with their types and weights. `model = "DIR"` in a recipe puts it under
 //! what the recipe says itself.
 
-// mod adapter;
+mod adapter;
 mod config;
 mod error;
 mod hf;
@@ -21,6 +21,7 @@ use toml::Table;
 
 pub use config::read_json;
 pub use error::FolderError;
+pub use original::PROJECTOR_FILES;
 
 use crate::component::Component;
 
@@ -80,7 +81,9 @@ impl ModelPath {
         if run.is_file() {
             return config::run(&run);
         }
-        // ADAPTER
+        if folder.join(adapter::CONFIG).is_file() {
+            return adapter::recipe_of(self);
+        }
         let file = folder.join("config.json");
         if !file.is_file() {
             return Err(FolderError::NoConfig(folder.clone()));

@@ -58,9 +58,8 @@ pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> 
 
 /// The original's: the projector comes whole with the adapter, the decoder is the base's.
 fn original_places(folder: &std::path::Path, base: &str) -> Result<Places, FolderError> {
-    let invalid = |error: crate::weights::WeightError| {
-        FolderError::invalid(folder, error.to_string())
-    };
+    let invalid =
+        |error: crate::weights::WeightError| FolderError::invalid(folder, error.to_string());
     let adapter = Adapter::open(folder).map_err(invalid)?;
     let brings_tower = adapter
         .whole_names()

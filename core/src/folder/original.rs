@@ -16,7 +16,7 @@ use crate::plugin;
 use crate::weights::{Shards, WeightError};
 
 /// The file that training the projector alone leaves.
-const PROJECTOR_FILES: [&str; 2] = ["mm_projector.bin", "mm_projector.safetensors"];
+pub const PROJECTOR_FILES: [&str; 2] = ["mm_projector.bin", "mm_projector.safetensors"];
 
 pub(super) fn is_original(config: &Value) -> bool {
     config.get("mm_vision_tower").is_some()

@@ -10,12 +10,13 @@ use super::Model;
 use crate::chat::{Template, UnknownTemplate};
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
+use crate::folder::PROJECTOR_FILES;
 use crate::generate::GenerationConfig;
 use crate::network::Network;
 use crate::parameters::draw;
 use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
 use crate::tokens::{Tokenizer, TokenizerError};
-use crate::weights::{self, LoadReport, Shards, WeightError};
+use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
 
 /// A recipe that cannot become a model.
 #[derive(Debug, Error)]
@@ -177,6 +178,28 @@ impl Recipe {
         weights.as_deref()
     }
 
+    /// The adapter over a component's weights.
+    #[must_use]
+    pub fn adapter(&self, component: Component) -> Option<&str> {
+        let adapter = match component {
+            Component::Vision => &self.vision.adapter,
+            Component::Projector => &self.projector.adapter,
+            Component::Llm => &self.llm.adapter,
+        };
+        adapter.as_deref()
+    }
+
+    /// What a component's weights are differences to.
+    #[must_use]
+    pub fn base(&self, component: Component) -> Option<&str> {
+        let base = match component {
+            Component::Vision => &self.vision.base,
+            Component::Projector => &self.projector.base,
+            Component::Llm => &self.llm.base,
+        };
+        base.as_deref()
+    }
+
     /// The file or folder that the tokenizer is read from.
     #[must_use]
     pub fn tokenizer_path(&self) -> Option<PathBuf> {
@@ -197,6 +220,12 @@ impl Recipe {
         recipe.vision.weights = Some(weights(Component::Vision));
         recipe.projector.weights = Some(weights(Component::Projector));
         recipe.llm.weights = Some(weights(Component::Llm));
+        recipe.vision.adapter = None;
+        recipe.vision.base = None;
+        recipe.projector.adapter = None;
+        recipe.projector.base = None;
+        recipe.llm.adapter = None;
+        recipe.llm.base = None;
         recipe.llm.tokenizer = Some(tokenizer.into());
         recipe.llm.generation = Some(generation.clone());
         recipe.stages = Vec::new();
@@ -302,6 +331,16 @@ impl Recipe {
     }
 }
 
+/// The weights at a path; a projector may lie alone in a file of its own name.
+fn open_shards(component: Component, path: &Path) -> Result<Shards, WeightError> {
+    match Shards::open(path) {
+        Err(WeightError::NotFound { .. }) if component == Component::Projector && path.is_dir() => {
+            Shards::open_named(path, &PROJECTOR_FILES)
+        }
+        opened => opened,
+    }
+}
+
 /// The files of a component's weights, opened; none if the recipe states none.
 struct Weights {
     component: Component,
@@ -311,18 +350,30 @@ struct Weights {
 
 impl Weights {
     fn open(recipe: &Recipe, component: Component) -> Result<Self, AssembleError> {
-        let origin = recipe.origin(&format!("{component}.weights"));
-        let shards = recipe
-            .weights(component)
-            .map(|path| Shards::open(Path::new(path)));
-        match shards.transpose() {
-            Ok(shards) => Ok(Self {
+        let at = |key: &str| recipe.origin(&format!("{component}.{key}"));
+        let origin = at("weights");
+        let failed = |origin: Origin| move |source| AssembleError::Weights { origin, source };
+        let Some(path) = recipe.weights(component) else {
+            return Ok(Self {
                 component,
                 origin,
-                shards,
-            }),
-            Err(source) => Err(AssembleError::Weights { origin, source }),
+                shards: None,
+            });
+        };
+        let mut shards = open_shards(component, path.as_ref()).map_err(failed(origin.clone()))?;
+        if let Some(base) = recipe.base(component) {
+            let under = Shards::open(base.as_ref()).map_err(failed(at("base")))?;
+            shards = shards.over(&under).map_err(failed(at("base")))?;
         }
+        if let Some(adapter) = recipe.adapter(component) {
+            let adapter = Adapter::open(adapter.as_ref()).map_err(failed(at("adapter")))?;
+            shards = adapter.over(shards).map_err(failed(at("adapter")))?;
+        }
+        Ok(Self {
+            component,
+            origin,
+            shards: Some(shards),
+        })
     }
 
     /// `module` with its weights, or as it is.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::entry::TensorEntry;
 use super::sum::Sum;
-use super::{Shards, WeightError};
+use super::{Format, Shards, WeightError};
 use crate::checkpoint::Joint;
 use crate::component::Component;
 
@@ -18,10 +18,7 @@ const PREFIX: &str = "base_model.model.";
 const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// What the original LLaVA trains beside the adapter: the projector.
-const WHOLE_FILES: [&str; 2] = [
-    "non_lora_trainables.safetensors",
-    "non_lora_trainables.bin",
-];
+const WHOLE_FILES: [&str; 2] = ["non_lora_trainables.safetensors", "non_lora_trainables.bin"];
 
 /// An adapter's folder, opened.
 #[derive(Debug)]
@@ -101,7 +98,6 @@ impl Adapter {
             let name = self.find(&merged, name).unwrap_or_else(|_| name.clone());
             merged.put(name, entry.clone());
         }
-        merged.note(&self.path);
         Ok(merged)
     }
 
@@ -128,12 +124,15 @@ impl Adapter {
 
     fn add(&mut self, name: &str, tensors: &Shards) -> Result<(), WeightError> {
         let entry = |name: &str| {
-            tensors.get(name).cloned().ok_or_else(|| WeightError::Missing {
-                component: "the adapter".to_owned(),
-                path: self.path.clone(),
-                wanted: 2,
-                missing: vec![name.to_owned()],
-            })
+            tensors
+                .get(name)
+                .cloned()
+                .ok_or_else(|| WeightError::Missing {
+                    component: "the adapter".to_owned(),
+                    path: self.path.clone(),
+                    wanted: 2,
+                    missing: vec![name.to_owned()],
+                })
         };
         let own = name.strip_prefix(PREFIX).unwrap_or(name);
         if let Some(module) = own.strip_suffix(".lora_A.weight") {
@@ -149,7 +148,7 @@ impl Adapter {
         } else if own.contains("lora_") {
             return Err(WeightError::Format {
                 path: self.path.clone(),
-                format: "an adapter that is read here",
+                format: Format::Adapter,
                 problem: format!("it has `{name}`; read are `lora_A`, `lora_B` and whole weights"),
             });
         } else {
@@ -174,7 +173,7 @@ impl Scale {
     fn read(path: &Path) -> Result<Self, WeightError> {
         let invalid = |problem: String| WeightError::Format {
             path: path.to_owned(),
-            format: "an adapter's config",
+            format: Format::Adapter,
             problem,
         };
         let config = crate::folder::read_json(path).map_err(|error| invalid(error.to_string()))?;
@@ -194,7 +193,8 @@ impl Scale {
             return Err(invalid(format!("`bias` is `{bias}`; only `none` is read")));
         }
         let number = |key: &str| config.get(key).and_then(Value::as_f64);
-        let alpha = number("lora_alpha").ok_or_else(|| invalid("`lora_alpha` is missing".to_owned()))?;
+        let alpha =
+            number("lora_alpha").ok_or_else(|| invalid("`lora_alpha` is missing".to_owned()))?;
         let patterns = config.get("alpha_pattern").and_then(Value::as_object);
         let own = patterns
             .into_iter()
@@ -208,9 +208,7 @@ impl Scale {
     }
 
     fn of(&self, module: &str, rank: usize) -> f64 {
-        let ends_with = |name: &str| {
-            module == name || module.ends_with(&format!(".{name}"))
-        };
+        let ends_with = |name: &str| module == name || module.ends_with(&format!(".{name}"));
         let own = self.own.iter().find(|(name, _)| ends_with(name));
         let alpha = own.map_or(self.alpha, |(_, alpha)| *alpha);
         let rank = rank as f64;

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
 use super::transpose::transpose;
-use super::{LoadReport, Shards, WeightError};
+use super::{LoadReport, Shards, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::parameters::{ParameterInfo, PathStack, parameters};
 
@@ -187,6 +187,14 @@ impl Plan<'_> {
             return Err(not_float(dtype.name().to_owned()));
         }
         let bytes = entry.read()?;
+        let count = count_non_finite(&bytes, dtype);
+        if count > 0 {
+            return Err(WeightError::NotFinite {
+                path: entry.file().to_owned(),
+                key,
+                count,
+            });
+        }
         let bytes = match (storage, stored.as_slice()) {
             (Storage::Transposed, &[rows, columns]) => {
                 transpose(&bytes, rows, columns, dtype.size())

@@ -33,7 +33,11 @@ impl Sum {
         up: &TensorEntry,
         scale: f64,
     ) -> Option<TensorEntry> {
-        let fits = match (weight.shape.as_slice(), up.shape.as_slice(), down.shape.as_slice()) {
+        let fits = match (
+            weight.shape.as_slice(),
+            up.shape.as_slice(),
+            down.shape.as_slice(),
+        ) {
             (&[out, input], &[up_out, rank], &[down_rank, down_input]) => {
                 up_out == out && down_input == input && rank == down_rank
             }
@@ -52,7 +56,8 @@ impl Sum {
         let same_rank = weight.shape.len() == base.shape.len();
         let mut sides = weight.shape.iter().zip(&base.shape);
         let may_be_smaller = weight.shape.len() <= 2;
-        let fits = same_rank && sides.all(|(own, base)| base == own || may_be_smaller && base < own);
+        let fits =
+            same_rank && sides.all(|(own, base)| base == own || may_be_smaller && base < own);
         fits.then(|| Self::entry(weight, Change::Corner(base.clone())))
     }
 
@@ -80,7 +85,9 @@ impl Sum {
                 let [rows, columns] = base.dims();
                 let weight: Tensor<2> = floats(&self.weight)?;
                 let corner = weight.clone().slice([0..rows, 0..columns]) + base;
-                weight.slice_assign([0..rows, 0..columns], corner).into_data()
+                weight
+                    .slice_assign([0..rows, 0..columns], corner)
+                    .into_data()
             }
             (Change::Corner(base), _) => {
                 let weight = flat(&self.weight)?;
