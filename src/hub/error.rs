@@ -20,6 +20,10 @@ pub enum HubError {
         source: Box<HubError>,
     },
 
+    /// A text that is no hub id.
+    #[error("`{0}` is no folder here and no name of a model on the hub, `owner/name`")]
+    NoId(String),
+
     /// There is no place for the cache.
     #[error(
         "there is no home folder to hold the cache of the hub; set HF_HUB_CACHE, or HF_HOME, to a folder"
