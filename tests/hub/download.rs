@@ -243,7 +243,7 @@ fn names_that_lead_out_of_the_cache_are_refused() {
     let index = br#"{"weight_map": {"a": "../../../../evil.safetensors"}}"#;
     let climbing = Model::new('a', &[("model.safetensors.index.json", index)]);
     let mut commit = Model::new('b', &[]);
-    commit.listing = Some(serde_json::json!({ "sha": "../../evil", "siblings": [] }));
+    commit.listing = Some(serde_json::json!({ "sha": "../../\u{1b}evil", "siblings": [] }));
     let lists = |file: serde_json::Value| {
         let mut model = Model::new('d', &[]);
         model.listing = Some(serde_json::json!({ "sha": "d".repeat(40), "siblings": [file] }));
@@ -267,6 +267,8 @@ fn names_that_lead_out_of_the_cache_are_refused() {
         let cache = home.path().join("a/b/cache");
         let error = fetch(&at(&server, &cache), "acme/evil").expect_err(what);
         assert!(error.contains("acme/evil@main"), "{error}");
+        // Nor do they reach the terminal.
+        assert!(!error.contains('\u{1b}'), "{error}");
         assert!(
             names(home.path()) == ["a"] || names(home.path()).is_empty(),
             "{what}"
