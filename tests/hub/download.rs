@@ -89,6 +89,25 @@ fn a_model_is_downloaded_once_and_needs_no_server_afterwards() {
 }
 
 #[test]
+fn two_that_want_the_same_model_at_once_download_it_once() {
+    let server = FakeHub::new(&[("acme/eye", eye('a'))]);
+    let home = tempfile::tempdir().expect("a folder");
+    let hub = at(&server, home.path());
+    std::thread::scope(|scope| {
+        let both = [(); 2].map(|()| scope.spawn(|| fetch(&hub, "acme/eye")));
+        let both = both.map(|thread| thread.join().expect("no panic"));
+        assert!(both[0].is_ok() && both[0] == both[1], "{both:?}");
+    });
+    let asked = server.asked().into_iter();
+    assert_eq!(
+        asked
+            .filter(|asked| asked.path.starts_with("/blob/"))
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn what_another_tool_left_in_the_cache_is_used_and_what_it_left_out_is_fetched() {
     let mut model = eye('a');
     model
