@@ -220,6 +220,10 @@ fn get(
         content,
     };
     let _lock = cache.lock(&content.hash)?;
+    // Another process may have brought it in the meantime.
+    if cache.has(commit, file) {
+        return Ok(());
+    }
     download.run(&cache.blob(&content.hash), observer)?;
     cache.link(commit, file, &content.hash)
 }

@@ -68,7 +68,7 @@ pub enum HubError {
         "`{endpoint}` does not give `{id}` to {}{}. There is no such model, or it is private or gated: \
          check the name, accept its terms at {endpoint}/{}, and {}",
         if *.token { "the owner of this token" } else { "who states no token" },
-        says(.said),
+        says(.said.as_ref()),
         .id.name(),
         if *.token { "use a token of the account that did (HF_TOKEN, or `hf auth login`)" }
         else { "set HF_TOKEN to a token of that account, or log in with `hf auth login`" },
@@ -87,7 +87,7 @@ pub enum HubError {
     /// The hub has no such model.
     #[error(
         "`{}` is neither a file or folder here nor a model at `{endpoint}`{}; correct it, or write `./` before the name of a folder",
-        .id.name(), says(.said)
+        .id.name(), says(.said.as_ref())
     )]
     NoModel {
         /// The model.
@@ -113,7 +113,7 @@ pub enum HubError {
     /// Any other status.
     #[error(
         "`{endpoint}` answers with status {status} when asked for {what} of `{id}`{}; try again later, what was downloaded is kept",
-        says(.said)
+        says(.said.as_ref())
     )]
     Status {
         /// The model.
@@ -206,7 +206,6 @@ impl HubError {
     }
 }
 
-fn says(said: &Option<String>) -> String {
-    said.as_ref()
-        .map_or_else(String::new, |said| format!(" (it says: {said})"))
+fn says(said: Option<&String>) -> String {
+    said.map_or_else(String::new, |said| format!(" (it says: {said})"))
 }
