@@ -4,6 +4,7 @@
 //! parameter must be there with its shape, and every tensor of the file must be wanted: nothing is
 //! left random, and nothing is left unread, without an error.
 
+mod interleave;
 mod load;
 mod report;
 mod save;

@@ -10,6 +10,7 @@ use burn::tensor::{DType, Tensor};
 use safetensors::tensor::{Dtype, View};
 
 use super::WeightError;
+use super::interleave::to_pairs;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::parameters::PathStack;
@@ -99,7 +100,7 @@ impl ModuleVisitor for Collector<'_> {
         };
         let tensor = param.transform_for_save().val().without_autodiff();
         let mut shape = tensor.dims().to_vec();
-        if storage == Storage::Transposed {
+        if storage != Storage::AsIs {
             shape.reverse();
         }
         self.tensors.push((
@@ -137,13 +138,16 @@ impl View for Parameter {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let bytes = (self.bytes)();
-        match (self.storage, self.shape.as_slice()) {
-            (Storage::Transposed, &[rows, columns]) => {
-                transpose(&bytes, columns, rows, self.dtype.size()).into()
-            }
-            _ => bytes.into(),
+        let mut bytes = (self.bytes)();
+        if let (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) =
+            (self.storage, self.shape.as_slice())
+        {
+            bytes = transpose(&bytes, columns, rows, self.dtype.size());
         }
+        if let Storage::Interleaved { heads } = self.storage {
+            bytes = to_pairs(&bytes, self.shape[0], heads);
+        }
+        bytes.into()
     }
 
     fn data_len(&self) -> usize {
