@@ -97,3 +97,6 @@ fn gguf(interleaved: Option<Interleaved>) -> Vec<TensorName> {
     tensors.extend(TensorName::linear("lm_head", "output"));
     tensors
 }
+
+#[cfg(test)]
+mod tests;
