@@ -18,6 +18,7 @@ mod error;
 mod eval;
 mod exit;
 mod generation;
+mod hub;
 mod interrupt;
 mod model;
 mod output;

@@ -155,7 +155,7 @@ fn mistakes_in_a_recipe_point_at_their_line() {
     assert_eq!(
         notes.lines().next(),
         Some(
-            "note: mine.toml: the weights of vision, `openai/clip-vit-large-patch14-336`, are not on this machine"
+            "note: mine.toml: the weights of vision, `openai/clip-vit-large-patch14-336`, are not beside it: they come from the hub or its cache"
         )
     );
     assert_eq!(

@@ -16,7 +16,9 @@ mod error;
 mod freeze;
 mod generation;
 mod groups;
+mod images;
 mod load;
+mod model;
 mod node;
 mod origin;
 mod paths;
@@ -27,13 +29,14 @@ mod stage;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::component::Component;
+use crate::folder::ModelPath;
 use node::Node;
 use origin::Origins;
 
@@ -47,7 +50,9 @@ pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
 pub use groups::ParameterGroup;
+pub use images::ImagesTable;
 pub use load::RecipeSource;
+pub use model::Resolve;
 pub use origin::{Origin, Source};
 pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
 
@@ -126,7 +131,29 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::load`], and a `--set` that is not `key = value`.
     pub fn load_with(source: &RecipeSource, sets: &[String]) -> Result<Self, RecipeError> {
-        Self::from_node(load::load(source, sets)?)
+        Self::load_resolving(source, sets, &no_hub)
+    }
+
+    /// As [`Recipe::load_with`], with `resolve` for a `model` that is no folder here: it turns a hub
+    /// id into the folder where the model lies, or says why it cannot.
+    ///
+    /// # Errors
+    /// As [`Recipe::load_with`], and what `resolve` says.
+    pub fn load_resolving(
+        source: &RecipeSource,
+        sets: &[String],
+        resolve: &Resolve<'_>,
+    ) -> Result<Self, RecipeError> {
+        Self::from_node(load::load(source, sets, resolve)?)
+    }
+
+    /// The recipe that a whole model's folder states, and `sets` over it: a model to use.
+    ///
+    /// # Errors
+    /// A folder that is no model's, or what is wrong in `sets`.
+    pub fn of_folder(model: &ModelPath, sets: &[String]) -> Result<Self, RecipeError> {
+        let origin = Origin::new(&Source::File(model.path.clone()).into(), "", 0);
+        Self::from_node(load::set(model::under(model, origin)?, sets, &no_hub)?)
     }
 
     /// Reads a recipe from a text. Its paths are relative to the working directory.
@@ -189,6 +216,10 @@ impl Recipe {
         check::check(&recipe)?;
         Ok(recipe)
     }
+}
+
+fn no_hub(text: &str) -> Result<PathBuf, String> {
+    Err(format!("there is no folder `{text}`"))
 }
 
 /// Takes the keys that are the plugin's out of a component's table.

@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::exit::Exit;
 use crate::data::DataError;
 use crate::eval::EvalError;
+use crate::hub::HubError;
 use crate::train::TrainError;
 
 #[derive(Debug, Error)]
@@ -37,6 +38,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+
+    #[error(transparent)]
+    Hub(#[from] HubError),
 
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -101,6 +105,7 @@ impl CliError {
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
+            Self::Hub(error) => hub_exit(error),
             Self::Interrupted => Exit::Interrupted,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Request(_)
@@ -158,6 +163,17 @@ fn assemble_exit(error: &AssembleError) -> Exit {
             ..
         } => Exit::Resource,
         _ => Exit::BadInput,
+    }
+}
+
+fn hub_exit(error: &HubError) -> Exit {
+    match error {
+        HubError::Weights { source, .. } => hub_exit(source),
+        HubError::NoModel { .. } | HubError::NoRevision { .. } | HubError::NoWeights { .. } => {
+            Exit::BadInput
+        }
+        // The network, the disk, the rights to a model.
+        _ => Exit::Resource,
     }
 }
 

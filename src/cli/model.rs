@@ -7,6 +7,7 @@ use menagerie_core::model::RequestError;
 use menagerie_core::{Model, Recipe};
 
 use super::error::CliError;
+use super::hub;
 
 /// The model of a run folder, or of a recipe file that states weights.
 pub(super) fn open(path: &Path, device: &Device) -> Result<Model, CliError> {
@@ -25,7 +26,9 @@ pub(super) fn open(path: &Path, device: &Device) -> Result<Model, CliError> {
             path: path.to_owned(),
         });
     }
-    Ok(Recipe::load(&file)?.assemble(device)?)
+    let mut recipe = Recipe::load(&file)?;
+    hub::localise(&mut recipe)?;
+    Ok(recipe.assemble(device)?)
 }
 
 /// The bytes of an image file.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::output::{print, print_json};
+use crate::hub::HubId;
 use crate::recipes;
 
 /// List, copy, check and show recipes.
@@ -187,8 +188,12 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
             .weights(component)
             .filter(|path| !Path::new(path).exists());
         if let Some(weights) = weights {
+            let remedy = match HubId::parse(weights) {
+                Some(_) => "not beside it: they come from the hub or its cache",
+                None => "not on this machine",
+            };
             anstream::eprintln!(
-                "note: {argument}: the weights of {component}, `{weights}`, are not on this machine"
+                "note: {argument}: the weights of {component}, `{weights}`, are {remedy}"
             );
         }
     }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::device::DeviceArg;
 use super::error::CliError;
-use super::interrupt;
 use super::output::print;
 use super::progress::TrainProgress;
 use super::recipe::Sets;
+use super::{hub, interrupt};
 use crate::train::{self, RunFolder};
 
 /// Train a recipe's stages into a run folder.
@@ -30,7 +30,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let recipe = args.sets.load(&args.recipe)?;
+    let mut recipe = args.sets.load(&args.recipe)?;
+    hub::localise(&mut recipe)?;
     let run = match &args.out {
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::create_new(Path::new("runs"), &recipe.name)?,

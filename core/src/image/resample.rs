@@ -1,14 +1,16 @@
-//! PIL's bicubic resampling of RGB bytes (Pillow, `src/libImaging/Resample.c`), byte for byte:
+//! PIL's resampling of RGB bytes (Pillow, `src/libImaging/Resample.c`), byte for byte: the kernel
 //! widened when it shrinks, weights in fixed point, horizontally first, rounded to bytes between.
+
+use image::RgbImage;
+
+use super::filter::Filter;
 
 /// Fraction bits of a weight: 8 bits for the value and 2 of head room are left of 32.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
-/// Where the cubic is zero again, in source pixels at scale 1.
-const SUPPORT: f64 = 2.0;
-
 /// One axis of a resampling: for each pixel of the result the first source pixel and the weights.
 pub(super) struct Axis {
+    filter: Filter,
     source: usize,
     target: usize,
     window: std::ops::Range<usize>,
@@ -19,21 +21,21 @@ struct Weights {
     weights: Vec<i32>,
 }
 
+impl Weights {
+    fn end(&self) -> usize {
+        self.start + self.weights.len()
+    }
+}
+
 impl Axis {
-    /// `source` pixels become `target`.
-    pub(super) fn new(source: usize, target: usize) -> Self {
+    /// `source` pixels become `target`, of which only the middle `kept` are made.
+    pub(super) fn new(filter: Filter, source: usize, target: usize, kept: usize) -> Self {
+        let start = (target - kept) / 2;
         Self {
+            filter,
             source,
             target,
-            window: 0..target,
-        }
-    }
-
-    /// Only these pixels of the result are made.
-    pub(super) fn window(self, start: usize, length: usize) -> Self {
-        Self {
-            window: start..start + length,
-            ..self
+            window: start..start + kept,
         }
     }
 
@@ -43,7 +45,7 @@ impl Axis {
     fn weights(&self) -> Vec<Weights> {
         let scale = self.source as f64 / self.target as f64;
         let widened = scale.max(1.0);
-        let support = SUPPORT * widened;
+        let support = self.filter.support() * widened;
         let weights = self.window.clone().map(|x| {
             if self.source == self.target {
                 let weights = vec![1 << PRECISION_BITS];
@@ -52,8 +54,11 @@ impl Axis {
             let centre = (x as f64 + 0.5) * scale;
             let start = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(self.source);
-            let weights = (start..end).map(|s| cubic((s as f64 - centre + 0.5) / widened));
-            let weights: Vec<f64> = weights.collect();
+            let weight = |s| {
+                self.filter
+                    .weight((s as f64 - centre + 0.5) * (1.0 / widened))
+            };
+            let weights: Vec<f64> = (start..end).map(weight).collect();
             let sum: f64 = weights.iter().sum();
             let weights = weights.iter().map(|weight| fixed(weight / sum));
             Weights {
@@ -65,42 +70,75 @@ impl Axis {
     }
 }
 
-/// Resamples the image whose lines `line(y, into)` writes, three bytes a pixel. Gives the windows
-/// of both axes, `[height, width, 3]`. Holds a single source line and the lines of the window, so
-/// that a thin strip does not take a square of memory.
-pub(super) fn resample(
-    horizontal: &Axis,
-    vertical: &Axis,
-    mut line: impl FnMut(usize, &mut [u8]),
-) -> Vec<u8> {
-    let columns = horizontal.weights();
-    let rows = vertical.weights();
-    let first = rows.first().map_or(0, |row| row.start);
-    let last = rows.last().map_or(0, |row| row.start + row.weights.len());
+/// An image on a canvas of one colour, which is as large as the axes say.
+pub(super) struct Canvas<'image> {
+    pub(super) image: &'image RgbImage,
+    pub(super) left: usize,
+    pub(super) top: usize,
+    pub(super) colour: [u8; 3],
+}
 
-    let width = 3 * columns.len();
-    let mut source = vec![0; 3 * horizontal.source];
-    let mut narrow = vec![0; width * (last - first)];
-    for (y, narrow) in (first..last).zip(narrow.chunks_exact_mut(width.max(1))) {
-        line(y, &mut source);
-        shrink_line(&source, &columns, narrow);
+impl Canvas<'_> {
+    fn height(&self) -> usize {
+        self.image.height() as usize
     }
 
-    let mut result = vec![0; width * rows.len()];
-    let mut sums = vec![0; width];
-    for (row, result) in rows.iter().zip(result.chunks_exact_mut(width.max(1))) {
-        sums.fill(HALF);
-        let lines = narrow.chunks_exact(width).skip(row.start - first);
-        for (line, &weight) in lines.zip(&row.weights) {
+    fn row_bytes(&self) -> usize {
+        3 * self.image.width() as usize
+    }
+
+    /// Line `y` of the canvas, if the image has a part of it.
+    fn line(&self, y: usize) -> Option<&[u8]> {
+        let y = y.checked_sub(self.top).filter(|&y| y < self.height())?;
+        Some(&self.image.as_raw()[y * self.row_bytes()..(y + 1) * self.row_bytes()])
+    }
+}
+
+/// Resamples a canvas to the windows of both axes, `[height, width, 3]`.
+///
+/// Holds one line of the canvas and 32-bit sums of the result, never the canvas itself, and works
+/// only where the image is: a strip of 1 × 65,535 pixels costs as little as its pixels.
+pub(super) fn resample(canvas: &Canvas, horizontal: &Axis, vertical: &Axis) -> Vec<u8> {
+    let columns = horizontal.weights();
+    let rows = vertical.weights();
+    let width = 3 * columns.len();
+
+    let mut source = canvas.colour.repeat(horizontal.source);
+    let mut blank = vec![0; width];
+    shrink_line(&source, &columns, &mut blank);
+    // The columns that the image has a part of; the others are as in a blank line.
+    let left = canvas.left;
+    let right = left + canvas.image.width() as usize;
+    let touched = columns.partition_point(|column| column.end() <= left)
+        ..columns.partition_point(|column| column.start < right);
+
+    let mut sums = vec![HALF; width * rows.len()];
+    let mut narrow = blank.clone();
+    let mut complete = 0;
+    let first = rows.first().map_or(0, |row| row.start);
+    let last = rows.last().map_or(0, Weights::end);
+    for y in first..last {
+        let line = match canvas.line(y) {
+            Some(line) => {
+                source[3 * left..3 * right].copy_from_slice(line);
+                let changed = &mut narrow[3 * touched.start..3 * touched.end];
+                shrink_line(&source, &columns[touched.clone()], changed);
+                &narrow
+            }
+            None => &blank,
+        };
+        while rows[complete].end() <= y {
+            complete += 1;
+        }
+        let open = rows.iter().zip(sums.chunks_exact_mut(width)).skip(complete);
+        for (row, sums) in open.take_while(|(row, _)| row.start <= y) {
+            let weight = row.weights[y - row.start];
             for (sum, &byte) in sums.iter_mut().zip(line) {
                 *sum += weight * i32::from(byte);
             }
         }
-        for (byte, &sum) in result.iter_mut().zip(&sums) {
-            *byte = round(sum);
-        }
     }
-    result
+    sums.into_iter().map(round).collect()
 }
 
 fn shrink_line(source: &[u8], columns: &[Weights], result: &mut [u8]) {
@@ -126,17 +164,4 @@ fn round(sum: i32) -> u8 {
 #[expect(clippy::cast_possible_truncation)]
 fn fixed(weight: f64) -> i32 {
     (weight * f64::from(1 << PRECISION_BITS)).round() as i32
-}
-
-/// The cubic convolution kernel (Keys 1981) with a = -0.5.
-fn cubic(x: f64) -> f64 {
-    const A: f64 = -0.5;
-    let x = x.abs();
-    if x < 1.0 {
-        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-    } else if x < 2.0 {
-        (((x - 5.0) * x + 8.0) * x - 4.0) * A
-    } else {
-        0.0
-    }
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::freeze::FreezeError;
 use super::origin::Origin;
 use crate::error::{BuildError, nearest};
+use crate::folder::FolderError;
 
 /// A recipe that cannot be read, or that does not describe a model and its training.
 #[derive(Debug, Error)]
@@ -156,6 +157,15 @@ pub enum RecipeError {
         stage: String,
         /// What is wrong and what is allowed.
         error: FreezeError,
+    },
+
+    /// The folder of a whole model cannot be used.
+    #[error("{origin}: `model`: {error}")]
+    Model {
+        /// The place of `model`.
+        origin: Origin,
+        /// Why.
+        error: FolderError,
     },
 
     /// A plugin, preset or option that does not exist, or sizes that do not fit.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::embedded::EmbeddedRecipe;
 use super::error::RecipeError;
+use super::model::{self, Resolve, check_tower};
 use super::node::{Kind, Node};
 use super::origin::{Origin, Source};
 use super::paths::resolve_paths;
@@ -109,23 +110,52 @@ fn embedded_names() -> Result<Vec<String>, RecipeError> {
 }
 
 /// The whole recipe as one tree.
-pub(super) fn load(source: &RecipeSource, sets: &[String]) -> Result<Node, RecipeError> {
-    let mut root = load_layers(source, &mut Vec::new())?;
+pub(super) fn load(
+    source: &RecipeSource,
+    sets: &[String],
+    resolve: &Resolve<'_>,
+) -> Result<Node, RecipeError> {
+    let root = load_layers(source, &mut Vec::new(), resolve)?;
+    set(root, sets, resolve)
+}
+
+/// Applies `--set`s to a tree.
+pub(super) fn set(
+    mut root: Node,
+    sets: &[String],
+    resolve: &Resolve<'_>,
+) -> Result<Node, RecipeError> {
     for expression in sets {
         let mut layer = parse_set(expression)?;
         resolve_paths(&mut layer, Path::new(""));
-        overlay(&mut root, layer);
+        put(&mut root, layer, resolve)?;
     }
+    check_tower(&mut root)?;
     Ok(root)
 }
 
-fn load_layers(source: &RecipeSource, chain: &mut Vec<String>) -> Result<Node, RecipeError> {
+/// Overlays a layer, and under it the model that it takes.
+fn put(root: &mut Node, mut layer: Node, resolve: &Resolve<'_>) -> Result<(), RecipeError> {
+    if let Some(model) = model::take(&mut layer, resolve)? {
+        overlay(root, model);
+    }
+    overlay(root, layer);
+    Ok(())
+}
+
+fn load_layers(
+    source: &RecipeSource,
+    chain: &mut Vec<String>,
+    resolve: &Resolve<'_>,
+) -> Result<Node, RecipeError> {
     chain.push(source.identity());
     let mut layer = Node::parse(&source.text()?, &Arc::new(source.source()))?;
     resolve_paths(&mut layer, &source.folder());
     let extends = layer.table_mut().and_then(|table| table.remove("extends"));
     let Some(extends) = extends else {
-        return Ok(layer);
+        let mut root = Node::empty(layer.origin.clone());
+        put(&mut root, layer, resolve)?;
+        return Ok(root);
     };
     let origin = &extends.origin;
     let Some(name) = extends.text() else {
@@ -151,8 +181,8 @@ fn load_layers(source: &RecipeSource, chain: &mut Vec<String>) -> Result<Node, R
             limit: MAX_DEPTH,
         });
     }
-    let mut root = load_layers(&base, chain)?;
-    overlay(&mut root, layer);
+    let mut root = load_layers(&base, chain, resolve)?;
+    put(&mut root, layer, resolve)?;
     Ok(root)
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::rope::{Rope, RopeScaling, default_beta_fast, default_beta_slow, default_truncate};
 
-const ALLOWED: &str = "it may be default, linear, dynamic, llama3 or yarn, or a longrope whose short \
+const ALLOWED: &str = "it may be default, linear, dynamic, llama3, yarn or factors, or a longrope whose short \
                        and long factors are the same and whose attention factor is 1";
 
 /// What transformers assumes where a config says nothing (`default_theta`).
@@ -104,6 +104,11 @@ impl<'f> Fields<'f, '_> {
         self.get(key).map_or(Ok(default), flag)
     }
 
+    fn numbers(&self, key: &str) -> Option<Vec<f64>> {
+        let items = self.get(key)?.as_array()?;
+        items.iter().map(Value::as_f64).collect()
+    }
+
     fn scaling(&self, longest: i64) -> Result<Option<RopeScaling>, BuildError> {
         let kind = match self.get("rope_type").or(self.get("type")) {
             None => return Ok(None),
@@ -150,6 +155,12 @@ impl<'f> Fields<'f, '_> {
                     truncate: self.flag("truncate", default_truncate())?,
                 }
             }
+            // Not transformers' but what a GGUF file's metadata becomes.
+            "factors" => RopeScaling::Factors {
+                factors: self
+                    .numbers("factors")
+                    .ok_or_else(|| self.error("factors", "it is a list of numbers"))?,
+            },
             "longrope" => self.equal_factors().ok_or_else(|| self.unknown(kind))?,
             other => return Err(self.unknown(other)),
         };
@@ -165,12 +176,10 @@ impl<'f> Fields<'f, '_> {
     /// The factors of a `longrope` that scales short and long passes alike, which is how
     /// [`write`] states [`RopeScaling::Factors`].
     fn equal_factors(&self) -> Option<RopeScaling> {
-        let factors = |key| {
-            let numbers = self.get(key)?.as_array()?.iter().map(Value::as_f64);
-            numbers.collect::<Option<Vec<f64>>>()
-        };
-        let factors = factors("short_factor")
-            .filter(|short| Some(short) == factors("long_factor").as_ref())?;
+        let long = self.numbers("long_factor")?;
+        let factors = self
+            .numbers("short_factor")
+            .filter(|short| *short == long)?;
         let neutral = self.get("attention_factor")?.as_f64() == Some(1.0);
         neutral.then_some(RopeScaling::Factors { factors })
     }

@@ -1,7 +1,8 @@
 //! How checkpoints name the tensors of a decoder of LLaMA's make: Hugging Face's folders and GGUF
 //! files.
 
-use menagerie_core::{Checkpoint, Spelling, TensorName};
+use menagerie_core::checkpoint::Publisher;
+use menagerie_core::{Checkpoint, TensorName};
 
 /// The heads whose queries and keys a GGUF file stores interleaved: llama.cpp turns neighbouring
 /// features of a LLaMA, and halves of a head of other models.
@@ -13,26 +14,21 @@ pub(crate) struct Interleaved {
 
 /// Both spellings. A tied model's file may hold its head all the same; it is the embedding table.
 pub(crate) fn checkpoint(tied: bool, interleaved: Option<Interleaved>) -> Checkpoint {
-    let spelling = |tensors| Spelling {
-        prefix: "",
-        tensors,
+    let ignored: &[&str] = if tied {
+        &[
+            "model.layers.*.self_attn.rotary_emb.inv_freq",
+            "rope_freqs.weight",
+            "lm_head.weight",
+            "output.weight",
+        ]
+    } else {
+        &[
+            "model.layers.*.self_attn.rotary_emb.inv_freq",
+            "rope_freqs.weight",
+        ]
     };
-    Checkpoint {
-        spellings: vec![spelling(hf()), spelling(gguf(interleaved))],
-        ignored: if tied {
-            &[
-                "model.layers.*.self_attn.rotary_emb.inv_freq",
-                "rope_freqs.weight",
-                "lm_head.weight",
-                "output.weight",
-            ]
-        } else {
-            &[
-                "model.layers.*.self_attn.rotary_emb.inv_freq",
-                "rope_freqs.weight",
-            ]
-        },
-    }
+    let gguf = Checkpoint::with_prefixes(&[""], &gguf(interleaved), ignored);
+    Checkpoint::with_prefixes(&[""], &hf(), ignored).or(gguf.by(Publisher::Gguf))
 }
 
 fn hf() -> Vec<TensorName> {

@@ -78,6 +78,18 @@ fn what_is_written_to_a_config_is_read_from_it() {
 }
 
 #[test]
+fn the_factors_of_a_gguf_file_are_read_as_they_are() {
+    let rope = json!({ "rope_type": "factors", "factors": [1.0, 8.0], "rope_theta": 500000.0 });
+    let options = LlamaConfig::from_hf(&json!({ "rope_parameters": rope })).expect("options");
+    let expected = toml::toml! {
+        type = "factors"
+        factors = [1.0, 8.0]
+    };
+    assert_eq!(options["rope_scaling"], toml::Value::Table(expected));
+    assert_eq!(options["rope_theta"], 500_000.0.into());
+}
+
+#[test]
 fn a_scaling_that_is_not_computed_is_an_error() {
     let message = |rope: Value| {
         let read = LlamaConfig::from_hf(&json!({ "rope_parameters": rope }));
@@ -86,8 +98,8 @@ fn a_scaling_that_is_not_computed_is_an_error() {
     assert_eq!(
         message(json!({ "rope_type": "longrope", "short_factor": [1.0], "long_factor": [2.0] })),
         "`rope_scaling` of `llama`: config.json has `rope_parameters.rope_type` = \"longrope\", \
-         which is not supported; it may be default, linear, dynamic, llama3 or yarn, or a longrope \
-         whose short and long factors are the same and whose attention factor is 1"
+         which is not supported; it may be default, linear, dynamic, llama3, yarn or \
+         factors, or a longrope whose short and long factors are the same and whose attention factor is 1"
     );
     assert_eq!(
         message(json!({ "type": "linear" })),
