@@ -126,12 +126,14 @@ fn table(schema: &Value) -> String {
         keys.is_some_and(|keys| keys.iter().any(|required| required == key))
     };
     let keys = schema["properties"].as_object().into_iter().flatten();
-    let others = keys
-        .filter(|(key, _)| *key != "type")
-        .map(|(key, _)| match required(key) {
-            true => format!(", {key}"),
-            false => format!(", [{key}]"),
-        });
+    let others = keys.filter(|(key, _)| *key != "type");
+    let others = others.map(|(key, _)| {
+        if required(key) {
+            format!(", {key}")
+        } else {
+            format!(", [{key}]")
+        }
+    });
     let tag = &schema["properties"]["type"]["const"];
     format!("{{ type = {tag}{} }}", others.collect::<String>())
 }

@@ -79,7 +79,7 @@ fn what_is_written_to_a_config_is_read_from_it() {
 
 #[test]
 fn the_factors_of_a_gguf_file_are_read_as_they_are() {
-    let rope = json!({ "rope_type": "factors", "factors": [1.0, 8.0], "rope_theta": 500000.0 });
+    let rope = json!({ "rope_type": "factors", "factors": [1.0, 8.0], "rope_theta": 500_000.0 });
     let options = LlamaConfig::from_hf(&json!({ "rope_parameters": rope })).expect("options");
     let expected = toml::toml! {
         type = "factors"
