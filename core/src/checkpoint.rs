@@ -69,6 +69,13 @@ pub enum Storage {
     AsIs,
     /// A matrix stored `[out, in]` for a parameter `[in, out]`, as PyTorch's `Linear` stores it.
     Transposed,
+    /// Queries or keys of a GGUF file, a matrix `[out, in]` or a bias `[out]`. The file keeps side
+    /// by side the two features that turn together, where the parameter has a head's first halves
+    /// before its second ones.
+    Interleaved {
+        /// Heads in the output.
+        heads: usize,
+    },
 }
 
 impl TensorName {
@@ -93,6 +100,16 @@ impl TensorName {
         };
         let bias = Self::as_is(&format!("{path}.bias"), &format!("{key}{dot}bias"));
         [weight, bias]
+    }
+
+    /// A [`Linear`](crate::nn::Linear) at `path` whose output's features lie interleaved in `heads`
+    /// heads, and its bias likewise, if the module has one.
+    #[must_use]
+    pub fn interleaved(path: &str, key: &str, heads: usize) -> [Self; 2] {
+        Self::linear(path, key).map(|name| Self {
+            storage: Storage::Interleaved { heads },
+            ..name
+        })
     }
 
     /// A Burn `LayerNorm` at `path`: `gamma` is stored as `weight`, `beta` as `bias`.

@@ -15,6 +15,7 @@ pub mod gguf;
 mod in_memory;
 mod index;
 mod input;
+mod interleave;
 mod kind;
 mod load;
 mod pytorch;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
+use super::interleave::to_halves;
 use super::transpose::transpose;
 use super::{LoadReport, Shards, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
@@ -166,7 +167,9 @@ impl Plan<'_> {
             .expect("every key was looked up before");
         let stored: Vec<usize> = match storage {
             Storage::AsIs => shape.to_vec(),
-            Storage::Transposed => shape.iter().rev().copied().collect(),
+            Storage::Transposed | Storage::Interleaved { .. } => {
+                shape.iter().rev().copied().collect()
+            }
         };
         if entry.shape != stored {
             return Err(WeightError::Shape {
@@ -186,7 +189,7 @@ impl Plan<'_> {
         if !dtype.is_float() {
             return Err(not_float(dtype.name().to_owned()));
         }
-        let bytes = entry.read()?;
+        let mut bytes = entry.read()?;
         let count = count_non_finite(&bytes, dtype);
         if count > 0 {
             return Err(WeightError::NotFinite {
@@ -195,12 +198,14 @@ impl Plan<'_> {
                 count,
             });
         }
-        let bytes = match (storage, stored.as_slice()) {
-            (Storage::Transposed, &[rows, columns]) => {
-                transpose(&bytes, rows, columns, dtype.size())
-            }
-            _ => bytes,
-        };
+        if let Storage::Interleaved { heads } = storage {
+            bytes = to_halves(&bytes, stored[0], heads);
+        }
+        if let (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) =
+            (storage, stored.as_slice())
+        {
+            bytes = transpose(&bytes, rows, columns, dtype.size());
+        }
         Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
     }
 }

@@ -11,6 +11,7 @@ use safetensors::tensor::{Dtype, View};
 
 use super::WeightError;
 use super::atomic::write_whole;
+use super::interleave::to_pairs;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::parameters::PathStack;
@@ -139,7 +140,7 @@ impl ModuleVisitor for Collector<'_> {
         let tensor = param.transform_for_save().val().without_autodiff();
         let dtype = self.dtype.unwrap_or(tensor.dtype());
         let mut shape = tensor.dims().to_vec();
-        if storage == Storage::Transposed {
+        if storage != Storage::AsIs {
             shape.reverse();
         }
         let stored_shape = shape.clone();
@@ -163,9 +164,15 @@ impl ModuleVisitor for Collector<'_> {
 
 /// A parameter's bytes as the file holds them.
 fn lay(bytes: &[u8], stored: &[usize], storage: Storage, dtype: DType) -> Vec<u8> {
-    match (storage, stored) {
-        (Storage::Transposed, &[rows, columns]) => transpose(bytes, columns, rows, dtype.size()),
+    let laid = match (storage, stored) {
+        (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) => {
+            transpose(bytes, columns, rows, dtype.size())
+        }
         _ => bytes.to_vec(),
+    };
+    match storage {
+        Storage::Interleaved { heads } => to_pairs(&laid, stored[0], heads),
+        _ => laid,
     }
 }
 

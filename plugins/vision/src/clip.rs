@@ -239,7 +239,7 @@ impl EncoderConfig for ClipConfig {
             num_heads: 12,
         };
         let options = defaults
-            .from_hf(hf)?
+            .read_hf(hf)?
             .set("activation", &["hidden_act"], "quick_gelu")?
             .set("layer_norm_eps", &["layer_norm_eps"], 1e-5)?;
         Ok(options.into_options())
@@ -258,7 +258,7 @@ impl EncoderConfig for ClipConfig {
             ("layer_norm_eps", json!(self.layer_norm_eps)),
         ];
         Some(HfParts::new(
-            config.into_iter().chain(self.sizes().to_hf()),
+            config.into_iter().chain(self.sizes().write_hf()),
             [
                 ("vision_feature_layer", json!(self.layer)),
                 ("vision_feature_select_strategy", json!(select)),

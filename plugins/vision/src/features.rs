@@ -107,10 +107,10 @@ pub(crate) fn is_original(hf: &HfConfig) -> bool {
 
 /// Sets `layer` and `select` from the fields of a whole model's config. An encoder's own config says
 /// nothing of them.
-pub(crate) fn choices_from_hf<'a>(
-    mut hf: HfConfig<'a>,
+pub(crate) fn choices_from_hf(
+    mut hf: HfConfig,
     names: SelectNames,
-) -> Result<HfConfig<'a>, BuildError> {
+) -> Result<HfConfig, BuildError> {
     let original = is_original(&hf);
     let model_type = hf.outer("model_type").and_then(Value::as_str);
     // transformers leaves out what it assumes anyway: layer -2 and the strategy "default".

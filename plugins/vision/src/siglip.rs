@@ -91,7 +91,7 @@ impl SiglipConfig {
         }
     }
 
-    /// The shape-optimised ViT of 400 million parameters (arXiv 2305.13035) at 384 pixels,
+    /// The shape-optimised transformer of 400 million parameters (arXiv 2305.13035) at 384 pixels,
     /// `google/siglip-so400m-patch14-384`.
     fn so400m() -> Self {
         Self {
@@ -252,7 +252,7 @@ impl EncoderConfig for SiglipConfig {
         }
         let options = Self::base()
             .sizes()
-            .from_hf(hf)?
+            .read_hf(hf)?
             .set("activation", &["hidden_act"], "gelu_pytorch_tanh")?
             .set("layer_norm_eps", &["layer_norm_eps"], 1e-6)?;
         Ok(options.into_options())
@@ -272,7 +272,7 @@ impl EncoderConfig for SiglipConfig {
             ("vision_use_head", json!(false)),
         ];
         Some(HfParts::new(
-            config.into_iter().chain(self.sizes().to_hf()),
+            config.into_iter().chain(self.sizes().write_hf()),
             [
                 ("vision_feature_layer", json!(self.layer)),
                 ("vision_feature_select_strategy", json!(select)),

@@ -62,7 +62,7 @@ impl Sizes {
     }
 
     /// Sets the options from a config's fields; `self` holds transformers' defaults.
-    pub(crate) fn from_hf<'a>(self, mut hf: HfConfig<'a>) -> Result<HfConfig<'a>, BuildError> {
+    pub(crate) fn read_hf(self, mut hf: HfConfig) -> Result<HfConfig, BuildError> {
         for (key, field, default) in self.fields() {
             let default = i64::try_from(default).unwrap_or(i64::MAX);
             hf = hf.set(key, &[field], default)?;
@@ -71,7 +71,7 @@ impl Sizes {
     }
 
     /// The config's fields.
-    pub(crate) fn to_hf(self) -> impl Iterator<Item = (&'static str, Value)> {
+    pub(crate) fn write_hf(self) -> impl Iterator<Item = (&'static str, Value)> {
         let fields = self.fields().into_iter();
         fields.map(|(_, field, size)| (field, size.into()))
     }
