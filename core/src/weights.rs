@@ -20,6 +20,8 @@ mod safetensors;
 mod save;
 mod shards;
 mod strided;
+#[cfg(test)]
+mod tests;
 mod transpose;
 
 pub use entry::{TensorEntry, count_non_finite};
