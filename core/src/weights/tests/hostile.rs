@@ -20,11 +20,12 @@ fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
     .map(|name| (name, fs::read(fixture(name)).unwrap()))
     .into();
     // The package pads the last tensor as well, by zeros that nobody misses.
-    files.iter_mut().for_each(|(name, bytes)| {
-        if *name == "gguf/metadata.gguf" {
-            bytes.truncate(792);
-        }
-    });
+    for (_, bytes) in files
+        .iter_mut()
+        .filter(|(name, _)| *name == "gguf/metadata.gguf")
+    {
+        bytes.truncate(792);
+    }
     let safetensors = made::safetensors(&[("a", &[1.0, 2.0]), ("b", &[3.0])]);
     files.push(("safetensors", safetensors));
     files.push((
