@@ -25,6 +25,8 @@ mod save;
 mod shards;
 mod strided;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod transpose;
 mod write_pytorch;
 
