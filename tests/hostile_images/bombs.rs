@@ -191,7 +191,7 @@ fn metadata() -> Vec<Case> {
         ("APP14", 0xEE),
         ("COM", 0xFE),
     ] {
-        let segment = [&[0xFF, marker, 0xFF, 0xFF][..], &[b'x'; 65_533]].concat();
+        let segment = [&[0xFF, marker, 0xFF, 0xFF][..], &vec![b'x'; 65_533]].concat();
         let file = [&whole[..2], &segment.repeat(64), &whole[2..]].concat();
         cases.push(Case::new(
             format!("JPEG, 64 segments {name}"),

@@ -18,22 +18,18 @@ pub(super) struct Axis {
 
 struct Weights {
     start: usize,
-    weights: Vec<i32>,
+    each: Vec<i32>,
     sum: i32,
 }
 
 impl Weights {
-    fn new(start: usize, weights: Vec<i32>) -> Self {
-        let sum = weights.iter().sum();
-        Self {
-            start,
-            weights,
-            sum,
-        }
+    fn new(start: usize, each: Vec<i32>) -> Self {
+        let sum = each.iter().sum();
+        Self { start, each, sum }
     }
 
     fn end(&self) -> usize {
-        self.start + self.weights.len()
+        self.start + self.each.len()
     }
 }
 
@@ -150,7 +146,7 @@ fn horizontally_first(canvas: &Canvas, columns: &[Weights], rows: &[Weights]) ->
         }
         let open = rows.iter().zip(sums.chunks_exact_mut(width)).skip(complete);
         for (row, sums) in open.take_while(|(row, _)| row.start <= y) {
-            add(sums, line, row.weights[y - row.start]);
+            add(sums, line, row.each[y - row.start]);
         }
     }
     sums.into_iter().map(round).collect()
@@ -170,7 +166,7 @@ fn vertically_first(
     let mut result = vec![0; width * rows.len()];
     for (row, result) in rows.iter().zip(result.chunks_exact_mut(width)) {
         sums.fill(HALF);
-        for (y, &weight) in (row.start..).zip(&row.weights) {
+        for (y, &weight) in (row.start..).zip(&row.each) {
             match canvas.line(y) {
                 Some(line) => {
                     source[3 * canvas.left..][..line.len()].copy_from_slice(line);
@@ -199,10 +195,7 @@ fn shrink_line(image: &[u8], left: usize, colour: [u8; 3], columns: &[Weights], 
     for (column, result) in columns.iter().zip(result) {
         let start = column.start.max(left);
         let pixels = image.get(start - left..).unwrap_or_default();
-        let weights = column
-            .weights
-            .get(start - column.start..)
-            .unwrap_or_default();
+        let weights = column.each.get(start - column.start..).unwrap_or_default();
         let [mut red, mut green, mut blue] = colour.map(|value| HALF + column.sum * value);
         for (pixel, &weight) in pixels.iter().zip(weights) {
             red += weight * (i32::from(pixel[0]) - colour[0]);
