@@ -29,7 +29,7 @@ mod stage;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
 pub use groups::ParameterGroup;
 pub use images::ImagesTable;
-pub use load::RecipeSource;
+pub use load::{LoadOptions, RecipeSource};
 pub use model::Resolve;
 pub use origin::{Origin, Source};
 pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
@@ -131,20 +131,19 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::load`], and a `--set` that is not `key = value`.
     pub fn load_with(source: &RecipeSource, sets: &[String]) -> Result<Self, RecipeError> {
-        Self::load_resolving(source, sets, &no_hub)
+        let options = LoadOptions {
+            sets,
+            ..LoadOptions::default()
+        };
+        Self::load_as(source, &options)
     }
 
-    /// As [`Recipe::load_with`], with `resolve` for a `model` that is no folder here: it turns a hub
-    /// id into the folder where the model lies, or says why it cannot.
+    /// As [`Recipe::load_with`], with all that may be said about it.
     ///
     /// # Errors
-    /// As [`Recipe::load_with`], and what `resolve` says.
-    pub fn load_resolving(
-        source: &RecipeSource,
-        sets: &[String],
-        resolve: &Resolve<'_>,
-    ) -> Result<Self, RecipeError> {
-        Self::from_node(load::load(source, sets, resolve)?)
+    /// As [`Recipe::load_with`], and a model that is not found or that is none.
+    pub fn load_as(source: &RecipeSource, options: &LoadOptions<'_>) -> Result<Self, RecipeError> {
+        Self::from_node(load::load(source, options)?)
     }
 
     /// The recipe that a whole model's folder states, and `sets` over it: a model to use.
@@ -152,7 +151,8 @@ impl Recipe {
     /// # Errors
     /// A folder that is no model's, or what is wrong in `sets`.
     pub fn of_folder(model: &ModelPath, sets: &[String]) -> Result<Self, RecipeError> {
-        Self::from_node(load::set(model::under(model)?, sets, &no_hub)?)
+        let resolve = LoadOptions::default().resolve;
+        Self::from_node(load::set(model::under(model)?, sets, resolve)?)
     }
 
     /// Reads a recipe from a text. Its paths are relative to the working directory.
@@ -167,6 +167,29 @@ impl Recipe {
     pub fn stages(&self) -> impl Iterator<Item = (&str, &Stage)> {
         let stages = self.stages.iter();
         stages.map(|name| (name.as_str(), &self.stage[name]))
+    }
+
+    /// Leaves out the stages before `name`, and says which was the last of them.
+    ///
+    /// # Errors
+    /// The recipe lists no such stage.
+    pub fn begin_with(&mut self, name: &str) -> Result<Option<String>, RecipeError> {
+        let place = self.stages.iter().position(|stage| stage == name);
+        let place = place.ok_or_else(|| RecipeError::NoSuchStage {
+            name: name.to_owned(),
+            allowed: self.stages.clone(),
+        })?;
+        Ok(self.stages.drain(..place).last())
+    }
+
+    /// States other weights of a component.
+    pub fn set_weights(&mut self, component: Component, weights: String) {
+        let place = match component {
+            Component::Vision => &mut self.vision.weights,
+            Component::Projector => &mut self.projector.weights,
+            Component::Llm => &mut self.llm.weights,
+        };
+        *place = Some(weights);
     }
 
     /// Every place that may hold a hub id, with its key path: weights, adapters and bases.
@@ -235,10 +258,6 @@ impl Recipe {
         check::check(&recipe)?;
         Ok(recipe)
     }
-}
-
-fn no_hub(text: &str) -> Result<PathBuf, String> {
-    Err(format!("there is no folder `{text}`"))
 }
 
 /// Takes the keys that are the plugin's out of a component's table.

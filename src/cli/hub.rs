@@ -32,8 +32,9 @@ pub(super) fn model(path: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// As [`model`], for a recipe's `model`; the error is a text.
-pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
-    model(Path::new(text)).map_err(|error| match error {
+pub(super) fn folder(text: &str) -> Result<Option<PathBuf>, String> {
+    let found = model(Path::new(text)).map(Some);
+    found.map_err(|error| match error {
         CliError::Read { .. } => format!("there is no folder `{text}`"),
         other => other.to_string(),
     })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use menagerie_core::burn::tensor::Device;
 use menagerie_core::folder::ModelPath;
 use menagerie_core::model::RequestError;
+use menagerie_core::recipe::LoadOptions;
 use menagerie_core::toml::Value;
 use menagerie_core::{Component, Model, Recipe, RecipeSource};
 
@@ -50,10 +51,6 @@ impl DtypeArg {
 }
 
 impl ModelArgs {
-    pub(super) fn path(&self) -> &Path {
-        &self.model
-    }
-
     /// The model on `device`, in its own type of number.
     pub(super) fn open(&self, device: &Device) -> Result<Model, CliError> {
         Ok(self.recipe(None)?.assemble(device)?)
@@ -89,7 +86,12 @@ impl ModelArgs {
         let path = &self.model;
         if path.is_file() {
             let source = RecipeSource::File(path.clone());
-            return Ok(Recipe::load_resolving(&source, sets, &hub::folder)?);
+            let options = LoadOptions {
+                sets,
+                resolve: &hub::folder,
+                init: None,
+            };
+            return Ok(Recipe::load_as(&source, &options)?);
         }
         let run = path.join("model.toml");
         if run.is_file() && self.base.is_none() {

@@ -148,6 +148,15 @@ pub enum RecipeError {
         allowed: Vec<String>,
     },
 
+    /// A stage asked for that the recipe does not list.
+    #[error("the recipe lists no stage `{name}`; its stages are: {}{}", list(.allowed), nearest(.name, .allowed))]
+    NoSuchStage {
+        /// The name asked for.
+        name: String,
+        /// The stages it lists.
+        allowed: Vec<String>,
+    },
+
     /// A `freeze` target that is no part of the model, or a stage that leaves nothing to learn.
     #[error("{origin}: `freeze` of stage `{stage}`: {error}")]
     Freeze {

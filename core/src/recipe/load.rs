@@ -9,6 +9,8 @@ use super::model::{self, Resolve, check_tower};
 use super::node::{Kind, Node};
 use super::origin::{Origin, Source};
 use super::paths::resolve_paths;
+use crate::component::Component;
+use crate::folder::ModelPath;
 
 /// The most recipes that extend one another.
 const MAX_DEPTH: usize = 16;
@@ -110,13 +112,35 @@ fn embedded_names() -> Result<Vec<String>, RecipeError> {
 }
 
 /// The whole recipe as one tree.
-pub(super) fn load(
-    source: &RecipeSource,
-    sets: &[String],
-    resolve: &Resolve<'_>,
-) -> Result<Node, RecipeError> {
-    let root = load_layers(source, &mut Vec::new(), resolve)?;
-    set(root, sets, resolve)
+pub(super) fn load(source: &RecipeSource, options: &LoadOptions<'_>) -> Result<Node, RecipeError> {
+    let mut root = load_layers(source, &mut Vec::new(), options.resolve)?;
+    if let Some(init) = &options.init {
+        overlay(&mut root, model::init(init)?);
+    }
+    set(root, options.sets, options.resolve)
+}
+
+/// How a recipe is loaded.
+#[derive(Clone)]
+pub struct LoadOptions<'a> {
+    /// Changes that come after everything that files state, each `key.path = value`.
+    pub sets: &'a [String],
+    /// Finds a `model` that is no folder here.
+    pub resolve: &'a Resolve<'a>,
+    /// The components of another model to start from, in place of what the recipe states. How the
+    /// recipe uses them (conversations, images, answers) stays.
+    pub init: Option<ModelPath>,
+}
+
+impl Default for LoadOptions<'_> {
+    /// Nothing is changed, and a `model` is a folder.
+    fn default() -> Self {
+        Self {
+            sets: &[],
+            resolve: &|text| Err(format!("there is no folder `{text}`")),
+            init: None,
+        }
+    }
 }
 
 /// Applies `--set`s to a tree.
@@ -134,9 +158,15 @@ pub(super) fn set(
     Ok(root)
 }
 
-/// Overlays a layer, and under it the model that it takes.
+/// Overlays a layer, and under it the model that it takes: its components take the place of those
+/// that were there, whole.
 fn put(root: &mut Node, mut layer: Node, resolve: &Resolve<'_>) -> Result<(), RecipeError> {
     if let Some(model) = model::take(&mut layer, resolve)? {
+        if let Some(root) = root.table_mut() {
+            for component in Component::ALL {
+                root.remove(component.name());
+            }
+        }
         overlay(root, model);
     }
     overlay(root, layer);

@@ -11,8 +11,8 @@ use super::origin::{Origin, Source};
 use crate::component::Component;
 use crate::folder::{FolderError, ModelPath};
 
-/// Turns a hub id into a folder; the error is a message.
-pub type Resolve<'a> = dyn Fn(&str) -> Result<PathBuf, String> + 'a;
+/// Finds a `model` that is no folder here: where it lies, or nothing to leave it out, or why not.
+pub type Resolve<'a> = dyn Fn(&str) -> Result<Option<PathBuf>, String> + 'a;
 
 /// `model` as a table.
 #[derive(Deserialize)]
@@ -41,13 +41,18 @@ pub(super) fn take(layer: &mut Node, resolve: &Resolve<'_>) -> Result<Option<Nod
         None => ModelTable::deserialize(node)
             .map_err(|failure| failure.under("model".to_owned()).into_error(&origin))?,
     };
-    let path = match Path::new(&table.path).exists() {
-        true => PathBuf::from(&table.path),
-        false => resolve(&table.path).map_err(|message| RecipeError::Invalid {
+    let path = if Path::new(&table.path).exists() {
+        PathBuf::from(&table.path)
+    } else {
+        let found = resolve(&table.path).map_err(|message| RecipeError::Invalid {
             origin: origin.clone(),
             key: "model".to_owned(),
             message,
-        })?,
+        })?;
+        match found {
+            Some(path) => path,
+            None => return Ok(None),
+        }
     };
     let model = ModelPath {
         path,
@@ -70,6 +75,26 @@ pub(super) fn under(model: &ModelPath) -> Result<Node, FolderError> {
         root.insert(UNKNOWN_TOWER.to_owned(), of_value(marker, &place));
     }
     Ok(node)
+}
+
+/// The layer of a model that a recipe starts from: its components, but not how they are used.
+pub(super) fn init(model: &ModelPath) -> Result<Node, FolderError> {
+    const USE: [&str; 5] = ["chat", "generation", "resize", "images", "image_wrap"];
+    let mut layer = under(model)?;
+    let Some(table) = layer.table_mut() else {
+        return Ok(layer);
+    };
+    table.retain(|key, _| {
+        Component::ALL
+            .iter()
+            .any(|component| component.name() == key)
+    });
+    for (_, component) in table.iter_mut() {
+        if let Some(component) = component.table_mut() {
+            component.retain(|key, _| !USE.contains(&key));
+        }
+    }
+    Ok(layer)
 }
 
 /// Where a layer keeps the name of a tower that nobody knows.

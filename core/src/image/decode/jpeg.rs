@@ -1,4 +1,4 @@
-//! JPEG by libjpeg-turbo's decoder, which is PIL's (see `docs/decisions/0008-jpeg.md`).
+//! JPEG by libjpeg-turbo's decoder, which is PIL's (see `docs/decisions/0010-jpeg.md`).
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
