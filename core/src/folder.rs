@@ -22,6 +22,7 @@ use toml::Table;
 pub use config::read_json;
 pub use error::FolderError;
 pub use original::PROJECTOR_FILES;
+pub use tower::TOWER;
 
 use crate::component::Component;
 

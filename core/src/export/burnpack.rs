@@ -43,7 +43,7 @@ impl Export<'_> {
         copy_tokenizer(self.recipe, self.model, self.folder)?;
         let weights = |_| FILE.to_owned();
         let generation = self.model.generation();
-        let recipe = self.recipe.for_use(weights, ".", generation);
+        let recipe = self.recipe.resolve()?.for_use(weights, ".", generation);
         super::folder::write(
             &self.folder.join("model.toml"),
             recipe.to_toml()?.as_bytes(),

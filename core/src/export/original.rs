@@ -10,10 +10,8 @@ use super::hf::dtype_name;
 use super::shards::write_shards;
 use super::{Export, ExportError, ExportLayout};
 use crate::component::Component;
+use crate::folder::TOWER;
 use crate::image::Resize;
-
-/// The tower's folder within the export.
-pub(super) const TOWER: &str = "vision_tower";
 
 impl Export<'_> {
     /// The original reads the tower from the folder that `mm_vision_tower` names: the export brings

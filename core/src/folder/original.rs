@@ -7,7 +7,7 @@ use toml::Table;
 
 use super::config::{absolute, reference, text_at};
 use super::processor::{original_resize, processor, state};
-use super::tower::{Tower, tower};
+use super::tower::{Tower, place, tower};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe};
 use crate::checkpoint::owner;
 use crate::component::Component;
@@ -134,9 +134,7 @@ pub(super) fn describe(
         }
     };
     let resize = original_resize(config, &file)?;
-    let named = text_at(config, "mm_vision_tower").unwrap_or_default();
-    let beside = reference(folder, named);
-    match processor(Path::new(&beside))? {
+    match processor(Path::new(&place(folder, config)))? {
         Some(processor) => state(&mut vision, &processor, resize),
         None => {
             let resize = resize.unwrap_or_default();

@@ -5,10 +5,13 @@ use std::path::Path;
 use serde_json::Value;
 use toml::Table;
 
-use super::config::{model_type, read_json, reference};
+use super::config::{model_type, read_json, reference, text_at};
 use super::{FolderError, component};
 use crate::error::BuildError;
 use crate::plugin::{self, EncoderPlugin};
+
+/// The tower's folder within an export in the original's layout.
+pub const TOWER: &str = "vision_tower";
 
 /// What is known of a tower.
 pub(super) enum Tower {
@@ -16,6 +19,18 @@ pub(super) enum Tower {
     Known(&'static EncoderPlugin, Table),
     /// Nobody knows it.
     Unknown(String),
+}
+
+/// Where the tower lies that `config` names: what it says, or the folder that an export of this
+/// program brings, which may have been moved since.
+pub(super) fn place(folder: &Path, config: &Value) -> String {
+    let named = text_at(config, "mm_vision_tower").unwrap_or_default();
+    let place = reference(folder, named);
+    let brought = folder.join(TOWER);
+    if Path::new(&place).exists() || !brought.join("config.json").is_file() {
+        return place;
+    }
+    brought.display().to_string()
 }
 
 /// The tower that `config`, of the folder `folder`, names. With `inside`, its weights lie there.
@@ -29,9 +44,8 @@ pub(super) fn tower(
         path: file.to_owned(),
         source,
     };
-    let named = config.get("mm_vision_tower").and_then(Value::as_str);
-    let named = named.unwrap_or_default();
-    let place = reference(folder, named);
+    let named = text_at(config, "mm_vision_tower").unwrap_or_default();
+    let place = place(folder, config);
     let beside = Path::new(&place).join("config.json");
     let (plugin, mut table) = if beside.is_file() {
         let tower = read_json(&beside)?;
