@@ -35,7 +35,7 @@ pub struct EvalOptions {
     /// How images become square, if not as the model says.
     pub resize: Option<Resize>,
     /// How questions are written, if not as the model says.
-    pub template: Option<&'static Template>,
+    pub template: Option<Template>,
     /// Questions to take, from the first; all if `None`.
     pub limit: Option<usize>,
 }
@@ -186,7 +186,8 @@ fn prepare(
     batches: Vec<Vec<usize>>,
 ) -> Prefetch<Vec<usize>, Result<Batch, EvalError>> {
     let tokenizer = model.tokenizer().clone();
-    let template = options.template.unwrap_or(model.template());
+    let template = options.template.clone();
+    let template = template.unwrap_or_else(|| model.template().clone());
     let processor = model.image_processor(options.resize);
     let data = Arc::clone(data);
     let make = move |indices: Vec<usize>| {
@@ -201,7 +202,7 @@ fn prepare(
             let (asked, truth) = split(conversation);
             let ids =
                 tokenizer
-                    .encode_prompt(template, asked)
+                    .encode_prompt(&template, asked)
                     .map_err(|source| EvalError::Encode {
                         id: conversation.id.clone(),
                         source,

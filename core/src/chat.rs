@@ -1,116 +1,40 @@
 //! Conversation templates: turns to text, and which bytes of it are supervised.
 //!
-//! A template marks what it learns while it writes, so labels come from byte spans and never from
+//! A built-in template marks what it learns while it writes; of a folder's own Jinja template it is
+//! what the answer adds to the prompt before it. So labels come from byte spans and never from
 //! searching the text: a user who types `ASSISTANT:` or `</s>` changes nothing.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::error::nearest;
 
+mod builtin;
+mod folder;
+mod jinja;
+mod rendered;
 mod templates;
+mod turn;
 
-/// Stands for an image in a turn's text.
-pub const IMAGE_MARK: &str = "<image>";
+use builtin::BuiltIn;
+use jinja::Jinja;
 
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The one who asks.
-    Human,
-    /// The one who is trained.
-    Assistant,
-}
+pub use folder::TemplateError;
+pub use jinja::JinjaError;
+pub use rendered::Rendered;
+pub use turn::{IMAGE_MARK, Role, Turn, TurnError, check_order};
 
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Human => "the human",
-            Self::Assistant => "the assistant",
-        })
-    }
-}
+/// How a conversation is written for a model: one of those built in, or a Jinja template that came
+/// with a model. A clone is the same template.
+#[derive(Debug, Clone)]
+pub struct Template(Kind);
 
-/// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said; each [`IMAGE_MARK`] in it stands for an image.
-    pub text: String,
-}
-
-impl Turn {
-    /// A turn by the human.
-    pub fn human(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self {
-            role: Role::Human,
-            text,
-        }
-    }
-
-    /// A turn by the assistant.
-    pub fn assistant(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self {
-            role: Role::Assistant,
-            text,
-        }
-    }
-
-    /// How many images the turn holds.
-    #[must_use]
-    pub fn images(&self) -> usize {
-        self.text.matches(IMAGE_MARK).count()
-    }
-}
-
-/// A template's own text: given to the model, or learned by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    Given(&'static str),
-    Learned(&'static str),
-}
-
-/// How a conversation is written for a model.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Template {
-    name: &'static str,
-    /// Before the first human text: system prompt and role.
-    opening: &'static [Piece],
-    /// Before each later human text.
-    human: &'static [Piece],
-    /// After a human text, up to where a prompt ends.
-    header: &'static [Piece],
-    /// Between header and answer.
-    lead: &'static str,
-    /// After the answer.
-    end: &'static str,
-    /// After the last answer.
-    tail: &'static [Piece],
-    /// Human texts are reduced to their images.
-    drops_human_text: bool,
-    stop: &'static str,
-    controls: &'static [&'static str],
-}
-
-/// A conversation as text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rendered {
-    /// The whole text.
-    pub text: String,
-    /// Bytes of `text` that are supervised: answers and what ends them. Ascending, disjoint.
-    pub supervised: Vec<Range<usize>>,
-    /// Bytes of each [`IMAGE_MARK`], ascending.
-    pub images: Vec<Range<usize>>,
-    /// Bytes of the control tokens that the template itself wrote (not the ones that a turn's text
-    /// may spell), ascending.
-    pub controls: Vec<Range<usize>>,
+#[derive(Debug, Clone)]
+enum Kind {
+    BuiltIn(&'static BuiltIn),
+    Jinja(Arc<Jinja>),
 }
 
 /// No template has that name.
@@ -124,165 +48,154 @@ pub struct UnknownTemplate {
     pub allowed: Vec<&'static str>,
 }
 
-/// Turns that are no conversation.
+/// A conversation that a template cannot write.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum TurnError {
-    /// There is no turn.
-    #[error("the conversation has no turn; it needs at least one by the human")]
-    Empty,
-    /// Two turns in a row by one side, or the assistant begins.
+pub enum RenderError {
+    /// The turns are no conversation.
+    #[error(transparent)]
+    Turns(#[from] TurnError),
+    /// The model's own template failed.
+    #[error(transparent)]
+    Jinja(#[from] JinjaError),
+    /// A Jinja template writes a turn in another way once more is said.
     #[error(
-        "turn {number} is by {found} where one by {expected} is due; turns alternate and the human begins"
+        "the model's own chat template cannot be learned from here: what it writes up to turn {number} changes once {changed_by}; take a built-in one (`chat = \"…\"`), or `turns = \"separate\"`"
     )]
-    Order {
+    Unstable {
         /// Which turn, from 1.
         number: usize,
-        /// Who is due.
-        expected: Role,
-        /// Who speaks.
-        found: Role,
+        /// What changes it.
+        changed_by: &'static str,
+    },
+    /// A Jinja template does not write an answer as it is.
+    #[error(
+        "the model's own chat template does not write the answer of turn {number} as it is; take a built-in one (`chat = \"…\"`)"
+    )]
+    Rewritten {
+        /// Which turn, from 1.
+        number: usize,
+    },
+    /// A Jinja template writes more or fewer images than there are.
+    #[error(
+        "the model's own chat template writes `<image>` {written} times for {images} images; take a built-in one (`chat = \"…\"`)"
+    )]
+    Images {
+        /// Images of the turns.
+        images: usize,
+        /// Image marks in the text.
+        written: usize,
     },
 }
 
 impl Template {
-    /// The template of that name.
+    /// The built-in template of that name.
     ///
     /// # Errors
     /// There is none; the error lists the names.
-    pub fn named(name: &str) -> Result<&'static Self, UnknownTemplate> {
-        templates::ALL
-            .iter()
-            .find(|template| template.name == name)
-            .ok_or_else(|| UnknownTemplate {
+    pub fn named(name: &str) -> Result<Self, UnknownTemplate> {
+        let mut all = templates::ALL.iter();
+        match all.find(|template| template.name == name) {
+            Some(template) => Ok(Self(Kind::BuiltIn(template))),
+            None => Err(UnknownTemplate {
                 name: name.to_owned(),
                 allowed: Self::names(),
-            })
+            }),
+        }
     }
 
-    /// The names of all templates.
+    /// The names of all built-in templates.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
-        templates::ALL.iter().map(Self::name).collect()
+        let all = templates::ALL.iter();
+        all.map(|template| template.name).collect()
     }
 
-    /// The name in `chat = "…"`.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
+    /// A Jinja template as Hugging Face's `apply_chat_template` takes it. `tokens` are the texts of
+    /// the special tokens that it may name: `bos_token`, `eos_token`, ….
+    ///
+    /// It is tried on short conversations, to find out whether it reads a message's `content` as a
+    /// text or as a list of parts, and what it writes after an answer.
+    ///
+    /// # Errors
+    /// A template that cannot be read, that fails on every form of a question, or that takes too
+    /// much work.
+    pub fn jinja(source: &str, tokens: BTreeMap<String, String>) -> Result<Self, JinjaError> {
+        Ok(Self(Kind::Jinja(Arc::new(Jinja::new(source, tokens)?))))
     }
 
-    /// The text at which an answer is over. A model that ends with its end-of-text token never
-    /// writes it.
+    /// The name in `chat = "…"`; `jinja` for a model's own.
     #[must_use]
-    pub const fn stop(&self) -> &'static str {
-        self.stop
+    pub fn name(&self) -> &'static str {
+        match &self.0 {
+            Kind::BuiltIn(template) => template.name,
+            Kind::Jinja(_) => "jinja",
+        }
+    }
+
+    /// The text at which an answer is over, or nothing. A model that ends with its end-of-text
+    /// token never writes it.
+    #[must_use]
+    pub fn stop(&self) -> &str {
+        match &self.0 {
+            Kind::BuiltIn(template) => template.stop,
+            Kind::Jinja(_) => "",
+        }
+    }
+
+    /// What is written after an answer. It may begin with a token that ends answers:
+    /// [`Tokenizer::end_tokens`](crate::tokens::Tokenizer::end_tokens).
+    #[must_use]
+    pub fn end(&self) -> &str {
+        match &self.0 {
+            Kind::BuiltIn(template) => template.end,
+            Kind::Jinja(template) => template.end(),
+        }
     }
 
     /// What stands between the prompt's end and an answer. A model writes it, as it learned to; it
     /// is no part of the answer.
     #[must_use]
-    pub const fn lead(&self) -> &'static str {
-        self.lead
+    pub fn lead(&self) -> &str {
+        match &self.0 {
+            Kind::BuiltIn(template) => template.lead,
+            Kind::Jinja(template) => template.lead(),
+        }
     }
 
-    /// What the template writes and a tokenizer must know as one token each.
+    /// What the template writes and a tokenizer must know as one token each. A model's own template
+    /// states none: it came with its tokenizer.
     #[must_use]
-    pub const fn controls(&self) -> &'static [&'static str] {
-        self.controls
+    pub fn controls(&self) -> &'static [&'static str] {
+        match &self.0 {
+            Kind::BuiltIn(template) => template.controls,
+            Kind::Jinja(_) => &[],
+        }
     }
 
-    /// Writes a conversation. If its last turn is by the human, the text ends where the answer
-    /// begins (`… ASSISTANT:`, without a space): a prompt to continue.
+    /// Writes a conversation and marks what is supervised. If its last turn is by the human, the
+    /// text ends where the answer begins (`… ASSISTANT:`, without a space).
     ///
     /// # Errors
-    /// No turn, or turns that do not alternate from the human on.
-    pub fn render(&self, turns: &[Turn]) -> Result<Rendered, TurnError> {
-        check_order(turns)?;
-        let mut out = Rendered::default();
-        for (index, turn) in turns.iter().enumerate() {
-            match turn.role {
-                Role::Human => {
-                    let before = if index == 0 { self.opening } else { self.human };
-                    self.write(&mut out, before);
-                    if self.drops_human_text {
-                        out.text.push_str(&IMAGE_MARK.repeat(turn.images()));
-                    } else {
-                        out.text.push_str(&turn.text);
-                    }
-                    self.write(&mut out, self.header);
-                }
-                Role::Assistant => {
-                    self.write(&mut out, &[Piece::Learned(self.lead)]);
-                    out.learn(&turn.text);
-                    self.write(&mut out, &[Piece::Learned(self.end)]);
-                    if index + 1 == turns.len() {
-                        self.write(&mut out, self.tail);
-                    }
-                }
-            }
-        }
-        out.images = places(&out.text, IMAGE_MARK, 0);
-        Ok(out)
-    }
-
-    fn write(&self, out: &mut Rendered, pieces: &[Piece]) {
-        for piece in pieces {
-            let (Piece::Given(text) | Piece::Learned(text)) = piece;
-            let start = out.text.len();
-            let mut controls: Vec<_> = self
-                .controls
-                .iter()
-                .flat_map(|control| places(text, control, start))
-                .collect();
-            controls.sort_unstable_by_key(|place| place.start);
-            out.controls.extend(controls);
-            match piece {
-                Piece::Given(text) => out.text.push_str(text),
-                Piece::Learned(text) => out.learn(text),
-            }
+    /// No turn, turns that do not alternate from the human on, or a Jinja template that fails or
+    /// does not show what an answer adds.
+    pub fn render(&self, turns: &[Turn]) -> Result<Rendered, RenderError> {
+        match &self.0 {
+            Kind::BuiltIn(template) => Ok(template.render(turns)?),
+            Kind::Jinja(template) => template.render(turns),
         }
     }
-}
 
-impl Rendered {
-    fn learn(&mut self, text: &str) {
-        let start = self.text.len();
-        self.text.push_str(text);
-        let end = self.text.len();
-        match self.supervised.last_mut() {
-            Some(last) if last.end == start => last.end = end,
-            _ if start < end => self.supervised.push(start..end),
-            _ => {}
+    /// Writes a conversation to be continued. What is supervised of it may be left out.
+    ///
+    /// # Errors
+    /// No turn, turns that do not alternate from the human on, or a Jinja template that fails.
+    pub fn render_prompt(&self, turns: &[Turn]) -> Result<Rendered, RenderError> {
+        match &self.0 {
+            Kind::BuiltIn(template) => Ok(template.render(turns)?),
+            Kind::Jinja(template) => template.render_prompt(turns),
         }
     }
-}
-
-fn places(text: &str, pattern: &str, offset: usize) -> Vec<Range<usize>> {
-    text.match_indices(pattern)
-        .map(|(at, found)| offset + at..offset + at + found.len())
-        .collect()
-}
-
-/// Whether turns alternate, from the human on.
-///
-/// # Errors
-/// No turn, or the first that is by the wrong side.
-pub fn check_order(turns: &[Turn]) -> Result<(), TurnError> {
-    if turns.is_empty() {
-        return Err(TurnError::Empty);
-    }
-    let due = [Role::Human, Role::Assistant].into_iter().cycle();
-    for (number, (turn, expected)) in (1..).zip(turns.iter().zip(due)) {
-        if turn.role != expected {
-            return Err(TurnError::Order {
-                number,
-                expected,
-                found: turn.role,
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub struct Model {
     network: Network,
     configured: Configured,
     tokenizer: Tokenizer,
-    template: &'static Template,
+    template: Template,
     processor: ImageProcessor,
     dtype: DType,
     generation: GenerationConfig,
@@ -61,8 +61,8 @@ impl Model {
     }
 
     /// The conversation template.
-    pub fn template(&self) -> &'static Template {
-        self.template
+    pub fn template(&self) -> &Template {
+        &self.template
     }
 
     /// How answers are drawn unless a call says otherwise.

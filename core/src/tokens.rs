@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
-use crate::chat::{Rendered, Role, Template, Turn, TurnError};
+use crate::chat::{RenderError, Rendered, Role, Template, Turn};
 
 mod load;
 mod position;
@@ -39,15 +39,17 @@ pub struct Tokenizer {
     eos: Option<u32>,
     pad: Option<u32>,
     adds_bos: bool,
+    /// What stands before and after every image.
+    image_wrap: Option<Arc<[String; 2]>>,
 }
 
 /// A conversation that cannot be tokenised.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The turns are no conversation.
+    /// The template cannot write the turns.
     #[error(transparent)]
-    Turns(#[from] TurnError),
+    Render(#[from] RenderError),
     /// Nothing to learn from.
     #[error(
         "no token is supervised: no turn by the assistant has text; answer it or leave the sample out"
@@ -72,6 +74,24 @@ pub enum EncodeError {
         template: &'static str,
         /// What the tokenizer lacks.
         control: &'static str,
+    },
+    /// A turn spells a special token and a Jinja template rewrites turns.
+    #[error(
+        "turn {number} spells the special token `{token}`, and the model's own chat template rewrites what is said, so that the two cannot be told apart; take a built-in template (`chat = \"…\"`)"
+    )]
+    Spelt {
+        /// Which turn, from 1.
+        number: usize,
+        /// The token.
+        token: String,
+    },
+    /// The tokens that are to stand around images are not there.
+    #[error(
+        "`{token}` is to stand beside every image, and is no token of this tokenizer; the checkpoint states `mm_use_im_start_end`, so its own tokenizer should have it"
+    )]
+    MissingWrap {
+        /// What the tokenizer lacks.
+        token: String,
     },
     /// The tokenizer itself failed.
     #[error("the tokenizer failed: {0}")]
@@ -133,6 +153,21 @@ impl Tokenizer {
         self.special.contains(&id)
     }
 
+    /// The same tokenizer with the tokens `wrap` before and after every image of a conversation, as
+    /// the original LLaVA does where its config says `mm_use_im_start_end`: `["<im_start>",
+    /// "<im_end>"]`.
+    ///
+    /// # Errors
+    /// One of them is no token.
+    pub fn with_image_wrap(mut self, wrap: [&str; 2]) -> Result<Self, EncodeError> {
+        if let Some(token) = wrap.into_iter().find(|token| self.id(token).is_none()) {
+            let token = token.to_owned();
+            return Err(EncodeError::MissingWrap { token });
+        }
+        self.image_wrap = Some(Arc::new(wrap.map(str::to_owned)));
+        Ok(self)
+    }
+
     /// A text's ids, without BOS. Special tokens that the text spells are recognised.
     ///
     /// # Errors
@@ -154,7 +189,7 @@ impl Tokenizer {
     /// # Errors
     /// Turns that do not alternate, a template of another tokenizer, or no supervised token.
     pub fn encode(&self, template: &Template, turns: &[Turn]) -> Result<Sample, EncodeError> {
-        let rendered = template.render(turns)?;
+        let rendered = self.prepared(template.render(turns)?, turns)?;
         let tokens = self.place(template, &rendered)?;
         let labels = tokens.iter().map(|token| {
             if token.id != IMAGE_TOKEN && is_supervised(&token.bytes, &rendered.supervised) {
@@ -182,8 +217,44 @@ impl Tokenizer {
         template: &Template,
         turns: &[Turn],
     ) -> Result<Vec<i64>, EncodeError> {
-        let tokens = self.place(template, &template.render(turns)?)?;
+        let rendered = self.prepared(template.render_prompt(turns)?, turns)?;
+        let tokens = self.place(template, &rendered)?;
         Ok(tokens.iter().map(|token| token.id).collect())
+    }
+
+    /// The tokens that end an answer: EOS, and the one that the template writes after an answer, if
+    /// it is a special token.
+    #[must_use]
+    pub fn end_tokens(&self, template: &Template) -> Vec<i64> {
+        let written = self.encode_text(template.end().trim_start());
+        let first = written.ok().and_then(|ids| ids.first().copied());
+        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
+        let mut ends: Vec<i64> = first
+            .filter(|id| added.contains_key(id))
+            .into_iter()
+            .chain(self.eos)
+            .map(i64::from)
+            .collect();
+        ends.sort_unstable();
+        ends.dedup();
+        ends
+    }
+
+    /// A rendering with its images wrapped, if that is asked for.
+    fn prepared(&self, rendered: Rendered, turns: &[Turn]) -> Result<Rendered, EncodeError> {
+        if rendered.typed.is_none() {
+            for (number, turn) in (1..).zip(turns) {
+                let ids = self.encode_text(&turn.text)?;
+                if let Some(&id) = ids.iter().find(|&&id| self.is_special(id)) {
+                    let token = self.token(id).unwrap_or_default();
+                    return Err(EncodeError::Spelt { number, token });
+                }
+            }
+        }
+        Ok(match self.image_wrap.as_deref() {
+            Some([before, after]) => rendered.wrap_images(before, after),
+            None => rendered,
+        })
     }
 
     fn place(&self, template: &Template, rendered: &Rendered) -> Result<Vec<Placed>, EncodeError> {
@@ -194,12 +265,6 @@ impl Tokenizer {
             }
         }
         let mut tokens = Vec::new();
-        if let Some(bos) = self.bos.filter(|_| self.adds_bos) {
-            tokens.push(Placed {
-                id: bos.into(),
-                bytes: 0..0,
-            });
-        }
         let mut start = 0;
         for image in &rendered.images {
             self.place_piece(rendered, start..image.start, &mut tokens)?;
@@ -210,6 +275,11 @@ impl Tokenizer {
             start = image.end;
         }
         self.place_piece(rendered, start..rendered.text.len(), &mut tokens)?;
+        // A model's own template may write BOS itself.
+        let bos = self.bos.filter(|_| self.adds_bos).map(i64::from);
+        if let Some(id) = bos.filter(|&bos| tokens.first().is_none_or(|token| token.id != bos)) {
+            tokens.insert(0, Placed { id, bytes: 0..0 });
+        }
         Ok(tokens)
     }
 
@@ -222,23 +292,28 @@ impl Tokenizer {
     ) -> Result<(), EncodeError> {
         let first = tokens.len();
         place_text(&self.inner, &rendered.text, piece.clone(), tokens)?;
-        let typed_by_a_turn = |token: &Placed| {
-            u32::try_from(token.id).is_ok_and(|id| self.is_special(id))
-                && !rendered.controls.contains(&token.bytes)
+        let special = |token: &&Placed| u32::try_from(token.id).is_ok_and(|id| self.is_special(id));
+        let special = tokens[first..].iter().filter(special);
+        let Some(typed) = &rendered.typed else {
+            return Ok(());
         };
+        let (said, own): (Vec<_>, Vec<_>) = special
+            .map(|token| token.bytes.clone())
+            .partition(|bytes| typed.iter().any(|typed| overlap(typed, bytes)));
         // A turn that spells `</s>` must not end the conversation: only then is the piece taken
         // apart at the template's own control tokens, and the rest read literally.
-        if tokens[first..].iter().any(typed_by_a_turn) {
+        if !said.is_empty() {
             tokens.truncate(first);
-            self.place_literally(rendered, piece, tokens)?;
+            self.place_literally(&rendered.text, piece, &own, tokens)?;
         }
         Ok(())
     }
 
     fn place_literally(
         &self,
-        rendered: &Rendered,
+        text: &str,
         piece: Range<usize>,
+        controls: &[Range<usize>],
         tokens: &mut Vec<Placed>,
     ) -> Result<(), EncodeError> {
         let literal = self.literal.get_or_init(|| {
@@ -247,14 +322,12 @@ impl Tokenizer {
             Arc::new(literal)
         });
         let mut start = piece.start;
-        let inside =
-            |control: &&Range<usize>| piece.start <= control.start && control.end <= piece.end;
-        for control in rendered.controls.iter().filter(inside) {
-            place_text(literal, &rendered.text, start..control.start, tokens)?;
-            place_text(&self.inner, &rendered.text, control.clone(), tokens)?;
+        for control in controls {
+            place_text(literal, text, start..control.start, tokens)?;
+            place_text(&self.inner, text, control.clone(), tokens)?;
             start = control.end;
         }
-        place_text(literal, &rendered.text, start..piece.end, tokens)
+        place_text(literal, text, start..piece.end, tokens)
     }
 }
 
@@ -307,9 +380,13 @@ fn is_supervised(token: &Range<usize>, spans: &[Range<usize>]) -> bool {
         if token.is_empty() {
             span.contains(&token.start)
         } else {
-            token.start < span.end && span.start < token.end
+            overlap(token, span)
         }
     })
+}
+
+fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub struct SampleEncoder {
     /// The tokenizer.
     pub tokenizer: Tokenizer,
     /// How the conversation is written.
-    pub template: &'static Template,
+    pub template: Template,
     /// Where the images of the first question stand.
     pub image_position: ImagePosition,
     /// What a random position is drawn from, with the sample's id.
@@ -70,7 +70,7 @@ impl SampleEncoder {
     fn tokens(&self, sample: &Conversation) -> Result<Sample, EncodeError> {
         let mut turns = sample.turns.clone();
         self.image_position.apply(&mut turns, self.seed, &sample.id);
-        let mut tokens = self.tokenizer.encode(self.template, &turns)?;
+        let mut tokens = self.tokenizer.encode(&self.template, &turns)?;
         tokens.truncate(self.max_tokens, self.visual_tokens)?;
         Ok(tokens)
     }

@@ -31,7 +31,7 @@ pub(super) struct StageRun<'r> {
     pub data: Arc<Dataset>,
     pub steps: usize,
     recipe: &'r Recipe,
-    template: &'static Template,
+    template: Template,
     number: (usize, usize),
 }
 
@@ -217,7 +217,7 @@ impl<'r> StageRun<'r> {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
-            template: self.template,
+            template: self.template.clone(),
             image_position: table.image_position,
             seed: self.recipe.seed,
             visual_tokens: model.visual_tokens(),

@@ -1,9 +1,9 @@
 //! The templates, as the original repository (haotian-liu/LLaVA, `llava/conversation.py` and
 //! `llava/train/train.py`) and its ports write them.
 
-use super::{
+use super::builtin::{
+    BuiltIn,
     Piece::{Given, Learned},
-    Template,
 };
 
 /// The system prompt of `v1`.
@@ -19,7 +19,7 @@ const MPT_SYSTEM: &str = "A conversation between a user and an LLM-based AI assi
     The assistant gives helpful and honest answers.";
 
 /// `{system} USER: {q} ASSISTANT: {a}</s>USER: …`
-const VICUNA: Template = Template {
+const VICUNA: BuiltIn = BuiltIn {
     name: "v1",
     opening: &[Given(USER_SYSTEM), Given(" USER: ")],
     human: &[Given("USER: ")],
@@ -34,7 +34,7 @@ const VICUNA: Template = Template {
 
 /// `<|im_start|>system\n{system}<|im_end|><|im_start|>user\n{q}<|im_end|>…`: nothing between one
 /// message and the next.
-const MPT: Template = Template {
+const MPT: BuiltIn = BuiltIn {
     name: "mpt",
     opening: &[
         Given("<|im_start|>system\n"),
@@ -51,12 +51,25 @@ const MPT: Template = Template {
     controls: &["<|im_start|>", "<|im_end|>"],
 };
 
-pub(super) static ALL: &[Template] = &[
+/// ChatML as Qwen writes it: a line feed after each `<|im_end|>`, which is not learned.
+const CHATML: BuiltIn = BuiltIn {
+    name: "chatml",
+    opening: &[
+        Given("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"),
+        Given("<|im_start|>user\n"),
+    ],
+    human: &[Given("\n<|im_start|>user\n")],
+    header: &[Given("<|im_end|>\n<|im_start|>assistant\n")],
+    tail: &[Given("\n")],
+    ..MPT
+};
+
+pub(super) static ALL: &[BuiltIn] = &[
     // The first release's own format, `{system}\n\n### Human: {q}\n### Assistant: {a}\n### `. Its
     // code masks a human turn from its third token on, so the first two, which in LLaMA's
     // vocabulary are `##` and `#`, stay supervised, and so do the assistant's role and the final
     // `### `. They are what makes the model write its stop string. Reproduced as it is.
-    Template {
+    BuiltIn {
         name: "v0",
         opening: &[
             Given(HUMAN_SYSTEM),
@@ -74,13 +87,13 @@ pub(super) static ALL: &[Template] = &[
         controls: &[],
     },
     VICUNA,
-    Template {
+    BuiltIn {
         name: "llava_v1",
         opening: &[Given(HUMAN_SYSTEM), Given(" USER: ")],
         ..VICUNA
     },
     // Stage 1: `<image>{caption}\n`.
-    Template {
+    BuiltIn {
         name: "plain",
         opening: &[],
         human: &[],
@@ -94,7 +107,7 @@ pub(super) static ALL: &[Template] = &[
     },
     // `[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{q} [/INST] {a} </s><s>[INST] …`; the first `<s>` is
     // the tokenizer's.
-    Template {
+    BuiltIn {
         name: "llava_llama_2",
         opening: &[
             Given("[INST] <<SYS>>\n"),
@@ -111,20 +124,29 @@ pub(super) static ALL: &[Template] = &[
         controls: &["<s>", "</s>"],
     },
     MPT,
-    // ChatML as Qwen writes it: a line feed after each `<|im_end|>`, which is not learned.
-    Template {
-        name: "chatml",
-        opening: &[
-            Given("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"),
-            Given("<|im_start|>user\n"),
-        ],
-        human: &[Given("\n<|im_start|>user\n")],
-        header: &[Given("<|im_end|>\n<|im_start|>assistant\n")],
-        tail: &[Given("\n")],
-        ..MPT
+    CHATML,
+    // Qwen1.5 and Qwen2, whose own template is this ChatML.
+    BuiltIn {
+        name: "qwen",
+        ..CHATML
+    },
+    // Llama 3: no system prompt; `<|begin_of_text|>` is the tokenizer's.
+    BuiltIn {
+        name: "llama3",
+        opening: &[Given("<|start_header_id|>user<|end_header_id|>\n\n")],
+        human: &[Given("<|start_header_id|>user<|end_header_id|>\n\n")],
+        header: &[Given(
+            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        )],
+        lead: "",
+        end: "<|eot_id|>",
+        tail: &[],
+        drops_human_text: false,
+        stop: "<|eot_id|>",
+        controls: &["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
     },
     // LLaVA-1.5 as ported to Hugging Face: `v1` without its system prompt.
-    Template {
+    BuiltIn {
         name: "hf-llava",
         opening: &[Given("USER: ")],
         ..VICUNA

@@ -28,6 +28,8 @@ fn answers_and_their_end_are_supervised() {
         ("llava_llama_2", [" Three. </s>", " It is a trip. </s>"]),
         ("mpt", ["Three.<|im_end|>", "It is a trip.<|im_end|>"]),
         ("chatml", ["Three.<|im_end|>", "It is a trip.<|im_end|>"]),
+        ("qwen", ["Three.<|im_end|>", "It is a trip.<|im_end|>"]),
+        ("llama3", ["Three.<|eot_id|>", "It is a trip.<|eot_id|>"]),
     ];
     for (name, answers) in expected {
         assert_eq!(supervised(&render(name, &two_rounds())), answers, "{name}");
@@ -86,6 +88,11 @@ fn an_open_turn_ends_where_the_answer_begins() {
         ("llava_llama_2", "\n<</SYS>>\n\nWhy? [/INST]"),
         ("mpt", "Why?<|im_end|><|im_start|>assistant\n"),
         ("chatml", "Why?<|im_end|>\n<|im_start|>assistant\n"),
+        ("qwen", "Why?<|im_end|>\n<|im_start|>assistant\n"),
+        (
+            "llama3",
+            "Why?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        ),
         ("hf-llava", "USER: Why? ASSISTANT:"),
     ];
     assert_eq!(expected.map(|(name, _)| name).to_vec(), Template::names());
@@ -112,9 +119,9 @@ fn what_a_user_types_is_never_a_control_token_or_supervised() {
     ];
     let rendered = render("v1", &turns);
     assert_eq!(supervised(&rendered), [" No.</s>"]);
-    let controls: Vec<_> = rendered.controls.clone();
-    assert_eq!(controls.len(), 1);
-    assert_eq!(controls[0].end, rendered.text.len());
+    let typed = rendered.typed.expect("a built-in template knows");
+    let typed: Vec<&str> = typed.into_iter().map(|said| &rendered.text[said]).collect();
+    assert_eq!(typed, [&turns[0].text, &turns[1].text]);
 }
 
 #[test]
@@ -123,14 +130,14 @@ fn an_unknown_template_names_the_others() {
     assert_eq!(
         error.to_string(),
         "no chat template is called `chatm`; there are: v0, v1, llava_v1, plain, llava_llama_2, \
-         mpt, chatml, hf-llava (did you mean `chatml`?)"
+         mpt, chatml, qwen, llama3, hf-llava (did you mean `chatml`?)"
     );
 }
 
 #[test]
 fn turns_alternate_from_the_human_on() {
     let template = Template::named("v1").expect("a known template");
-    assert_eq!(template.render(&[]), Err(TurnError::Empty));
+    assert_eq!(template.render(&[]), Err(TurnError::Empty.into()));
     let error = template.render(&[Turn::human("a"), Turn::human("b")]);
     assert_eq!(
         error.expect_err("two in a row").to_string(),

@@ -153,7 +153,7 @@ impl Recipe {
         let loaded = Component::ALL.into_iter().zip(reports).collect();
         draw(&network, self.seed);
         let network = network.map(&mut Cast(dtype));
-        let (generation, end_tokens) = self.generation(&tokenizer)?;
+        let (generation, end_tokens) = self.generation(&tokenizer, &template)?;
         Ok(Model {
             network,
             configured,
@@ -234,7 +234,7 @@ impl Recipe {
         recipe
     }
 
-    fn template(&self, name: &str, key: &str) -> Result<&'static Template, AssembleError> {
+    fn template(&self, name: &str, key: &str) -> Result<Template, AssembleError> {
         Template::named(name).map_err(|source| AssembleError::Chat {
             origin: self.origin(key),
             source,
@@ -245,7 +245,7 @@ impl Recipe {
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn stage_template(&self, stage: &str) -> Result<&'static Template, AssembleError> {
+    pub fn stage_template(&self, stage: &str) -> Result<Template, AssembleError> {
         match self
             .stage
             .get(stage)
@@ -260,7 +260,7 @@ impl Recipe {
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn eval_template(&self) -> Result<&'static Template, AssembleError> {
+    pub fn eval_template(&self) -> Result<Template, AssembleError> {
         match self
             .eval
             .as_ref()
@@ -316,10 +316,11 @@ impl Recipe {
     fn generation(
         &self,
         tokenizer: &Tokenizer,
+        template: &Template,
     ) -> Result<(GenerationConfig, Vec<i64>), AssembleError> {
         let file = self.generation_config_path();
         let stated = file.as_deref().map(read_generation_config).transpose()?;
-        let mut end_tokens: Vec<i64> = tokenizer.eos().into_iter().map(i64::from).collect();
+        let mut end_tokens = tokenizer.end_tokens(template);
         let mut config = GenerationConfig::default();
         if let Some((file_config, ends)) = stated {
             config = file_config;

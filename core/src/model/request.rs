@@ -71,7 +71,7 @@ impl Model {
         }
         Ok(self
             .tokenizer
-            .encode_prompt(self.template, &request.turns)?)
+            .encode_prompt(&self.template, &request.turns)?)
     }
 
     /// The prepared pixels of a request's images.

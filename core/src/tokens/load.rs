@@ -148,6 +148,7 @@ impl Tokenizer {
             pad: inner.token_to_id("<pad>"),
             adds_bos: front.is_some() && front == bos,
             literal: OnceLock::new(),
+            image_wrap: None,
             inner: Arc::new(inner),
         })
     }

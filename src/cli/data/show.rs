@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Chat template
     #[arg(long, value_name = "NAME", default_value = "v1",
         value_parser = PossibleValuesParser::new(Template::names()).try_map(|name| Template::named(&name)))]
-    chat: &'static Template,
+    chat: Template,
     /// Where the images of the first question stand
     #[arg(long, value_name = "WHERE", default_value = "as-data",
         value_parser = choice::<ImagePosition>(&["as-data", "first", "last", "random"]))]
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     })?;
     let encoder = SampleEncoder {
         tokenizer: tokenizer(args)?,
-        template: args.chat,
+        template: args.chat.clone(),
         image_position: args.image_position,
         seed: args.seed,
         visual_tokens: 1,
