@@ -4,6 +4,7 @@ mod assemble;
 mod request;
 
 pub use assemble::AssembleError;
+pub(crate) use assemble::JINJA;
 pub use request::{Request, RequestError};
 
 use std::ops::ControlFlow;

@@ -75,8 +75,8 @@ impl Export<'_> {
             tensors.push(with_rows(tensor, vocab_size));
         }
         write_shards(tensors, self.folder, self.options.max_shard_bytes)?;
-        self.write_processor(selection)?;
         self.write_text(&tokenizer)?;
+        self.write_processor(selection)?;
         self.write_generation_config(&tokenizer)
     }
 }

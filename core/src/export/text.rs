@@ -24,11 +24,11 @@ impl Export<'_> {
             let text = tokenizer.to_json().map_err(ExportError::Tokenizer)?;
             write(&self.folder.join("tokenizer.json"), text.as_bytes())?;
         }
+        let config = self.folder.join("tokenizer_config.json");
         if !same || !has_config {
-            write_json(
-                &self.folder.join("tokenizer_config.json"),
-                &tokenizer.to_config(),
-            )?;
+            write_json(&config, &tokenizer.to_config())?;
+        } else {
+            name_known_class(&config)?;
         }
         if !same {
             // They would speak of the smaller vocabulary.
@@ -42,11 +42,10 @@ impl Export<'_> {
                 }
             }
         }
-        let template = self.folder.join("chat_template.jinja");
-        if !template.is_file() {
-            write(&template, b"")?;
+        match self.model.template().to_jinja() {
+            Some(source) => write(&self.folder.join("chat_template.jinja"), source.as_bytes()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// `preprocessor_config.json`, and `processor_config.json` around it.
@@ -104,6 +103,19 @@ impl Export<'_> {
         }
         write_json(&path, &config.into())
     }
+}
+
+/// transformers 5 calls the class that takes `tokenizer.json` as it is by a name that older versions
+/// do not know; all know the other.
+fn name_known_class(config: &Path) -> Result<(), ExportError> {
+    let invalid = |error: String| ExportError::Tokenizer(format!("{}: {error}", config.display()));
+    let mut json: Value =
+        serde_json::from_slice(&read(config)?).map_err(|error| invalid(error.to_string()))?;
+    if json.get("tokenizer_class") != Some(&json!("TokenizersBackend")) {
+        return Ok(());
+    }
+    json["tokenizer_class"] = json!("PreTrainedTokenizerFast");
+    write_json(config, &json)
 }
 
 /// Copies the files that a model's tokenizer was read from.

@@ -6,6 +6,8 @@ use serde_json::Value;
 use toml::Table;
 
 use super::{FolderError, FolderRecipe, Layout};
+use crate::chat::Template;
+use crate::model::JINJA;
 
 /// The most that a `config.json` may take; real ones have a few thousand bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -78,6 +80,15 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
     path.canonicalize()
         .or_else(|_| std::path::absolute(path))
         .unwrap_or_else(|_| path.to_owned())
+}
+
+/// The conversation template of a tokenizer's folder: its own if it brings one, or `usual`. One that
+/// is broken is its own too, so that the error comes if it is used.
+pub(super) fn chat(folder: &Path, usual: &'static str) -> &'static str {
+    match Template::from_folder(folder) {
+        Ok(None) => usual,
+        _ => JINJA,
+    }
 }
 
 /// A run folder's `model.toml`, its paths made absolute.

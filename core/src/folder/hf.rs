@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::config::model_type;
+use super::config::{chat, model_type};
 use super::processor::{processor, state};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe, text};
 use crate::component::Component;
@@ -46,7 +46,7 @@ pub(super) fn recipe_of(
     let llm = component([
         ("type", llm.info.name.into()),
         ("weights", weights),
-        ("chat", "hf-llava".into()),
+        ("chat", chat(&model.path, "hf-llava").into()),
     ]);
     let tables = [
         (Component::Vision, vision),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use toml::Table;
 
-use super::config::{absolute, reference, text_at};
+use super::config::{absolute, chat, reference, text_at};
 use super::processor::{original_resize, processor, state};
 use super::tower::{Tower, place, tower};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe};
@@ -155,10 +155,14 @@ pub(super) fn describe(
         with_adapter(&mut projector);
     }
 
+    let tokenizer = places.tokenizer.as_deref().unwrap_or(&places.llm);
     let mut llm = component([
         ("type", llm.info.name.into()),
         ("weights", places.llm.as_str().into()),
-        ("chat", chat(llm.info.name).into()),
+        (
+            "chat",
+            chat(Path::new(tokenizer), usual_chat(llm.info.name)).into(),
+        ),
     ]);
     with_adapter(&mut llm);
     if let Some(tokenizer) = &places.tokenizer {
@@ -188,7 +192,7 @@ pub(super) fn holds_tower(shards: &Shards) -> bool {
 }
 
 /// The original chooses a conversation by the model's name; its models are trained on these.
-fn chat(decoder: &str) -> &'static str {
+fn usual_chat(decoder: &str) -> &'static str {
     match decoder {
         "qwen2" => "qwen",
         _ => "v1",

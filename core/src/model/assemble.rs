@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor};
 use thiserror::Error;
 
 use super::Model;
-use crate::chat::{Template, UnknownTemplate};
+use crate::chat::{Template, TemplateError, UnknownTemplate};
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
 use crate::folder::PROJECTOR_FILES;
@@ -15,8 +15,11 @@ use crate::generate::GenerationConfig;
 use crate::network::Network;
 use crate::parameters::draw;
 use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
-use crate::tokens::{Tokenizer, TokenizerError};
+use crate::tokens::{EncodeError, Tokenizer, TokenizerError};
 use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
+
+/// The name in `chat = "…"` of the template that a folder brings.
+pub(crate) const JINJA: &str = "jinja";
 
 /// A recipe that cannot become a model.
 #[derive(Debug, Error)]
@@ -73,6 +76,36 @@ pub enum AssembleError {
         origin: Origin,
         /// What there is.
         source: UnknownTemplate,
+    },
+
+    /// The folder's own conversation template cannot be used.
+    #[error("{origin}: {source}")]
+    Template {
+        /// Where the recipe asks for it.
+        origin: Origin,
+        /// Why.
+        source: TemplateError,
+    },
+
+    /// The folder brings no conversation template.
+    #[error(
+        "{origin}: `{JINJA}` is the chat template that comes with a tokenizer, and `{}` brings none; name a built-in one: {}",
+        .folder.display(), Template::names().join(", ")
+    )]
+    NoTemplate {
+        /// Where the recipe asks for it.
+        origin: Origin,
+        /// The tokenizer's folder or file.
+        folder: PathBuf,
+    },
+
+    /// The tokens around images are none of the tokenizer's.
+    #[error("{origin}: {source}")]
+    ImageWrap {
+        /// Where the recipe states them.
+        origin: Origin,
+        /// Which.
+        source: EncodeError,
     },
 
     /// A generation config beside the weights that cannot be read.
@@ -234,10 +267,21 @@ impl Recipe {
         recipe
     }
 
+    /// A built-in template, or the one that the tokenizer's folder brings, `jinja`.
     fn template(&self, name: &str, key: &str) -> Result<Template, AssembleError> {
-        Template::named(name).map_err(|source| AssembleError::Chat {
-            origin: self.origin(key),
+        let origin = self.origin(key);
+        if name != JINJA {
+            return Template::named(name).map_err(|source| AssembleError::Chat { origin, source });
+        }
+        let place = self.tokenizer_path();
+        let found = place.as_deref().map(Template::from_folder).transpose();
+        let found = found.map_err(|source| AssembleError::Template {
+            origin: origin.clone(),
             source,
+        })?;
+        found.flatten().ok_or_else(|| AssembleError::NoTemplate {
+            origin,
+            folder: place.unwrap_or_default(),
         })
     }
 
@@ -295,7 +339,16 @@ impl Recipe {
                 vocab_size,
             });
         }
-        Ok(tokenizer)
+        match &self.llm.image_wrap {
+            None => Ok(tokenizer),
+            Some([before, after]) => {
+                let wrapped = tokenizer.with_image_wrap([before, after]);
+                wrapped.map_err(|source| AssembleError::ImageWrap {
+                    origin: self.origin("llm.image_wrap"),
+                    source,
+                })
+            }
+        }
     }
 
     /// The `generation_config.json` beside the decoder's weights, or else beside the tokenizer.
