@@ -229,7 +229,7 @@ fn plugins_are_listed_and_shown() {
         .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().nth(1))
         .collect();
-    assert_eq!(names, ["clip", "linear", "mlp", "llama"]);
+    assert_eq!(names, ["clip", "siglip", "linear", "mlp", "llama", "qwen2"]);
     assert!(listed.contains("options: depth = 2\n"), "{listed}");
     let shown = stdout(&run(folder.path(), &["plugins", "clip"]));
     assert!(
