@@ -22,7 +22,7 @@ pub use id::HubId;
 use std::fmt::{Debug, Formatter};
 use std::path::{Path, PathBuf};
 
-use menagerie_core::{Component, Recipe};
+use menagerie_core::Recipe;
 
 use cache::RepoCache;
 use download::Download;
@@ -70,13 +70,20 @@ pub fn localise(
     recipe: &mut Recipe,
     observer: &mut Observer<'_>,
 ) -> Result<Vec<Snapshot>, HubError> {
-    if Component::ALL
-        .into_iter()
-        .all(|component| stated_id(recipe, component).is_none())
-    {
+    let mut places = recipe.weight_places().into_iter();
+    if places.all(|(_, place)| stated_id(place).is_none()) {
         return Ok(Vec::new());
     }
     Hub::from_env()?.localise(recipe, observer)
+}
+
+/// The folder of the model that `text` names on the hub, as the environment says.
+///
+/// # Errors
+/// No hub id, or a model that is neither in the cache nor to be had.
+pub fn resolve(text: &str, observer: &mut Observer<'_>) -> Result<Snapshot, HubError> {
+    let id = HubId::parse(text).ok_or_else(|| HubError::NoId(text.to_owned()))?;
+    Hub::from_env()?.fetch(&id, observer)
 }
 
 impl Hub {
@@ -90,26 +97,30 @@ impl Hub {
         observer: &mut Observer<'_>,
     ) -> Result<Vec<Snapshot>, HubError> {
         let mut snapshots: Vec<Snapshot> = Vec::new();
-        for component in Component::ALL {
-            let Some(id) = stated_id(recipe, component) else {
+        let mut failure = None;
+        for (key, place) in recipe.weight_places() {
+            let Some(id) = stated_id(place) else {
                 continue;
             };
-            let fetched = self.fetch(&id, observer);
-            let snapshot = fetched.map_err(|source| HubError::Weights {
-                origin: recipe.origin(&format!("{component}.weights")),
-                source: Box::new(source),
-            })?;
-            let weights = match component {
-                Component::Vision => &mut recipe.vision.weights,
-                Component::Projector => &mut recipe.projector.weights,
-                Component::Llm => &mut recipe.llm.weights,
+            let snapshot = match self.fetch(&id, observer) {
+                Ok(snapshot) => snapshot,
+                Err(source) => {
+                    failure = Some((key, source));
+                    break;
+                }
             };
-            *weights = Some(snapshot.weights.to_string_lossy().into_owned());
+            *place = snapshot.weights.to_string_lossy().into_owned();
             if !snapshots.contains(&snapshot) {
                 snapshots.push(snapshot);
             }
         }
-        Ok(snapshots)
+        match failure {
+            None => Ok(snapshots),
+            Some((key, source)) => Err(HubError::Weights {
+                origin: recipe.origin(&key),
+                source: Box::new(source),
+            }),
+        }
     }
 
     /// The model's files, out of the cache, or else downloaded into it: weights, sizes, tokenizer
@@ -209,6 +220,10 @@ fn get(
         content,
     };
     let _lock = cache.lock(&content.hash)?;
+    // Another process may have brought it in the meantime.
+    if cache.has(commit, file) {
+        return Ok(());
+    }
     download.run(&cache.blob(&content.hash), observer)?;
     cache.link(commit, file, &content.hash)
 }
@@ -226,13 +241,12 @@ fn snapshot(id: &HubId, cache: &RepoCache, commit: String, weights: &Weights) ->
     }
 }
 
-/// The hub id that `weights` is, unless there is such a path.
-fn stated_id(recipe: &Recipe, component: Component) -> Option<HubId> {
-    let weights = recipe.weights(component)?;
-    if Path::new(weights).exists() {
+/// The hub id that a place states, unless there is such a path.
+fn stated_id(text: &str) -> Option<HubId> {
+    if Path::new(text).exists() {
         return None;
     }
-    HubId::parse(weights)
+    HubId::parse(text)
 }
 
 /// Without the token.

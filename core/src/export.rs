@@ -92,7 +92,7 @@ pub fn export(
         (ExportLayout::Burnpack, component) => export.burnpack(component)?,
         (layout, Some(component)) => export.component(layout, component)?,
         (ExportLayout::Hf, None) => export.hf()?,
-        (ExportLayout::Original, None) => export.original()?,
+        (ExportLayout::Original, None) => export.original(out)?,
     }
     folder.commit()
 }

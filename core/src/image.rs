@@ -28,7 +28,7 @@ pub enum Resize {
     Crop,
     /// Centred on a square of the encoder's mean colour, then resized; nothing is lost (LLaVA-1.5).
     Pad,
-    /// Stretched to a square; proportions are lost (SigLIP's own).
+    /// Stretched to a square; proportions are lost (`SigLIP`'s own).
     Squash,
 }
 
@@ -95,7 +95,7 @@ impl ImageProcessor {
         let resized = self.resized.max(self.size);
         let axis = |length, target| Axis::new(self.filter, length, target, self.size);
         let [width, height] = [image.width(), image.height()].map(|length| length as usize);
-        let (short, side) = (width.min(height), width.max(height));
+        let (short, long) = (width.min(height), width.max(height));
         let mut canvas = Canvas {
             image,
             left: 0,
@@ -105,9 +105,9 @@ impl ImageProcessor {
         let [horizontal, vertical] = match self.resize {
             Resize::Crop => [width, height].map(|length| axis(length, resized * length / short)),
             Resize::Pad => {
-                canvas.left = (side - width) / 2;
-                canvas.top = (side - height) / 2;
-                [axis(side, resized), axis(side, resized)]
+                canvas.left = (long - width) / 2;
+                canvas.top = (long - height) / 2;
+                [axis(long, resized), axis(long, resized)]
             }
             Resize::Squash => [axis(width, resized), axis(height, resized)],
         };

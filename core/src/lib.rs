@@ -14,7 +14,7 @@ pub mod context;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
-// pub mod export;
+pub mod export;
 pub mod folder;
 pub mod generate;
 pub mod hex;

@@ -152,8 +152,7 @@ impl Recipe {
     /// # Errors
     /// A folder that is no model's, or what is wrong in `sets`.
     pub fn of_folder(model: &ModelPath, sets: &[String]) -> Result<Self, RecipeError> {
-        let origin = Origin::new(&Source::File(model.path.clone()).into(), "", 0);
-        Self::from_node(load::set(model::under(model, origin)?, sets, &no_hub)?)
+        Self::from_node(load::set(model::under(model)?, sets, &no_hub)?)
     }
 
     /// Reads a recipe from a text. Its paths are relative to the working directory.
@@ -168,6 +167,26 @@ impl Recipe {
     pub fn stages(&self) -> impl Iterator<Item = (&str, &Stage)> {
         let stages = self.stages.iter();
         stages.map(|name| (name.as_str(), &self.stage[name]))
+    }
+
+    /// Every place that may hold a hub id, with its key path: weights, adapters and bases.
+    pub fn weight_places(&mut self) -> Vec<(String, &mut String)> {
+        let (vision, projector, llm) = (&mut self.vision, &mut self.projector, &mut self.llm);
+        let places = [
+            ("vision.weights", &mut vision.weights),
+            ("vision.adapter", &mut vision.adapter),
+            ("vision.base", &mut vision.base),
+            ("projector.weights", &mut projector.weights),
+            ("projector.adapter", &mut projector.adapter),
+            ("projector.base", &mut projector.base),
+            ("llm.weights", &mut llm.weights),
+            ("llm.adapter", &mut llm.adapter),
+            ("llm.base", &mut llm.base),
+        ];
+        let places = places.into_iter();
+        places
+            .filter_map(|(key, place)| Some((key.to_owned(), place.as_mut()?)))
+            .collect()
     }
 
     /// Where the value at a key path (`stage.align.freeze.0`) was stated, or else the nearest

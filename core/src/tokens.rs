@@ -15,6 +15,7 @@ mod load;
 mod position;
 mod sample;
 mod stream;
+mod write;
 
 pub use load::TokenizerError;
 pub use position::ImagePosition;

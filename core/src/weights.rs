@@ -25,7 +25,10 @@ mod save;
 mod shards;
 mod strided;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod transpose;
+mod write_pytorch;
 
 pub use adapter::Adapter;
 pub(crate) use atomic::sync_folder;
@@ -39,6 +42,7 @@ pub use report::LoadReport;
 pub(crate) use save::{Stored, stored, write};
 pub use save::{save, save_data};
 pub use shards::Shards;
+pub(crate) use write_pytorch::write_pytorch;
 
 use std::path::PathBuf;
 

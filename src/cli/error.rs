@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use menagerie_core::error::nearest;
+use menagerie_core::export::ExportError;
+use menagerie_core::folder::FolderError;
 use menagerie_core::image::ImageError;
 use menagerie_core::model::{AssembleError, RequestError};
 use menagerie_core::tokens::{EncodeError, TokenizerError};
 use menagerie_core::weights::WeightError;
-use menagerie_core::{BuildError, RecipeError};
+use menagerie_core::{BuildError, Component, RecipeError};
 use thiserror::Error;
 
 use super::exit::Exit;
@@ -45,8 +47,17 @@ pub(super) enum CliError {
     #[error(transparent)]
     Request(#[from] RequestError),
 
-    #[error("`{}` is no model: a run folder holds model.toml once its first stage is done", .path.display())]
-    NoModel { path: PathBuf },
+    #[error(
+        "`{}` states no weights for `{component}`, so its answers would be random; train it, or state `{component}.weights`",
+        .path.display()
+    )]
+    NoWeights { path: PathBuf, component: Component },
+
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+
+    #[error(transparent)]
+    Export(#[from] ExportError),
 
     #[error("cannot read {}", .path.display())]
     Read {
@@ -106,6 +117,8 @@ impl CliError {
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::Hub(error) => hub_exit(error),
+            Self::Weights(error) => weights_exit(error),
+            Self::Export(error) => export_exit(error),
             Self::Interrupted => Exit::Interrupted,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Request(_)
@@ -113,13 +126,12 @@ impl CliError {
             | Self::Tokenizer(_)
             | Self::Encode(_)
             | Self::Build(_)
+            | Self::NoWeights { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
-            Self::NoModel { .. }
-            | Self::Read { .. }
-            | Self::Stdin(_)
-            | Self::Write { .. }
-            | Self::Stdout(_) => Exit::Resource,
+            Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
+                Exit::Resource
+            }
             Self::Recipes { exit, .. } => *exit,
         }
     }
@@ -151,6 +163,7 @@ fn recipe_exit(error: &RecipeError) -> Exit {
         RecipeError::Read { .. } => Exit::Resource,
         RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
         RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
+        RecipeError::Folder(error) | RecipeError::Model { error, .. } => folder_exit(error),
         _ => Exit::BadInput,
     }
 }
@@ -158,10 +171,33 @@ fn recipe_exit(error: &RecipeError) -> Exit {
 fn assemble_exit(error: &AssembleError) -> Exit {
     match error {
         AssembleError::Recipe(error) => recipe_exit(error),
-        AssembleError::Weights {
-            source: WeightError::NotFound { .. } | WeightError::Io { .. },
-            ..
-        } => Exit::Resource,
+        AssembleError::Weights { source, .. } => weights_exit(source),
+        _ => Exit::BadInput,
+    }
+}
+
+fn weights_exit(error: &WeightError) -> Exit {
+    match error {
+        WeightError::NotFound { .. } | WeightError::Io { .. } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
+fn folder_exit(error: &FolderError) -> Exit {
+    match error {
+        FolderError::NotFound(_) | FolderError::NoConfig(_) | FolderError::Read { .. } => {
+            Exit::Resource
+        }
+        _ => Exit::BadInput,
+    }
+}
+
+fn export_exit(error: &ExportError) -> Exit {
+    match error {
+        ExportError::Exists(_) => Exit::Failure,
+        ExportError::Io { .. } => Exit::Resource,
+        ExportError::Weights(error) => weights_exit(error),
+        ExportError::Recipe(error) => recipe_exit(error),
         _ => Exit::BadInput,
     }
 }

@@ -88,7 +88,7 @@ mod tests {
         );
         assert_eq!(plain.endpoint, "https://huggingface.co");
         assert!(!plain.offline);
-        let cache = |variables| hub(variables).cache;
+        let cache = |variables: &[(&str, &str)]| hub(variables).cache;
         let xdg = ("XDG_CACHE_HOME", "/xdg");
         let home = ("HF_HOME", "/hf");
         assert_eq!(cache(&[xdg]), PathBuf::from("/xdg/huggingface/hub"));

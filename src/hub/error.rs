@@ -20,6 +20,10 @@ pub enum HubError {
         source: Box<HubError>,
     },
 
+    /// A text that is no hub id.
+    #[error("`{0}` is no folder here and no name of a model on the hub, `owner/name`")]
+    NoId(String),
+
     /// There is no place for the cache.
     #[error(
         "there is no home folder to hold the cache of the hub; set HF_HUB_CACHE, or HF_HOME, to a folder"
@@ -64,7 +68,7 @@ pub enum HubError {
         "`{endpoint}` does not give `{id}` to {}{}. There is no such model, or it is private or gated: \
          check the name, accept its terms at {endpoint}/{}, and {}",
         if *.token { "the owner of this token" } else { "who states no token" },
-        says(.said),
+        says(.said.as_ref()),
         .id.name(),
         if *.token { "use a token of the account that did (HF_TOKEN, or `hf auth login`)" }
         else { "set HF_TOKEN to a token of that account, or log in with `hf auth login`" },
@@ -83,7 +87,7 @@ pub enum HubError {
     /// The hub has no such model.
     #[error(
         "`{}` is neither a file or folder here nor a model at `{endpoint}`{}; correct it, or write `./` before the name of a folder",
-        .id.name(), says(.said)
+        .id.name(), says(.said.as_ref())
     )]
     NoModel {
         /// The model.
@@ -109,7 +113,7 @@ pub enum HubError {
     /// Any other status.
     #[error(
         "`{endpoint}` answers with status {status} when asked for {what} of `{id}`{}; try again later, what was downloaded is kept",
-        says(.said)
+        says(.said.as_ref())
     )]
     Status {
         /// The model.
@@ -202,7 +206,6 @@ impl HubError {
     }
 }
 
-fn says(said: &Option<String>) -> String {
-    said.as_ref()
-        .map_or_else(String::new, |said| format!(" (it says: {said})"))
+fn says(said: Option<&String>) -> String {
+    said.map_or_else(String::new, |said| format!(" (it says: {said})"))
 }

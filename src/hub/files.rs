@@ -129,9 +129,9 @@ mod tests {
         Weights::among(&names)
     }
 
-    fn files(names: &[&str]) -> Option<Weights> {
+    fn files(names: &[&str]) -> Weights {
         let names = names.iter().map(ToString::to_string).collect();
-        Some(Weights::Files(names))
+        Weights::Files(names)
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         );
         assert_eq!(
             among(&["pytorch_model.bin.index.json", "model.safetensors"]),
-            files(&["model.safetensors"])
+            Some(files(&["model.safetensors"]))
         );
         // The original's whole models bring their projector alone as well.
         let index = "pytorch_model.bin.index.json";
@@ -155,15 +155,15 @@ mod tests {
                 "adapter_model.bin",
                 "adapter_config.json"
             ]),
-            files(&[
+            Some(files(&[
                 "adapter_model.bin",
                 "adapter_config.json",
                 "non_lora_trainables.bin"
-            ])
+            ]))
         );
         assert_eq!(
             among(&["config.json", "mm_projector.bin"]),
-            files(&["mm_projector.bin"])
+            Some(files(&["mm_projector.bin"]))
         );
         let gguf = among(&["README.md", "vicuna.q4_K.gguf"]).expect("one file");
         assert_eq!(gguf.single_gguf(), Some("vicuna.q4_K.gguf"));

@@ -20,7 +20,7 @@ use super::id::{HubId, is_commit, is_hash};
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long the hub may be silent within an answer.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// The longest list of files that is read, in bytes.
 const MAX_LISTING: u64 = 64 << 20;
 /// The longest word of the hub that is passed on, in characters.

@@ -89,6 +89,25 @@ fn a_model_is_downloaded_once_and_needs_no_server_afterwards() {
 }
 
 #[test]
+fn two_that_want_the_same_model_at_once_download_it_once() {
+    let server = FakeHub::new(&[("acme/eye", eye('a'))]);
+    let home = tempfile::tempdir().expect("a folder");
+    let hub = at(&server, home.path());
+    std::thread::scope(|scope| {
+        let both = [(); 2].map(|()| scope.spawn(|| fetch(&hub, "acme/eye")));
+        let both = both.map(|thread| thread.join().expect("no panic"));
+        assert!(both[0].is_ok() && both[0] == both[1], "{both:?}");
+    });
+    let asked = server.asked().into_iter();
+    assert_eq!(
+        asked
+            .filter(|asked| asked.path.starts_with("/blob/"))
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn what_another_tool_left_in_the_cache_is_used_and_what_it_left_out_is_fetched() {
     let mut model = eye('a');
     model
@@ -243,7 +262,7 @@ fn names_that_lead_out_of_the_cache_are_refused() {
     let index = br#"{"weight_map": {"a": "../../../../evil.safetensors"}}"#;
     let climbing = Model::new('a', &[("model.safetensors.index.json", index)]);
     let mut commit = Model::new('b', &[]);
-    commit.listing = Some(serde_json::json!({ "sha": "../../evil", "siblings": [] }));
+    commit.listing = Some(serde_json::json!({ "sha": "../../\u{1b}evil", "siblings": [] }));
     let lists = |file: serde_json::Value| {
         let mut model = Model::new('d', &[]);
         model.listing = Some(serde_json::json!({ "sha": "d".repeat(40), "siblings": [file] }));
@@ -267,6 +286,8 @@ fn names_that_lead_out_of_the_cache_are_refused() {
         let cache = home.path().join("a/b/cache");
         let error = fetch(&at(&server, &cache), "acme/evil").expect_err(what);
         assert!(error.contains("acme/evil@main"), "{error}");
+        // Nor do they reach the terminal.
+        assert!(!error.contains('\u{1b}'), "{error}");
         assert!(
             names(home.path()) == ["a"] || names(home.path()).is_empty(),
             "{what}"

@@ -274,7 +274,7 @@ impl State {
             match asked.token.as_deref() {
                 Some(shown) if shown == token => {}
                 Some(_) => return Answer::error(403, "GatedRepo", "you are not on the list"),
-                None => return Answer::error(401, "GatedRepo", "access is restricted\u{1b}[2J"),
+                None => return Answer::error(401, "GatedRepo", "access is restricted"),
             }
         }
         let Some(file) = file else {

@@ -74,12 +74,14 @@ fn ask(recipe: &Path, variables: &[(&str, &str)]) -> Said {
         let name = name.to_string_lossy().to_uppercase();
         name.starts_with("HF_") || name.contains("HUGGING") || name.contains("PROXY")
     });
-    unset.for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in unset {
+        command.env_remove(name);
+    }
     let output = command
-        .args(["ask", "w3 w4 w5", "--max-new-tokens", "4", "--image"])
-        .arg(image)
-        .arg("--")
+        .arg("ask")
         .arg(recipe)
+        .args(["w3 w4 w5", "--max-new-tokens", "4", "--image"])
+        .arg(image)
         .envs(variables.iter().copied())
         .output()
         .expect("the program starts");
@@ -117,9 +119,7 @@ fn the_program_answers_with_weights_from_the_hub_and_again_without_it() {
     let third = ask(&recipe, &offline);
     assert_eq!(third.code, Some(4), "{}", third.stderr);
     assert!(
-        third
-            .stderr
-            .contains("model.toml:19:11: `acme/tongue@main`"),
+        third.stderr.contains("model.toml:20:1: `acme/tongue@main`"),
         "{}",
         third.stderr
     );

@@ -49,7 +49,6 @@ fn a_gated_model_says_whose_terms_to_accept_and_where_the_token_goes() {
     ] {
         assert!(error.contains(word), "{error}");
     }
-    assert!(!error.contains('\u{1b}'), "{error}");
     hub.token = Some("hf_wrong".to_owned());
     let error = fetch(&hub, "acme/secret").expect_err("a wrong token");
     for word in ["the owner of this token", "not on the list", &page] {
@@ -111,4 +110,18 @@ fn offline_without_a_cache_names_model_cache_and_ways_out() {
          `/nowhere/hub` lacks all of it; unset HF_HUB_OFFLINE once, copy the cache of a machine \
          that has it, or state a folder"
     );
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_names_the_variable_that_moves_it() {
+    let mut open = secret();
+    open.token = None;
+    let server = FakeHub::new(&[("acme/open", open)]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let error = fetch(&at(&server, &file), "acme/open").expect_err("no folder");
+    for word in ["cannot write", file.to_str().expect("text"), "HF_HUB_CACHE"] {
+        assert!(error.contains(word), "{error}");
+    }
 }

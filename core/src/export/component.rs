@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::folder::{write, write_json};
+use super::folder::write_json;
 use super::hf::dtype_name;
 use super::shards::write_shards;
 use super::{Export, ExportError, ExportLayout};
@@ -31,7 +31,10 @@ impl Export<'_> {
         let tensors = self.tensors(Component::Projector, layout, true)?;
         let config = self.original_config(self.folder)?;
         write_json(&self.folder.join("config.json"), &Value::Object(config))?;
-        Ok(write_pytorch(&tensors, &self.folder.join("mm_projector.bin"))?)
+        Ok(write_pytorch(
+            &tensors,
+            &self.folder.join("mm_projector.bin"),
+        )?)
     }
 }
 

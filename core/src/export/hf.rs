@@ -2,7 +2,7 @@
 //! version of transformers reads it.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::folder::write_json;
 use super::shards::write_shards;
@@ -30,7 +30,8 @@ impl Export<'_> {
         let projector = fields.ok_or_else(|| self.unknown(Component::Projector, layout))?;
 
         // An image is a token here, which the tokenizer and the table may not have yet.
-        let tokenizer = self.model.tokenizer().with_special_tokens(&[IMAGE, PAD])?;
+        let tokenizer = self.model.tokenizer().with_special_tokens(&[IMAGE, PAD]);
+        let tokenizer = tokenizer.map_err(ExportError::Tokenizer)?;
         let vocab_size = match tokenizer.vocab_size() {
             tokens if tokens <= configured.llm_spec.vocab_size => configured.llm_spec.vocab_size,
             tokens => tokens.next_multiple_of(VOCAB_MULTIPLE),
@@ -40,17 +41,26 @@ impl Export<'_> {
         let mut text_config = llm.config;
         text_config.insert("vocab_size".to_owned(), vocab_size.into());
         let mut config = Map::new();
-        config.insert("architectures".to_owned(), json!(["LlavaForConditionalGeneration"]));
+        config.insert(
+            "architectures".to_owned(),
+            json!(["LlavaForConditionalGeneration"]),
+        );
         config.insert("model_type".to_owned(), json!("llava"));
         config.insert("vision_config".to_owned(), vision.config.into());
         let tied = text_config.get("tie_word_embeddings").cloned();
-        config.insert("tie_word_embeddings".to_owned(), tied.unwrap_or(json!(false)));
+        config.insert(
+            "tie_word_embeddings".to_owned(),
+            tied.unwrap_or(json!(false)),
+        );
         config.insert("text_config".to_owned(), text_config.into());
         config.extend(vision.outer);
         config.extend(projector);
         config.insert("image_token_index".to_owned(), image.into());
         config.insert("image_token_id".to_owned(), image.into());
-        config.insert("image_seq_length".to_owned(), self.model.visual_tokens().into());
+        config.insert(
+            "image_seq_length".to_owned(),
+            self.model.visual_tokens().into(),
+        );
         config.insert("torch_dtype".to_owned(), json!(dtype_name(self.dtype())));
         if let Some(pad) = tokenizer.pad() {
             config.insert("pad_token_id".to_owned(), pad.into());

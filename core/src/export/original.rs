@@ -32,9 +32,11 @@ impl Export<'_> {
                 path: tower.clone(),
                 source,
             })?;
-            let inside = Self {
+            let inside = Export {
                 folder: &tower,
-                ..*self
+                recipe: self.recipe,
+                model: self.model,
+                options: self.options,
             };
             write_component(&inside, Component::Vision)?;
         }
@@ -44,7 +46,10 @@ impl Export<'_> {
     }
 
     /// The decoder's config with what the original adds (`llava/model/llava_arch.py`).
-    fn original_config(&self, place: &std::path::Path) -> Result<Map<String, Value>, ExportError> {
+    pub(super) fn original_config(
+        &self,
+        place: &std::path::Path,
+    ) -> Result<Map<String, Value>, ExportError> {
         let layout = ExportLayout::Original;
         let configured = self.model.configured();
         let parts = configured.vision.to_hf();
@@ -62,9 +67,9 @@ impl Export<'_> {
             what,
         };
         let layer = vision.outer.get("vision_feature_layer");
-        let layer = layer.and_then(Value::as_i64).ok_or_else(|| {
-            no_way("features of several hidden states at once".to_owned())
-        })?;
+        let layer = layer
+            .and_then(Value::as_i64)
+            .ok_or_else(|| no_way("features of several hidden states at once".to_owned()))?;
         let whole = vision.outer.get("vision_feature_select_strategy") == Some(&json!("full"));
         let select = match (whole, configured.vision_spec.has_class_token) {
             (true, true) => "cls_patch",
@@ -76,7 +81,10 @@ impl Export<'_> {
             Resize::Crop | Resize::Squash => Value::Null,
         };
         let mut config = llm.config;
-        let decoder = config.get("model_type").and_then(Value::as_str).unwrap_or("llama");
+        let decoder = config
+            .get("model_type")
+            .and_then(Value::as_str)
+            .unwrap_or("llama");
         let (model_type, architecture) = match decoder {
             "llama" => ("llava_llama".to_owned(), "LlavaLlamaForCausalLM".to_owned()),
             "qwen2" => ("llava_qwen2".to_owned(), "LlavaQwen2ForCausalLM".to_owned()),

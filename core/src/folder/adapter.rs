@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::config::{absolute, read_json, reference, text_at};
-use super::original::{Places, describe, is_original, tokenizer_place};
+use super::original::{Places, describe, is_original, own_tokenizer};
 use super::{FolderError, FolderRecipe, Layout, ModelPath};
 use crate::checkpoint::owner;
 use crate::component::Component;
@@ -76,6 +76,6 @@ fn original_places(folder: &std::path::Path, base: &str) -> Result<Places, Folde
         adapter: Some(own),
         base: None,
         tower: (brings_tower || base_holds_tower).then(|| PathBuf::from(base)),
-        tokenizer: Some(tokenizer_place(folder, base)),
+        tokenizer: own_tokenizer(folder),
     })
 }

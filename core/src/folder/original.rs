@@ -34,7 +34,7 @@ pub(super) struct Places {
     pub base: Option<String>,
     /// Where the tower lies, if inside.
     pub tower: Option<PathBuf>,
-    /// Where the tokenizer lies.
+    /// Where the tokenizer lies, if not beside the decoder's weights.
     pub tokenizer: Option<String>,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn recipe_of(
                 adapter: None,
                 base: None,
                 tower: None,
-                tokenizer: Some(tokenizer_place(&folder, &llm)),
+                tokenizer: own_tokenizer(&folder),
             };
             (Layout::Projector, places)
         }
@@ -80,7 +80,7 @@ pub(super) fn recipe_of(
                 });
             }
             let places = Places {
-                tokenizer: base.as_deref().map(|base| tokenizer_place(&folder, base)),
+                tokenizer: own_tokenizer(&folder).or_else(|| base.clone()),
                 llm: own.clone(),
                 projector: own,
                 adapter: None,
@@ -197,12 +197,9 @@ fn chat(decoder: &str) -> &'static str {
     }
 }
 
-/// The folder's own tokenizer where it has one, or else the base's.
-pub(super) fn tokenizer_place(folder: &Path, base: &str) -> String {
+/// Where the tokenizer lies if the folder has one of its own.
+pub(super) fn own_tokenizer(folder: &Path) -> Option<String> {
     let files = ["tokenizer.json", "tokenizer.model", "vocab.json"];
-    if files.iter().any(|name| folder.join(name).is_file()) {
-        folder.display().to_string()
-    } else {
-        base.to_owned()
-    }
+    let has = files.iter().any(|name| folder.join(name).is_file());
+    has.then(|| folder.display().to_string())
 }

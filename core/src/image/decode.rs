@@ -8,6 +8,7 @@ use thiserror::Error;
 
 mod gif;
 mod jpeg;
+mod tiff;
 
 /// The longest side of an image that is decoded, in pixels: the most that a JPEG or a GIF can have.
 pub const MAX_SIDE: u32 = 65_535;
@@ -64,6 +65,16 @@ pub fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     match image::guess_format(file) {
         Ok(ImageFormat::Jpeg) => jpeg::decode(file),
         Ok(ImageFormat::Gif) => gif::decode(file),
+        Ok(ImageFormat::Tiff) => {
+            let (file, palette) = tiff::without_palette(file);
+            let mut rgb = decode_other(&file, ImageFormat::Tiff)?;
+            if let Some(palette) = palette {
+                for pixel in rgb.pixels_mut() {
+                    pixel.0 = palette.colour(pixel.0[0]);
+                }
+            }
+            Ok(rgb)
+        }
         Ok(format) => decode_other(file, format),
         Err(_) => Err(ImageError::Format),
     }
@@ -72,8 +83,6 @@ pub fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
 fn decode_other(file: &[u8], format: ImageFormat) -> Result<RgbImage, ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut limits = Limits::no_limits();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;

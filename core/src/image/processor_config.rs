@@ -41,7 +41,7 @@ const SIGLIP_MEAN: [f32; 3] = [0.5; 3];
 
 impl ImageProcessor {
     /// Reads a `preprocessor_config.json`, or a `processor_config.json` that has one inside as
-    /// `image_processor`, of CLIP, LLaVA or SigLIP. What a file leaves out is as in transformers; a
+    /// `image_processor`, of CLIP, LLaVA or `SigLIP`. What a file leaves out is as in transformers; a
     /// file that names no processor is taken for CLIP's. Keys that change no pixel are passed over.
     ///
     /// `do_convert_rgb` is passed over as well: images are RGB here.

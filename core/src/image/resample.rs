@@ -1,5 +1,5 @@
-//! PIL's resampling of RGB bytes (Pillow, `src/libImaging/Resample.c`), byte for byte: the kernel
-//! widened when it shrinks, weights in fixed point, horizontally first, rounded to bytes between.
+//! PIL's resampling of RGB bytes (Pillow 13, `src/libImaging/Resample.c`), byte for byte: the kernel
+//! widened when it shrinks, weights in fixed point, rounded to bytes between the two passes.
 
 use image::RgbImage;
 
@@ -18,12 +18,18 @@ pub(super) struct Axis {
 
 struct Weights {
     start: usize,
-    weights: Vec<i32>,
+    each: Vec<i32>,
+    sum: i32,
 }
 
 impl Weights {
+    fn new(start: usize, each: Vec<i32>) -> Self {
+        let sum = each.iter().sum();
+        Self { start, each, sum }
+    }
+
     fn end(&self) -> usize {
-        self.start + self.weights.len()
+        self.start + self.each.len()
     }
 }
 
@@ -39,6 +45,11 @@ impl Axis {
         }
     }
 
+    /// How many pixels it loses.
+    fn loss(&self) -> usize {
+        self.source.saturating_sub(self.target)
+    }
+
     /// The weights of each pixel of the window. PIL skips a pass that changes no size; the weights
     /// are a single one then, which does the same.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -48,8 +59,7 @@ impl Axis {
         let support = self.filter.support() * widened;
         let weights = self.window.clone().map(|x| {
             if self.source == self.target {
-                let weights = vec![1 << PRECISION_BITS];
-                return Weights { start: x, weights };
+                return Weights::new(x, vec![1 << PRECISION_BITS]);
             }
             let centre = (x as f64 + 0.5) * scale;
             let start = (centre - support + 0.5).max(0.0) as usize;
@@ -61,10 +71,7 @@ impl Axis {
             let weights: Vec<f64> = (start..end).map(weight).collect();
             let sum: f64 = weights.iter().sum();
             let weights = weights.iter().map(|weight| fixed(weight / sum));
-            Weights {
-                start,
-                weights: weights.collect(),
-            }
+            Weights::new(start, weights.collect())
         });
         weights.collect()
     }
@@ -83,33 +90,40 @@ impl Canvas<'_> {
         self.image.height() as usize
     }
 
-    fn row_bytes(&self) -> usize {
-        3 * self.image.width() as usize
+    fn width(&self) -> usize {
+        self.image.width() as usize
     }
 
-    /// Line `y` of the canvas, if the image has a part of it.
+    /// The image's part of line `y` of the canvas, if it has one.
     fn line(&self, y: usize) -> Option<&[u8]> {
         let y = y.checked_sub(self.top).filter(|&y| y < self.height())?;
-        Some(&self.image.as_raw()[y * self.row_bytes()..(y + 1) * self.row_bytes()])
+        let bytes = 3 * self.width();
+        Some(&self.image.as_raw()[y * bytes..(y + 1) * bytes])
     }
 }
 
 /// Resamples a canvas to the windows of both axes, `[height, width, 3]`.
 ///
-/// Holds one line of the canvas and 32-bit sums of the result, never the canvas itself, and works
-/// only where the image is: a strip of 1 × 65,535 pixels costs as little as its pixels.
+/// Horizontally first, unless the height loses more than twice the pixels that the width does: the
+/// rule of Pillow 13. (Before, it was always horizontally first.)
 pub(super) fn resample(canvas: &Canvas, horizontal: &Axis, vertical: &Axis) -> Vec<u8> {
-    let columns = horizontal.weights();
-    let rows = vertical.weights();
-    let width = 3 * columns.len();
+    let (columns, rows) = (horizontal.weights(), vertical.weights());
+    if vertical.loss() > 2 * horizontal.loss() {
+        vertically_first(canvas, horizontal.source, &columns, &rows)
+    } else {
+        horizontally_first(canvas, &columns, &rows)
+    }
+}
 
-    let mut source = canvas.colour.repeat(horizontal.source);
+/// Holds one line and 32-bit sums of the result, never the canvas, and works only where the image
+/// is: a strip of 1 × 65,535 pixels costs as little as its pixels.
+fn horizontally_first(canvas: &Canvas, columns: &[Weights], rows: &[Weights]) -> Vec<u8> {
+    let width = 3 * columns.len();
     let mut blank = vec![0; width];
-    shrink_line(&source, &columns, &mut blank);
+    shrink_line(&[], canvas.left, canvas.colour, columns, &mut blank);
     // The columns that the image has a part of; the others are as in a blank line.
-    let left = canvas.left;
-    let right = left + canvas.image.width() as usize;
-    let touched = columns.partition_point(|column| column.end() <= left)
+    let right = canvas.left + canvas.width();
+    let touched = columns.partition_point(|column| column.end() <= canvas.left)
         ..columns.partition_point(|column| column.start < right);
 
     let mut sums = vec![HALF; width * rows.len()];
@@ -120,9 +134,9 @@ pub(super) fn resample(canvas: &Canvas, horizontal: &Axis, vertical: &Axis) -> V
     for y in first..last {
         let line = match canvas.line(y) {
             Some(line) => {
-                source[3 * left..3 * right].copy_from_slice(line);
+                let columns = &columns[touched.clone()];
                 let changed = &mut narrow[3 * touched.start..3 * touched.end];
-                shrink_line(&source, &columns[touched.clone()], changed);
+                shrink_line(line, canvas.left, canvas.colour, columns, changed);
                 &narrow
             }
             None => &blank,
@@ -132,26 +146,63 @@ pub(super) fn resample(canvas: &Canvas, horizontal: &Axis, vertical: &Axis) -> V
         }
         let open = rows.iter().zip(sums.chunks_exact_mut(width)).skip(complete);
         for (row, sums) in open.take_while(|(row, _)| row.start <= y) {
-            let weight = row.weights[y - row.start];
-            for (sum, &byte) in sums.iter_mut().zip(line) {
-                *sum += weight * i32::from(byte);
-            }
+            add(sums, line, row.each[y - row.start]);
         }
     }
     sums.into_iter().map(round).collect()
 }
 
-fn shrink_line(source: &[u8], columns: &[Weights], result: &mut [u8]) {
-    let (source, _) = source.as_chunks::<3>();
-    let (result, _) = result.as_chunks_mut::<3>();
-    for (column, result) in columns.iter().zip(result) {
-        let mut sums = [HALF; 3];
-        for (pixel, &weight) in source[column.start..].iter().zip(&column.weights) {
-            for (sum, &byte) in sums.iter_mut().zip(pixel) {
-                *sum += weight * i32::from(byte);
+/// Holds one line of 32-bit sums, the canvas's width wide.
+fn vertically_first(
+    canvas: &Canvas,
+    canvas_width: usize,
+    columns: &[Weights],
+    rows: &[Weights],
+) -> Vec<u8> {
+    let blank = canvas.colour.repeat(canvas_width);
+    let mut source = blank.clone();
+    let mut sums = vec![0; blank.len()];
+    let width = 3 * columns.len();
+    let mut result = vec![0; width * rows.len()];
+    for (row, result) in rows.iter().zip(result.chunks_exact_mut(width)) {
+        sums.fill(HALF);
+        for (y, &weight) in (row.start..).zip(&row.each) {
+            match canvas.line(y) {
+                Some(line) => {
+                    source[3 * canvas.left..][..line.len()].copy_from_slice(line);
+                    add(&mut sums, &source, weight);
+                }
+                None => add(&mut sums, &blank, weight),
             }
         }
-        *result = sums.map(round);
+        let line: Vec<u8> = sums.iter().map(|&sum| round(sum)).collect();
+        shrink_line(&line, 0, canvas.colour, columns, result);
+    }
+    result
+}
+
+fn add(sums: &mut [i32], line: &[u8], weight: i32) {
+    for (sum, &byte) in sums.iter_mut().zip(line) {
+        *sum += weight * i32::from(byte);
+    }
+}
+
+/// The columns of a line that has one colour but for `image`, which begins at pixel `left`.
+fn shrink_line(image: &[u8], left: usize, colour: [u8; 3], columns: &[Weights], result: &mut [u8]) {
+    let (image, _) = image.as_chunks::<3>();
+    let (result, _) = result.as_chunks_mut::<3>();
+    let colour = colour.map(i32::from);
+    for (column, result) in columns.iter().zip(result) {
+        let start = column.start.max(left);
+        let pixels = image.get(start - left..).unwrap_or_default();
+        let weights = column.each.get(start - column.start..).unwrap_or_default();
+        let [mut red, mut green, mut blue] = colour.map(|value| HALF + column.sum * value);
+        for (pixel, &weight) in pixels.iter().zip(weights) {
+            red += weight * (i32::from(pixel[0]) - colour[0]);
+            green += weight * (i32::from(pixel[1]) - colour[1]);
+            blue += weight * (i32::from(pixel[2]) - colour[2]);
+        }
+        *result = [red, green, blue].map(round);
     }
 }
 

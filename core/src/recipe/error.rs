@@ -159,6 +159,10 @@ pub enum RecipeError {
         error: FreezeError,
     },
 
+    /// A model's folder that stands for a recipe cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+
     /// The folder of a whole model cannot be used.
     #[error("{origin}: `model`: {error}")]
     Model {

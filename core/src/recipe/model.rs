@@ -54,16 +54,13 @@ pub(super) fn take(layer: &mut Node, resolve: &Resolve<'_>) -> Result<Option<Nod
         base: table.base,
         delta: table.delta,
     };
-    under(&model, origin).map(Some)
+    let under = under(&model).map_err(|error| RecipeError::Model { origin, error })?;
+    Ok(Some(under))
 }
 
 /// The layer that a model's folder states.
-pub(super) fn under(model: &ModelPath, origin: Origin) -> Result<Node, RecipeError> {
-    let at = |error: FolderError| RecipeError::Model {
-        origin: origin.clone(),
-        error,
-    };
-    let stated = model.recipe().map_err(at)?;
+pub(super) fn under(model: &ModelPath) -> Result<Node, FolderError> {
+    let stated = model.recipe()?;
     let source = Arc::new(Source::File(stated.file));
     let place = Origin::new(&source, "", 0);
     let mut node = of_value(toml::Value::Table(stated.table), &place);

@@ -12,8 +12,7 @@ impl From<gif::DecodingError> for ImageError {
 }
 
 /// Decodes as PIL does: around a frame that is smaller than the canvas lies the transparent colour,
-/// or the palette's first where there is none; a frame that is larger enlarges the canvas; a file
-/// without a palette is grey.
+/// or the palette's first where there is none; a frame that is larger enlarges the canvas.
 pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
@@ -26,7 +25,7 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     let [left, top, width, height] =
         [frame.left, frame.top, frame.width, frame.height].map(usize::from);
     let around = frame.transparent.unwrap_or(0);
-    let palette = frame.palette.clone().or(global);
+    let palette = frame.palette.clone().or(global).unwrap_or_default();
 
     let size = [
         usize::from(canvas.0).max(left + width),
@@ -38,7 +37,7 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     let mut indices = vec![0; width * height];
     decoder.read_into_buffer(&mut indices)?;
 
-    let colours = colours(palette.as_deref());
+    let colours = colours(&palette);
     let pixel = image::Rgb(colours[usize::from(around)]);
     let mut image = RgbImage::from_pixel(canvas_width, canvas_height, pixel);
     let lines = image.as_mut().chunks_exact_mut(3 * size[0]).skip(top);
@@ -51,13 +50,10 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     Ok(image)
 }
 
-/// The colour of every index. One beyond the palette is black; a palette that is a ramp of greys,
-/// or none, is the whole ramp.
-fn colours(palette: Option<&[u8]>) -> [[u8; 3]; 256] {
+/// The colour of every index. One beyond the palette is black, save where the palette is a ramp of
+/// greys, which goes on.
+fn colours(palette: &[u8]) -> [[u8; 3]; 256] {
     let ramp = std::array::from_fn(|index| [u8::try_from(index).expect("256 of them"); 3]);
-    let Some(palette) = palette else {
-        return ramp;
-    };
     let (palette, _) = palette.as_chunks::<3>();
     if palette
         .iter()

@@ -110,10 +110,10 @@ impl<'g> Fields<'g> {
 
     /// Rows of the embedding table; a vocabulary may name fewer or more.
     fn vocab_size(&self) -> Result<usize, WeightError> {
-        if let Some(embedding) = self.gguf.shards.get("token_embd.weight") {
-            if let &[rows, _] = embedding.shape.as_slice() {
-                return Ok(rows);
-            }
+        if let Some(embedding) = self.gguf.shards.get("token_embd.weight")
+            && let &[rows, _] = embedding.shape.as_slice()
+        {
+            return Ok(rows);
         }
         if let Some(size) = self.get("vocab_size")? {
             return Ok(size);
@@ -193,7 +193,7 @@ impl<'g> Fields<'g> {
         Ok(rope)
     }
 
-    /// What YaRN (arXiv 2309.00071) has beside its factor.
+    /// What the scaling `yarn` (arXiv 2309.00071) has beside its factor.
     fn yarn(&self, factor: f64) -> Result<Map<String, Value>, WeightError> {
         for (field, usual) in [("yarn_ext_factor", 1.0), ("yarn_log_multiplier", 0.0)] {
             let field = format!("rope.scaling.{field}");

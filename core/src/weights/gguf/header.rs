@@ -44,21 +44,21 @@ impl Header {
         let len = input.len().min(MAX_HEADER);
         let truncated = input.len() <= MAX_HEADER;
         let mut reader = Reader {
-            reader: BufReader::new(input.reader_at(0)?),
+            bytes: BufReader::new(input.reader_at(0)?),
             position: 0,
             len,
             elements: 0,
         };
-        reader.header().map_err(|problem| match problem {
-            None if truncated => "its header ends too early: it is truncated".into(),
-            None => format!("its header is longer than {MAX_HEADER} bytes").into(),
-            Some(problem) => problem,
+        reader.header().map_err(|fault| match fault {
+            Fault::TooLong if truncated => "its header ends too early: it is truncated".into(),
+            Fault::TooLong => format!("its header is longer than {MAX_HEADER} bytes").into(),
+            Fault::Problem(problem) => problem,
         })
     }
 }
 
 struct Reader<R> {
-    reader: BufReader<R>,
+    bytes: BufReader<R>,
     position: u64,
     /// Bytes that there may be.
     len: u64,
@@ -66,11 +66,14 @@ struct Reader<R> {
     elements: u64,
 }
 
-/// None stands for a header that goes on past the bytes that there may be.
-type Fault = Option<Problem>;
+enum Fault {
+    /// It goes on past the bytes that there may be.
+    TooLong,
+    Problem(Problem),
+}
 
 fn fault(problem: impl Into<Problem>) -> Fault {
-    Some(problem.into())
+    Fault::Problem(problem.into())
 }
 
 impl<R: Read> Reader<R> {
@@ -97,9 +100,10 @@ impl<R: Read> Reader<R> {
         for _ in 0..key_count {
             let key = self.text()?;
             let kind = self.u32()?;
-            let value = self
-                .value(kind, 0)
-                .map_err(|fault| fault.map(|problem| problem.of(&key)))?;
+            let value = self.value(kind, 0).map_err(|fault| match fault {
+                Fault::Problem(problem) => Fault::Problem(problem.of(&key)),
+                Fault::TooLong => Fault::TooLong,
+            })?;
             if metadata.contains_key(&key) {
                 return Err(fault(format!("its metadata has `{key}` twice")));
             }
@@ -221,7 +225,7 @@ impl<R: Read> Reader<R> {
         let len = self.u64()?;
         self.pass(len)?;
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        self.reader.read_exact(&mut bytes).map_err(fault)?;
+        self.bytes.read_exact(&mut bytes).map_err(fault)?;
         // A vocabulary may hold pieces of characters; llama.cpp compares bytes and never decodes.
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
@@ -238,7 +242,7 @@ impl<R: Read> Reader<R> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         self.pass(N as u64)?;
         let mut bytes = [0; N];
-        self.reader.read_exact(&mut bytes).map_err(fault)?;
+        self.bytes.read_exact(&mut bytes).map_err(fault)?;
         Ok(bytes)
     }
 
@@ -246,7 +250,7 @@ impl<R: Read> Reader<R> {
     fn pass(&mut self, len: u64) -> Result<(), Fault> {
         match self.position.checked_add(len) {
             Some(end) if end <= self.len => self.position = end,
-            _ => return Err(None),
+            _ => return Err(Fault::TooLong),
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! asks for stays a note that nobody acts on. Whoever reads the values may know what a few names
 //! mean ([`super::state_dict`]).
 //!
-//! Opcodes: those of protocols 2 to 5 (CPython, `Lib/pickletools.py`). Values lie in one list and
+//! Opcodes: those of protocols 2 to 5 (Python's `Lib/pickletools.py`). Values lie in one list and
 //! refer to each other by number, so that neither depth nor cycles cost stack.
 
 mod machine;

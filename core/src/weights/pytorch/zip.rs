@@ -13,7 +13,7 @@ use crate::weights::input::{Input, Problem};
 /// The longest directory, in bytes; a record takes about a hundred.
 const MAX_DIRECTORY: u64 = 64 << 20;
 
-/// The end record without its comment, and the longest comment.
+/// Bytes of the end record without its comment, and of the longest comment.
 const END: u64 = 22;
 const MAX_COMMENT: u64 = 65_535;
 
@@ -111,16 +111,18 @@ fn find_directory<R: Read + Seek>(input: &mut Input<R>) -> Result<(u64, u64), Pr
     let tail_len = file_len.min(END + MAX_COMMENT);
     let tail_start = file_len - tail_len;
     let tail = input.bytes(tail_start, usize::try_from(tail_len).unwrap_or(0))?;
-    let end = tail
-        .windows(4)
-        .rposition(|signature| signature == b"PK\x05\x06")
+    // What follows the last of its fields is a comment, which ends with the file.
+    let mut ends = (0..tail.len()).rev().filter_map(|at| {
+        let mut cursor = Cursor::new(&tail[at..]);
+        (cursor.take(4)? == b"PK\x05\x06").then_some(())?;
+        cursor.take(8)?;
+        let (len, offset) = (cursor.u32()?, cursor.u32()?);
+        let comment = cursor.u16()?;
+        (at + cursor.position() + usize::from(comment) == tail.len()).then_some((at, len, offset))
+    });
+    let (end, len, offset) = ends
+        .next()
         .ok_or("it has no end of a zip archive: it is truncated")?;
-    let mut cursor = Cursor::new(&tail[end..]);
-    let (len, offset) = cursor
-        .take(12)
-        .and(cursor.u32())
-        .zip(cursor.u32())
-        .ok_or("the end of its zip archive is damaged")?;
     let end = tail_start + end as u64;
     let (offset, len, end) = if offset == u32::MAX || len == u32::MAX {
         zip64_directory(input, end)?

@@ -160,9 +160,10 @@ impl<'b> Machine<'b> {
                 let items = self.above_mark()?;
                 self.put_tuple(items)?;
             }
-            // EMPTY_LIST, LIST, APPEND, APPENDS
-            b']' => self.put(Value::List(Vec::new()))?,
-            b'l' => {
+            // EMPTY_LIST, LIST, APPEND, APPENDS; EMPTY_SET, FROZENSET, ADDITEMS, as lists, since nobody
+            // asks what is in a set.
+            b']' | 0x8f => self.put(Value::List(Vec::new()))?,
+            b'l' | 0x91 => {
                 let items = self.above_mark()?;
                 self.count(items.len())?;
                 self.put(Value::List(items))?;
@@ -171,20 +172,9 @@ impl<'b> Machine<'b> {
                 let item = self.pop()?;
                 self.append(&[item])?;
             }
-            b'e' => {
+            b'e' | 0x90 => {
                 let items = self.above_mark()?;
                 self.append(&items)?;
-            }
-            // EMPTY_SET and ADDITEMS, FROZENSET: as lists, since nobody asks what is in them.
-            0x8f => self.put(Value::List(Vec::new()))?,
-            0x90 => {
-                let items = self.above_mark()?;
-                self.append(&items)?;
-            }
-            0x91 => {
-                let items = self.above_mark()?;
-                self.count(items.len())?;
-                self.put(Value::List(items))?;
             }
             // EMPTY_DICT, DICT, SETITEM, SETITEMS
             b'}' => self.put(Value::Dict(Vec::new()))?,
