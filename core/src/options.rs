@@ -159,7 +159,7 @@ mod tests {
             "properties": { "type": { "const": "yarn" }, "factor": {}, "beta_fast": {} },
             "required": ["type", "factor"],
         });
-        let expected = "{ type = \"yarn\", [beta_fast], factor }";
+        let expected = "{ type = \"yarn\", factor, [beta_fast] }";
         assert_eq!(kind(&scaling), expected);
     }
 }

@@ -41,8 +41,8 @@ pub struct SiglipConfig {
     /// list, the features stand side by side in its order.
     #[serde(default = "default_layer")]
     pub layer: OneOrMany<i64>,
-    /// Tokens kept: all of them, or all but the first, a patch like any other: SigLIP has no class
-    /// token, yet Hugging Face's LLaVA leaves it out where a config says
+    /// Tokens kept: all of them, or all but the first. SigLIP has no class token, yet Hugging Face's
+    /// LLaVA drops the first patch where its config says
     /// `vision_feature_select_strategy = "default"`.
     #[serde(default)]
     pub select: SiglipSelect,
