@@ -9,7 +9,7 @@ use super::pickle::{Id, Pickle, Value};
 use crate::weights::entry::MAX_TENSORS;
 
 /// Where checkpoints of trainers keep the weights.
-const NESTED: [&str; 3] = ["state_dict", "model", "module"];
+const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
 
 /// Tables in each other, and calls around a tensor.
 const MAX_DEPTH: usize = 8;
@@ -209,7 +209,8 @@ impl<'p, 'b> Reader<'p, 'b> {
             _ => "no table".to_owned(),
         };
         Err(format!(
-            "it holds {what}; weights are read from a table of names and tensors (`torch.save(model.state_dict(), …)`), also one under `state_dict`, `model` or `module`"
+            "it holds {what}; weights are read from a table of names and tensors (`torch.save(model.state_dict(), …)`), also one under {}",
+            NESTED.join(", ")
         ))
     }
 
