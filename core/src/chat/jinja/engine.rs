@@ -97,8 +97,7 @@ fn environment(source: String) -> Result<Environment<'static>, JinjaError> {
     environment.set_unknown_method_callback(python::method);
     environment.add_filter("tojson", python::to_json);
     environment.add_function("raise_exception", python::raise_exception);
-    // `strftime_now` is left out, so that a prompt is the same every day: templates that ask for
-    // it have a date of their own to fall back on.
+    environment.add_function("strftime_now", python::strftime_now);
     environment
         .add_template_owned(NAME, source)
         .map_err(failure)?;

@@ -13,6 +13,27 @@ pub(super) fn raise_exception(message: &str) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
 }
 
+/// `strftime_now("%d %b %Y")`: always 26 July 2024, the date that Llama 3.1's template falls back on,
+/// so that a conversation is written alike on every day.
+pub(super) fn strftime_now(format: &str) -> String {
+    const DATE: [(&str, &str); 11] = [
+        ("%d", "26"),
+        ("%m", "07"),
+        ("%b", "Jul"),
+        ("%B", "July"),
+        ("%Y", "2024"),
+        ("%y", "24"),
+        ("%a", "Fri"),
+        ("%A", "Friday"),
+        ("%H", "00"),
+        ("%M", "00"),
+        ("%S", "00"),
+    ];
+    DATE.iter().fold(format.to_owned(), |text, (code, value)| {
+        text.replace(code, value)
+    })
+}
+
 /// Methods of texts, lists and dicts.
 pub(super) fn method(
     state: &mut State<'_, '_>,

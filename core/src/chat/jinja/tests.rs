@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::super::Template;
@@ -42,6 +43,34 @@ fn two_rounds() -> [Turn; 4] {
 fn parts_of(rendered: &Rendered, spans: &[Range<usize>]) -> Vec<String> {
     let text = |span: &Range<usize>| rendered.text[span.clone()].to_owned();
     spans.iter().map(text).collect()
+}
+
+#[derive(serde::Deserialize)]
+struct Expected {
+    tokens: BTreeMap<String, String>,
+    conversations: Vec<Vec<String>>,
+    texts: BTreeMap<String, Vec<String>>,
+}
+
+#[test]
+fn transformers_writes_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/chat");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the fixture");
+    let expected: Expected = serde_json::from_str(&read("expected.json")).expect("expected texts");
+    assert_eq!(expected.texts.len(), 4);
+    for (name, texts) in &expected.texts {
+        let template = Template::jinja(&read(name), expected.tokens.clone()).expect("a template");
+        for (conversation, text) in expected.conversations.iter().zip(texts) {
+            let sides = [Turn::human as fn(_) -> _, Turn::assistant].into_iter().cycle();
+            let turns = sides.zip(conversation).map(|(turn, text)| turn(text.clone()));
+            let turns: Vec<Turn> = turns.collect();
+            let prompt = template.render_prompt(&turns).expect("a conversation");
+            assert_eq!(&prompt.text, text, "{name}");
+            let whole = template.render(&turns).expect("a conversation");
+            assert_eq!(&whole.text, text, "{name}");
+            assert_eq!(whole.supervised.len(), turns.len() / 2, "{name}");
+        }
+    }
 }
 
 #[test]
