@@ -235,6 +235,17 @@ fn agree(stated: &Value, found: &Value) -> bool {
     match (number(stated), number(found)) {
         // An f32 that went through another writer's decimal digits.
         (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(b.abs()),
-        _ => stated == found,
+        _ => match (stated, found) {
+            (Value::Array(a), Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| agree(a, b))
+            }
+            (Value::Table(a), Value::Table(b)) => {
+                let same = |(key, value): (&String, &Value)| {
+                    b.get(key).is_some_and(|other| agree(value, other))
+                };
+                a.len() == b.len() && a.iter().all(same)
+            }
+            _ => stated == found,
+        },
     }
 }

@@ -61,8 +61,12 @@ fn transformers_writes_the_same() {
     for (name, texts) in &expected.texts {
         let template = Template::jinja(&read(name), expected.tokens.clone()).expect("a template");
         for (conversation, text) in expected.conversations.iter().zip(texts) {
-            let sides = [Turn::human as fn(_) -> _, Turn::assistant].into_iter().cycle();
-            let turns = sides.zip(conversation).map(|(turn, text)| turn(text.clone()));
+            let sides = [Turn::human as fn(_) -> _, Turn::assistant]
+                .into_iter()
+                .cycle();
+            let turns = sides
+                .zip(conversation)
+                .map(|(turn, text)| turn(text.clone()));
             let turns: Vec<Turn> = turns.collect();
             let prompt = template.render_prompt(&turns).expect("a conversation");
             assert_eq!(&prompt.text, text, "{name}");
