@@ -12,16 +12,23 @@ use thiserror::Error;
 
 use crate::chat::{IMAGE_MARK, RenderError, Rendered, Role, Template, Turn};
 
+mod build;
+mod config;
+mod gguf;
 mod load;
 mod position;
+mod protobuf;
 mod sample;
+mod sentencepiece;
 mod stream;
+mod vocabulary;
 mod write;
 
 pub use load::TokenizerError;
 pub use position::ImagePosition;
 pub use sample::Sample;
 pub use stream::StreamDecoder;
+pub use vocabulary::{Piece, PieceKind, Vocabulary, VocabularyError, VocabularyKind};
 
 /// Stands for an image among the ids, where its features go.
 pub const IMAGE_TOKEN: i64 = -200;
@@ -36,12 +43,18 @@ pub struct Tokenizer {
     /// The same, but text that spells a special token stays text. Made when first needed.
     literal: OnceLock<Arc<tokenizers::Tokenizer>>,
     special: Arc<HashSet<u32>>,
+    specials: Specials,
+    /// What stands before and after every image.
+    image_wrap: Option<Arc<[String; 2]>>,
+}
+
+/// The special tokens that have a part of their own.
+#[derive(Debug, Clone, Copy, Default)]
+struct Specials {
     bos: Option<u32>,
     eos: Option<u32>,
     pad: Option<u32>,
     adds_bos: bool,
-    /// What stands before and after every image.
-    image_wrap: Option<Arc<[String; 2]>>,
 }
 
 /// A conversation that cannot be tokenised.
@@ -115,19 +128,19 @@ impl Tokenizer {
     /// The id that begins a text, if there is one.
     #[must_use]
     pub const fn bos(&self) -> Option<u32> {
-        self.bos
+        self.specials.bos
     }
 
     /// The id that ends an answer, if there is one.
     #[must_use]
     pub const fn eos(&self) -> Option<u32> {
-        self.eos
+        self.specials.eos
     }
 
     /// The id that fills rows, if there is one.
     #[must_use]
     pub const fn pad(&self) -> Option<u32> {
-        self.pad
+        self.specials.pad
     }
 
     /// Number of tokens, added ones included.
@@ -233,7 +246,7 @@ impl Tokenizer {
         let mut ends: Vec<i64> = first
             .filter(|id| added.contains_key(id))
             .into_iter()
-            .chain(self.eos)
+            .chain(self.eos())
             .map(i64::from)
             .collect();
         ends.sort_unstable();
@@ -288,7 +301,11 @@ impl Tokenizer {
             self.place_piece(rendered, start..rendered.text.len(), &mut tokens)?;
         }
         // A model's own template may write BOS itself.
-        let bos = self.bos.filter(|_| self.adds_bos).map(i64::from);
+        let bos = self
+            .specials
+            .bos
+            .filter(|_| self.specials.adds_bos)
+            .map(i64::from);
         if let Some(id) = bos.filter(|&bos| tokens.first().is_none_or(|token| token.id != bos)) {
             tokens.insert(0, Placed { id, bytes: 0..0 });
         }
@@ -356,9 +373,9 @@ impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokenizer")
             .field("vocab_size", &self.vocab_size())
-            .field("bos", &self.bos)
-            .field("eos", &self.eos)
-            .field("pad", &self.pad)
+            .field("bos", &self.bos())
+            .field("eos", &self.eos())
+            .field("pad", &self.pad())
             .finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@ use crate::network::Network;
 use crate::parameters::draw;
 use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
 use crate::tokens::{EncodeError, Tokenizer, TokenizerError};
+use crate::weights::gguf::Gguf;
 use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
 
 /// The name in `chat = "…"` of the template that a folder brings.
@@ -279,10 +280,25 @@ impl Recipe {
             origin: origin.clone(),
             source,
         })?;
-        found.flatten().ok_or_else(|| AssembleError::NoTemplate {
-            origin,
-            folder: place.unwrap_or_default(),
-        })
+        if let Some(template) = found.flatten() {
+            return Ok(template);
+        }
+        let folder = place.unwrap_or_default();
+        let inside = match Gguf::find(&folder) {
+            Ok(Some(gguf)) => Template::from_gguf(&gguf),
+            _ => Ok(None),
+        };
+        match inside {
+            Ok(Some(template)) => Ok(template),
+            Ok(None) => Err(AssembleError::NoTemplate { origin, folder }),
+            Err(source) => Err(AssembleError::Template {
+                origin,
+                source: TemplateError::Jinja {
+                    path: folder,
+                    source,
+                },
+            }),
+        }
     }
 
     /// The template that a stage's data is written in.

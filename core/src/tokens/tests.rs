@@ -199,12 +199,12 @@ fn files_beside_the_tokenizer_name_the_special_tokens() {
         .to_string();
     assert!(missing.starts_with("no tokenizer.json in "), "{missing}");
     write("tokenizer.model", b"");
-    let missing = Tokenizer::load(folder.path())
-        .expect_err("no json")
+    let empty = Tokenizer::load(folder.path())
+        .expect_err("no model")
         .to_string();
     assert!(
-        missing.contains("it has a tokenizer.model only"),
-        "{missing}"
+        empty.ends_with("a SentencePiece model: no token in it"),
+        "{empty}"
     );
 
     write("tokenizer.json", &llama_json());
@@ -213,20 +213,20 @@ fn files_beside_the_tokenizer_name_the_special_tokens() {
         (plain.bos(), plain.eos(), plain.pad()),
         (Some(1), Some(2), None)
     );
-    assert!(plain.adds_bos);
+    assert!(plain.specials.adds_bos);
 
     let config =
         br#"{"pad_token": {"content": "<unk>"}, "eos_token": "</s>", "add_bos_token": false}"#;
     write("tokenizer_config.json", config);
     let configured = Tokenizer::load(folder.path().join("tokenizer.json")).expect("loads");
     assert_eq!(configured.pad(), Some(0));
-    assert!(!configured.adds_bos);
+    assert!(!configured.specials.adds_bos);
 
     write("special_tokens_map.json", br#"{"eos_token": "<end>"}"#);
     let unknown = Tokenizer::load(folder.path())
         .expect_err("no such token")
         .to_string();
-    assert!(unknown.ends_with("`eos_token` is `<end>`, which is no token of tokenizer.json"));
+    assert!(unknown.ends_with("`eos_token` is `<end>`, which is no token of the tokenizer"));
 
     write("tokenizer.json", b"{}");
     let broken = Tokenizer::load(folder.path())

@@ -1,12 +1,9 @@
 //! A tokenizer's files, for other tools.
 
-use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
-
 use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
 
-use super::Tokenizer;
+use super::{Specials, Tokenizer};
 
 impl Tokenizer {
     /// The same tokenizer with these special tokens, which are added where it lacks them.
@@ -20,15 +17,12 @@ impl Tokenizer {
         inner
             .add_special_tokens(missing.collect::<Vec<_>>())
             .map_err(|error| error.to_string())?;
-        let ids = tokens.iter().filter_map(|token| inner.token_to_id(token));
-        let special: HashSet<u32> = self.special.iter().copied().chain(ids).collect();
-        Ok(Self {
-            special: Arc::new(special),
-            pad: self.pad.or_else(|| inner.token_to_id("<pad>")),
-            literal: OnceLock::new(),
-            inner: Arc::new(inner),
-            ..self.clone()
-        })
+        let pad = self.specials.pad.or_else(|| inner.token_to_id("<pad>"));
+        let specials = Specials {
+            pad,
+            ..self.specials
+        };
+        Ok(Self::new(inner, specials))
     }
 
     /// The text of a `tokenizer.json`.
@@ -51,9 +45,9 @@ impl Tokenizer {
             json!("PreTrainedTokenizerFast"),
         );
         let named = [
-            ("bos_token", self.bos),
-            ("eos_token", self.eos),
-            ("pad_token", self.pad),
+            ("bos_token", self.specials.bos),
+            ("eos_token", self.specials.eos),
+            ("pad_token", self.specials.pad),
             ("unk_token", self.id("<unk>")),
         ];
         for (key, id) in named {
@@ -61,7 +55,7 @@ impl Tokenizer {
                 config.insert(key.to_owned(), token.into());
             }
         }
-        config.insert("add_bos_token".to_owned(), self.adds_bos.into());
+        config.insert("add_bos_token".to_owned(), self.specials.adds_bos.into());
         config.insert("clean_up_tokenization_spaces".to_owned(), false.into());
         config.insert(
             "model_input_names".to_owned(),
