@@ -200,13 +200,12 @@ fn prepare(
         for sample in indices {
             let conversation = data.sample(sample);
             let (asked, truth) = split(conversation);
-            let ids =
-                tokenizer
-                    .encode_prompt(&template, asked)
-                    .map_err(|source| EvalError::Encode {
-                        id: conversation.id.clone(),
-                        source,
-                    })?;
+            let ids = tokenizer
+                .encode_prompt(&template, asked)
+                .map_err(|source| EvalError::Encode {
+                    id: conversation.id.clone(),
+                    source,
+                })?;
             for image in &conversation.images {
                 let known = distinct.iter().position(|other| *other == image);
                 let place = known.unwrap_or(distinct.len());

@@ -287,7 +287,11 @@ impl Tokenizer {
         }
         self.place_piece(rendered, start..rendered.text.len(), &mut tokens)?;
         // A model's own template may write BOS itself.
-        let bos = self.specials.bos.filter(|_| self.specials.adds_bos).map(i64::from);
+        let bos = self
+            .specials
+            .bos
+            .filter(|_| self.specials.adds_bos)
+            .map(i64::from);
         if let Some(id) = bos.filter(|&bos| tokens.first().is_none_or(|token| token.id != bos)) {
             tokens.insert(0, Placed { id, bytes: 0..0 });
         }

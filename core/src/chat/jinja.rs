@@ -35,7 +35,9 @@ pub enum JinjaError {
     #[error("the chat template failed: {0}")]
     Failed(String),
     /// It loops, recurses or grows without end.
-    #[error("the chat template was stopped: it takes more work or memory than any conversation needs")]
+    #[error(
+        "the chat template was stopped: it takes more work or memory than any conversation needs"
+    )]
     Endless,
     /// It writes nothing of what is said.
     #[error(
@@ -271,7 +273,6 @@ fn parts(text: &str) -> Value {
     }
     parts.into()
 }
-
 
 #[cfg(test)]
 mod tests;

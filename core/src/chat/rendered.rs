@@ -47,7 +47,8 @@ impl Rendered {
         let without_wraps = |range: Range<usize>| {
             let mut parts = Vec::new();
             let mut start = range.start;
-            let inside = |image: &&Range<usize>| range.start <= image.start && image.end <= range.end;
+            let inside =
+                |image: &&Range<usize>| range.start <= image.start && image.end <= range.end;
             for image in images.iter().filter(inside) {
                 parts.push(start..image.start - before.len());
                 parts.push(image.clone());

@@ -39,9 +39,7 @@ impl Tokenizer {
         let mut inner = match &vocabulary.kind {
             VocabularyKind::SentencePieceBpe => sentencepiece::bpe(&vocabulary, ids)?,
             VocabularyKind::SentencePieceUnigram => sentencepiece::unigram(&vocabulary)?,
-            VocabularyKind::ByteLevelBpe { pre } => {
-                byte_level::bpe(pre, ids, vocabulary.merges)?
-            }
+            VocabularyKind::ByteLevelBpe { pre } => byte_level::bpe(pre, ids, vocabulary.merges)?,
         };
         let added = vocabulary.pieces.into_iter().filter_map(|piece| {
             let special = match piece.kind {

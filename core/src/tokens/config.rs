@@ -43,7 +43,10 @@ impl Config {
         let tokens = keys.filter(|(key, _)| key.ends_with("_token"));
         let more = self.json.get("additional_special_tokens");
         let more = more.and_then(Value::as_array).into_iter().flatten();
-        tokens.map(|(_, value)| value).chain(more).filter_map(text_of)
+        tokens
+            .map(|(_, value)| value)
+            .chain(more)
+            .filter_map(text_of)
     }
 }
 

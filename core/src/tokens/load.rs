@@ -107,8 +107,8 @@ impl Tokenizer {
             match Self::from_json(&bytes) {
                 Ok(tokenizer) => tokenizer,
                 Err(reason) => match serde_json::from_slice(&bytes) {
-                    Ok(ids) => from_ids(ids, &main, &configs)?,
-                    Err(_) => {
+                    Ok(Ids(ids)) if !ids.is_empty() => from_ids(&ids, &main, &configs)?,
+                    _ => {
                         return Err(TokenizerError::Parse {
                             path: main,
                             reason: format!(
@@ -135,7 +135,9 @@ impl Tokenizer {
         let folder = folder_of(path);
         let main = main_file(path).filter(|file| file.is_file());
         let beside = ["merges.txt"].into_iter().chain(Configs::NAMES);
-        let beside = beside.map(|name| folder.join(name)).chain(Template::files(folder));
+        let beside = beside
+            .map(|name| folder.join(name))
+            .chain(Template::files(folder));
         let mut files: Vec<PathBuf> = Vec::new();
         for file in main.into_iter().chain(beside) {
             if file.is_file() && !files.contains(&file) {
@@ -203,7 +205,10 @@ impl Tokenizer {
                     return Err(fails(format!("the vocabulary has it as {other}")));
                 }
                 // What a tokenizer.json says of its own tokens stands, but for what is special.
-                Some(_) if known.get(&id).is_some_and(|known| known.special || !token.special) => {}
+                Some(_)
+                    if known
+                        .get(&id)
+                        .is_some_and(|known| known.special || !token.special) => {}
                 Some(_) => new.push(token),
                 None => {
                     if let Some(other) = self.token(id) {
@@ -298,9 +303,13 @@ fn from_sentencepiece(
     build(vocabulary, path)
 }
 
+/// What `vocab.json` holds.
+#[derive(serde::Deserialize)]
+struct Ids(HashMap<String, u32>);
+
 /// A byte-level tokenizer of `vocab.json`, which is `ids`, and `merges.txt` beside it.
 fn from_ids(
-    ids: HashMap<String, u32>,
+    ids: &HashMap<String, u32>,
     path: &Path,
     configs: &Configs,
 ) -> Result<Tokenizer, TokenizerError> {
@@ -327,7 +336,10 @@ fn from_ids(
     }
     let gap = (0..).zip(by_id.keys()).find(|(due, id)| due != *id);
     if let Some((due, id)) = gap {
-        return Err(broken(path, format!("no token has the id {due}, and one has {id}")));
+        return Err(broken(
+            path,
+            format!("no token has the id {due}, and one has {id}"),
+        ));
     }
     let merges_path = folder_of(path).join("merges.txt");
     let merges = String::from_utf8(read(&merges_path)?);

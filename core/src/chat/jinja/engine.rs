@@ -48,10 +48,7 @@ pub(super) struct Engine {
 const NAME: &str = "chat_template";
 
 impl Engine {
-    pub(super) fn new(
-        source: &str,
-        tokens: BTreeMap<String, String>,
-    ) -> Result<Self, JinjaError> {
+    pub(super) fn new(source: &str, tokens: BTreeMap<String, String>) -> Result<Self, JinjaError> {
         if source.len() > SOURCE_LIMIT {
             return Err(JinjaError::TooLong {
                 bytes: source.len(),
@@ -167,9 +164,7 @@ fn failure(error: Error) -> JinjaError {
 }
 
 /// Runs `work` on a thread of its own. One that misses the deadline is left behind.
-fn apart<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, JinjaError> {
+fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JinjaError> {
     let (send, receive) = sync_channel(1);
     let thread = std::thread::Builder::new()
         .name(NAME.to_owned())

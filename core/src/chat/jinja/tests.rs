@@ -61,8 +61,12 @@ fn transformers_writes_the_same() {
     for (name, texts) in &expected.texts {
         let template = Template::jinja(&read(name), expected.tokens.clone()).expect("a template");
         for (conversation, text) in expected.conversations.iter().zip(texts) {
-            let sides = [Turn::human as fn(_) -> _, Turn::assistant].into_iter().cycle();
-            let turns = sides.zip(conversation).map(|(turn, text)| turn(text.clone()));
+            let sides = [Turn::human as fn(_) -> _, Turn::assistant]
+                .into_iter()
+                .cycle();
+            let turns = sides
+                .zip(conversation)
+                .map(|(turn, text)| turn(text.clone()));
             let turns: Vec<Turn> = turns.collect();
             let prompt = template.render_prompt(&turns).expect("a conversation");
             assert_eq!(&prompt.text, text, "{name}");
@@ -128,15 +132,23 @@ fn a_template_that_writes_an_earlier_answer_in_another_way_is_not_learned_from()
     assert_eq!(template.lead(), "<think></think>");
     let error = template.render(&two_rounds()).expect_err("it changes");
     assert!(
-        error.to_string().contains("up to turn 2 changes once the conversation goes on"),
+        error
+            .to_string()
+            .contains("up to turn 2 changes once the conversation goes on"),
         "{error}"
     );
-    template.render(&two_rounds()[..2]).expect("one round is stable");
-    template.render_prompt(&two_rounds()[..3]).expect("a prompt");
+    template
+        .render(&two_rounds()[..2])
+        .expect("one round is stable");
+    template
+        .render_prompt(&two_rounds()[..3])
+        .expect("a prompt");
 
     let no_header = "{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}\
         {% if add_generation_prompt %}assistant:{% endif %}";
-    let error = jinja(no_header).render(&two_rounds()).expect_err("no prefix");
+    let error = jinja(no_header)
+        .render(&two_rounds())
+        .expect_err("no prefix");
     assert!(error.to_string().contains("once it is answered"), "{error}");
 
     let shortened = "{% for m in messages %}{{ m.role }}:{{ m.content[:10] }}\n\
@@ -154,15 +166,25 @@ fn a_template_that_writes_an_earlier_answer_in_another_way_is_not_learned_from()
 
 #[test]
 fn a_template_says_why_it_fails() {
-    let failure = |source| Template::jinja(source, BTreeMap::new()).expect_err("fails").to_string();
+    let failure = |source| {
+        Template::jinja(source, BTreeMap::new())
+            .expect_err("fails")
+            .to_string()
+    };
     let raised = failure("{{ raise_exception('Only tools may speak') }}");
     assert!(raised.contains("Only tools may speak"), "{raised}");
     let broken = failure("{% for m in messages %}");
-    assert!(broken.starts_with("the chat template failed: syntax error"), "{broken}");
+    assert!(
+        broken.starts_with("the chat template failed: syntax error"),
+        "{broken}"
+    );
     let nothing = failure("{{ bos_token }}");
     assert!(nothing.contains("writes no message"), "{nothing}");
     let long = failure(&"x".repeat(100_000));
-    assert!(long.contains("100000 bytes long, and 65536 is the limit"), "{long}");
+    assert!(
+        long.contains("100000 bytes long, and 65536 is the limit"),
+        "{long}"
+    );
 }
 
 #[test]
@@ -171,7 +193,10 @@ fn json_is_written_as_python_writes_it() {
         "{{ {'a': [1, 'é<', none], 'b': true} | tojson }}{{ [1] | tojson(indent=2) }}\
          {% for m in messages %}{{ m.content }}{% endfor %}",
     );
-    let text = template.render_prompt(&[Turn::human("Why?")]).expect("a prompt").text;
+    let text = template
+        .render_prompt(&[Turn::human("Why?")])
+        .expect("a prompt")
+        .text;
     assert_eq!(text, "{\"a\": [1, \"é<\", null], \"b\": true}[\n  1\n]Why?");
 }
 
@@ -193,11 +218,21 @@ fn a_hostile_template_ends_in_an_error_at_once() {
         "{{ 'a' * 100000000000 }}".to_owned(),
         "{{ range(90000) | join('a' * 90000) }}".to_owned(),
         "{{ '%1000000000d' | format(1) }}{{ '{:1000000000}'.format(1) }}".to_owned(),
-        format!("{grown}{{% for i in range(64) %}}{{% set n.s = n.s ~ n.s %}}{{% endfor %}}{{{{ n.s }}}}"),
-        format!("{grown}{{% for i in range(64) %}}{{% set n.s = n.s.replace('a', n.s) %}}{{% endfor %}}"),
-        format!("{grown}{{% for i in range(64) %}}{{% set n.x = [n.x, n.x] %}}{{% endfor %}}{{{{ n.x }}}}"),
-        format!("{grown}{{% for i in range(64) %}}{{% set n.x = [n.x, n.x] %}}{{% endfor %}}{{{{ n.x | tojson }}}}"),
-        format!("{grown}{{% for i in range(9999) %}}{{% set n.x = [n.x] %}}{{% endfor %}}{{{{ n.x }}}}"),
+        format!(
+            "{grown}{{% for i in range(64) %}}{{% set n.s = n.s ~ n.s %}}{{% endfor %}}{{{{ n.s }}}}"
+        ),
+        format!(
+            "{grown}{{% for i in range(64) %}}{{% set n.s = n.s.replace('a', n.s) %}}{{% endfor %}}"
+        ),
+        format!(
+            "{grown}{{% for i in range(64) %}}{{% set n.x = [n.x, n.x] %}}{{% endfor %}}{{{{ n.x }}}}"
+        ),
+        format!(
+            "{grown}{{% for i in range(64) %}}{{% set n.x = [n.x, n.x] %}}{{% endfor %}}{{{{ n.x | tojson }}}}"
+        ),
+        format!(
+            "{grown}{{% for i in range(9999) %}}{{% set n.x = [n.x] %}}{{% endfor %}}{{{{ n.x }}}}"
+        ),
         format!("{grown}{{% set n.n = n %}}{{{{ n }}}}"),
         format!("{long}{{% for i in range(9999) %}}{{% if s == t %}}{{% endif %}}{{% endfor %}}"),
         format!("{long}{{% for i in range(9999) %}}{{% set x = s.count('b') %}}{{% endfor %}}"),

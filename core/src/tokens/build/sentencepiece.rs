@@ -70,10 +70,7 @@ fn has_bytes(vocabulary: &Vocabulary) -> bool {
 /// Each way to make a piece of two others, the best piece first. SentencePiece merges the pair
 /// whose whole scores best; where scores are equal the order is that of transformers' converter.
 /// Special tokens and bytes are never merged: text that spells one stays text.
-fn merges(
-    vocabulary: &Vocabulary,
-    ids: &Ids,
-) -> Result<Vec<(String, String)>, VocabularyError> {
+fn merges(vocabulary: &Vocabulary, ids: &Ids) -> Result<Vec<(String, String)>, VocabularyError> {
     struct Merge<'v> {
         score: f32,
         left: (&'v str, usize),
