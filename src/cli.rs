@@ -17,13 +17,17 @@ mod device;
 mod error;
 mod eval;
 mod exit;
+mod export;
 mod generation;
+mod hub;
+mod inspect;
 mod interrupt;
 mod model;
 mod output;
 mod plugins;
 mod progress;
 mod recipe;
+mod trace;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +49,9 @@ enum Command {
     Ask(ask::Args),
     Chat(chat::Args),
     Eval(eval::Args),
+    Inspect(inspect::Args),
+    Trace(trace::Args),
+    Export(export::Args),
     Recipe(recipe::Args),
     Plugins(plugins::Args),
     Data(data::Args),
@@ -70,6 +77,9 @@ fn run(command: &Command) -> Result<(), CliError> {
         Command::Ask(args) => ask::run(args),
         Command::Chat(args) => chat::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Trace(args) => trace::run(args),
+        Command::Export(args) => export::run(args),
         Command::Recipe(args) => recipe::run(args),
         Command::Plugins(args) => plugins::run(args),
         Command::Data(args) => data::run(args),

@@ -8,6 +8,10 @@ pub mod cli;
 pub mod data;
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(any(feature = "hub", feature = "train"))]
+mod hash;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod recipes;
 #[cfg(feature = "train")]
 pub mod train;

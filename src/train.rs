@@ -33,7 +33,7 @@ pub use gradients::GradientSet;
 pub use loss::loss_sum;
 pub use metrics::{Score, StepMetrics};
 pub use observer::{Observer, Silent, StagePlan};
-pub use run::RunFolder;
+pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
 
 use std::sync::Arc;

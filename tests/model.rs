@@ -8,39 +8,21 @@ mod answers;
 mod module;
 #[path = "model/parity.rs"]
 mod parity;
+#[path = "tiny/words.rs"]
+mod words;
 
 use std::path::{Path, PathBuf};
 
 use menagerie::burn::tensor::Device;
 use menagerie::{Model, Recipe};
-use serde_json::json;
 use tempfile::TempDir;
+
+use words::tokenizer;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(name)
-}
-
-/// A tokenizer of the fixtures' 96 tokens, words that mean nothing: `<unk>`, `<s>`, `</s>`, `w3` …
-fn tokenizer() -> String {
-    let special = ["<unk>", "<s>", "</s>"];
-    let words = (3..96).map(|id| format!("w{id}"));
-    let all = special.iter().map(ToString::to_string).chain(words);
-    let vocab: serde_json::Map<_, _> = all.zip((0..).map(|id: u32| json!(id))).collect();
-    let added = special.iter().enumerate().map(|(id, content)| {
-        json!({
-            "id": id, "content": content, "single_word": false, "lstrip": false,
-            "rstrip": false, "normalized": false, "special": true,
-        })
-    });
-    json!({
-        "version": "1.0",
-        "added_tokens": added.collect::<Vec<_>>(),
-        "pre_tokenizer": { "type": "WhitespaceSplit" },
-        "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "<unk>" },
-    })
-    .to_string()
 }
 
 /// The tower and the decoder of `fixtures/llava` in a recipe with `projector`, and a difference

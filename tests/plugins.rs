@@ -13,9 +13,11 @@ fn the_default_plugins_are_linked_in() {
         listed,
         [
             ("vision", "clip", "menagerie-vision"),
+            ("vision", "siglip", "menagerie-vision"),
             ("projector", "linear", "menagerie-projector"),
             ("projector", "mlp", "menagerie-projector"),
             ("llm", "llama", "menagerie-llm"),
+            ("llm", "qwen2", "menagerie-llm"),
         ]
     );
 }

@@ -155,7 +155,7 @@ fn mistakes_in_a_recipe_point_at_their_line() {
     assert_eq!(
         notes.lines().next(),
         Some(
-            "note: mine.toml: the weights of vision, `openai/clip-vit-large-patch14-336`, are not on this machine"
+            "note: mine.toml: the weights of vision, `openai/clip-vit-large-patch14-336`, are not beside it: they come from the hub or its cache"
         )
     );
     assert_eq!(
@@ -229,11 +229,11 @@ fn plugins_are_listed_and_shown() {
         .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().nth(1))
         .collect();
-    assert_eq!(names, ["clip", "linear", "mlp", "llama"]);
+    assert_eq!(names, ["clip", "siglip", "linear", "mlp", "llama", "qwen2"]);
     assert!(listed.contains("options: depth = 2\n"), "{listed}");
     let shown = stdout(&run(folder.path(), &["plugins", "clip"]));
     assert!(
-        shown.contains("  layer: integer, default -2\n      Hidden state read"),
+        shown.contains("  layer: integer | array of integer, default -2\n      Hidden state read"),
         "{shown}"
     );
     assert!(
@@ -245,7 +245,7 @@ fn plugins_are_listed_and_shown() {
     assert_eq!(json[0]["options"][0]["default"], 2);
     assert_eq!(
         stderr(&run(folder.path(), &["plugins", "lama"])),
-        "error: no plugin is called `lama`; there are: clip, linear, mlp, llama (did you mean `llama`?)\n"
+        "error: no plugin is called `lama`; there are: clip, siglip, linear, mlp, llama, qwen2 (did you mean `llama`?)\n"
     );
 }
 

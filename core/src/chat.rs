@@ -17,6 +17,7 @@ mod jinja;
 mod rendered;
 mod templates;
 mod turn;
+mod write;
 
 use builtin::BuiltIn;
 use jinja::Jinja;

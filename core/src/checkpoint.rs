@@ -1,7 +1,13 @@
 //! How a component's published checkpoints are read and written: its table of tensor names.
 //!
 //! A plugin states the table beside its config, so a third party's encoder loads its own folders
-//! without an edit to core.
+//! without an edit to core. Core adds only how components are joined in whole models ([`Joint`]).
+
+mod joint;
+
+pub use joint::{Joint, owner};
+
+use crate::component::Component;
 
 /// How a component's tensors are named and laid out in checkpoint files.
 #[derive(Debug, Clone, Default)]
@@ -17,10 +23,30 @@ pub struct Checkpoint {
 /// One way of naming the tensors: a prefix and a table.
 #[derive(Debug, Clone)]
 pub struct Spelling {
+    /// How the component lies in a whole model's files.
+    pub joint: Joint,
+    /// Whose files name the tensors so.
+    pub publisher: Publisher,
     /// What stands before every key, for example `vision_model.`.
     pub prefix: &'static str,
     /// One rule a family of tensors, in the order of the model.
     pub tensors: Vec<TensorName>,
+}
+
+/// Whose way of naming tensors a table is, where there is more than one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Publisher {
+    /// Everybody's.
+    #[default]
+    Any,
+    /// Hugging Face's transformers.
+    HuggingFace,
+    /// The original LLaVA.
+    Original,
+    /// llama.cpp's GGUF files.
+    Gguf,
+    /// Burn's own files: the parameters' paths are the names.
+    Burn,
 }
 
 /// One line of the table: a parameter's path in the module and its key in a checkpoint. `*` stands
@@ -43,6 +69,13 @@ pub enum Storage {
     AsIs,
     /// A matrix stored `[out, in]` for a parameter `[in, out]`, as PyTorch's `Linear` stores it.
     Transposed,
+    /// Queries or keys of a GGUF file, a matrix `[out, in]` or a bias `[out]`. The file keeps side
+    /// by side the two features that turn together, where the parameter has a head's first halves
+    /// before its second ones.
+    Interleaved {
+        /// Heads in the output.
+        heads: usize,
+    },
 }
 
 impl TensorName {
@@ -69,6 +102,16 @@ impl TensorName {
         [weight, bias]
     }
 
+    /// A [`Linear`](crate::nn::Linear) at `path` whose output's features lie interleaved in `heads`
+    /// heads, and its bias likewise, if the module has one.
+    #[must_use]
+    pub fn interleaved(path: &str, key: &str, heads: usize) -> [Self; 2] {
+        Self::linear(path, key).map(|name| Self {
+            storage: Storage::Interleaved { heads },
+            ..name
+        })
+    }
+
     /// A Burn `LayerNorm` at `path`: `gamma` is stored as `weight`, `beta` as `bias`.
     #[must_use]
     pub fn layer_norm(path: &str, key: &str) -> [Self; 2] {
@@ -80,14 +123,41 @@ impl TensorName {
 }
 
 impl Spelling {
-    /// The key, prefix included, and the storage of the parameter at `path`.
+    /// The parameters' own paths, a component's name before them.
+    #[must_use]
+    pub fn paths(component: Component) -> Self {
+        Self {
+            joint: Joint::path(component),
+            publisher: Publisher::Burn,
+            prefix: "",
+            tensors: Vec::new(),
+        }
+    }
+
+    /// The same table as `publisher`'s.
+    #[must_use]
+    pub fn by(self, publisher: Publisher) -> Self {
+        Self { publisher, ..self }
+    }
+
+    /// The name in a file and the storage of the parameter at `path`.
     #[must_use]
     pub fn key(&self, path: &str) -> Option<(String, Storage)> {
+        if self.publisher == Publisher::Burn {
+            return Some((self.joint.name(path), Storage::AsIs));
+        }
         self.tensors.iter().find_map(|name| {
             let stars = match_segments(&name.path, path)?;
             let key = fill_segments(&name.key, &stars);
-            Some((format!("{}{key}", self.prefix), name.storage))
+            let key = self.joint.name(&format!("{}{key}", self.prefix));
+            Some((key, name.storage))
         })
+    }
+
+    /// What names of this spelling begin with, for people to read.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.joint.name(self.prefix)
     }
 }
 
@@ -100,6 +170,8 @@ impl Checkpoint {
         ignored: &'static [&'static str],
     ) -> Self {
         let spelling = |&prefix| Spelling {
+            joint: Joint::ALONE,
+            publisher: Publisher::Any,
             prefix,
             tensors: tensors.to_vec(),
         };
@@ -107,6 +179,61 @@ impl Checkpoint {
             spellings: prefixes.iter().map(spelling).collect(),
             ignored,
         }
+    }
+
+    /// The same tables as those of `publisher`.
+    #[must_use]
+    pub fn by(self, publisher: Publisher) -> Self {
+        let spellings = self.spellings.into_iter();
+        Self {
+            spellings: spellings.map(|spelling| spelling.by(publisher)).collect(),
+            ..self
+        }
+    }
+
+    /// These tables, and those of `other`.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.spellings.extend(other.spellings);
+        self
+    }
+
+    /// The same tables for a component that may lie inside a whole model, too.
+    #[must_use]
+    pub fn joined(&self, component: Component) -> Self {
+        let spellings = Joint::of(component).flat_map(|joint| {
+            let spellings = self.spellings.iter().cloned();
+            spellings.map(move |spelling| Spelling { joint, ..spelling })
+        });
+        let paths = std::iter::once(Spelling::paths(component));
+        Self {
+            spellings: spellings.chain(paths).collect(),
+            ignored: self.ignored,
+        }
+    }
+
+    /// How `publisher` names the tensors of this `component`, in a whole model or alone.
+    #[must_use]
+    pub fn spelling_of(
+        &self,
+        component: Component,
+        publisher: Publisher,
+        is_joined: bool,
+    ) -> Option<Spelling> {
+        let joint = if is_joined {
+            Joint::written(component, publisher)
+        } else {
+            Joint::ALONE
+        };
+        let ours = |spelling: &&Spelling| {
+            [publisher, Publisher::Any].contains(&spelling.publisher)
+                && spelling.joint == Joint::ALONE
+        };
+        let spelling = self.spellings.iter().find(ours)?;
+        Some(Spelling {
+            joint,
+            ..spelling.clone()
+        })
     }
 
     /// Whether a left-over key, without its prefix, is known to be of no use here.

@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::checkpoint::Checkpoint;
 use crate::context::Context;
 use crate::error::BuildError;
+use crate::hf::HfParts;
 use crate::slot::Slot;
 
 /// A language decoder. An implementor is a Burn [`Module`].
@@ -57,6 +58,10 @@ pub trait DecoderConfig:
     /// The `model_type`s of a `config.json` that this plugin answers to.
     const MODEL_TYPES: &'static [&'static str] = &[];
 
+    /// Options that a checkpoint's config suggests and a recipe may state otherwise, as they change
+    /// no weight.
+    const CHOICES: &'static [&'static str] = &[];
+
     /// The smallest sensible model, which the contract checks run on (see [`crate::testing`]).
     fn tiny() -> Self;
 
@@ -80,13 +85,19 @@ pub trait DecoderConfig:
     /// How published checkpoints of this decoder are read.
     fn checkpoint(&self) -> Checkpoint;
 
-    /// The options that a Hugging Face `config.json` states.
+    /// The options that a Hugging Face `config.json` states, the decoder's own or a whole model's.
     ///
     /// # Errors
     /// A field that is missing or of the wrong kind.
     fn from_hf(config: &serde_json::Value) -> Result<toml::Table, BuildError> {
         let _ = config;
         Ok(toml::Table::new())
+    }
+
+    /// What a Hugging Face `config.json` says of this decoder, the inverse of
+    /// [`DecoderConfig::from_hf`]. None: transformers has no such model.
+    fn to_hf(&self) -> Option<HfParts> {
+        None
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::BuildError;
+use crate::hf::HfParts;
 use crate::slot::Slot;
 
 /// A vision encoder. An implementor is a Burn [`Module`].
@@ -50,6 +51,14 @@ pub trait EncoderConfig:
     /// The `model_type`s of a `config.json` that this plugin answers to.
     const MODEL_TYPES: &'static [&'static str] = &[];
 
+    /// Options that a checkpoint's config suggests and a recipe may state otherwise, as they change
+    /// no weight: which hidden state is read.
+    const CHOICES: &'static [&'static str] = &[];
+
+    /// Hub ids of published weights, each with the preset of its sizes. Configs of the original
+    /// LLaVA name their encoder by such an id and state none of its sizes.
+    const PUBLISHED: &'static [(&'static str, &'static str)] = &[];
+
     /// The smallest sensible model, which the contract checks run on (see [`crate::testing`]).
     fn tiny() -> Self;
 
@@ -73,13 +82,20 @@ pub trait EncoderConfig:
     /// How published checkpoints of this encoder are read.
     fn checkpoint(&self) -> Checkpoint;
 
-    /// The options that a Hugging Face `config.json` states.
+    /// The options that a `config.json` states: Hugging Face's, the encoder's own or a whole
+    /// model's, or the original LLaVA's.
     ///
     /// # Errors
     /// A field that is missing or of the wrong kind.
     fn from_hf(config: &serde_json::Value) -> Result<toml::Table, BuildError> {
         let _ = config;
         Ok(toml::Table::new())
+    }
+
+    /// What a Hugging Face `config.json` says of this encoder, the inverse of
+    /// [`EncoderConfig::from_hf`]. None: transformers has no such model.
+    fn to_hf(&self) -> Option<HfParts> {
+        None
     }
 }
 

@@ -34,6 +34,17 @@ pub enum BuildError {
         second: String,
     },
 
+    /// No plugin linked in reads such a model.
+    #[error("no {component} plugin reads models of type `{model_type}`; known are: {}{}", .known.join(", "), nearest(.model_type, .known))]
+    UnknownModelType {
+        /// The table of the recipe.
+        component: Component,
+        /// What the config states.
+        model_type: String,
+        /// The types there are, sorted.
+        known: Vec<String>,
+    },
+
     /// No preset of that name.
     #[error("`{plugin}` has no preset `{name}`; there are: {}{}", list(.allowed), nearest(.name, .allowed))]
     UnknownPreset {
@@ -82,7 +93,9 @@ impl BuildError {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::UnknownPlugin { .. } | Self::DuplicatePlugin { .. } => Some("type"),
+            Self::UnknownPlugin { .. }
+            | Self::DuplicatePlugin { .. }
+            | Self::UnknownModelType { .. } => Some("type"),
             Self::UnknownPreset { .. } => Some("preset"),
             Self::Option { key, .. } | Self::Invalid { key, .. } => {
                 (!key.is_empty()).then_some(key)

@@ -46,6 +46,9 @@ pub struct Completion {
     pub text: String,
     /// The tokens drawn, an end token excluded.
     pub ids: Vec<i64>,
+    /// The end token that ended it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_token: Option<i64>,
     /// Why it ended.
     pub finish: Finish,
 }
@@ -68,6 +71,14 @@ pub enum GenerateError {
     /// The tokenizer cannot turn a token into text.
     #[error(transparent)]
     Decode(#[from] EncodeError),
+}
+
+/// Whether a prompt leaves room for an answer.
+pub(crate) fn check_length(tokens: usize, limit: usize) -> Result<(), GenerateError> {
+    if tokens < limit {
+        return Ok(());
+    }
+    Err(GenerateError::TooLong { tokens, limit })
 }
 
 /// What a batch of prompts is answered with.
@@ -100,12 +111,7 @@ impl Generator<'_> {
         }
         let splice = Splice::new(prompts, self.visual_tokens, Padding::Left);
         let limit = self.spec.max_position_embeddings;
-        if splice.width() >= limit {
-            return Err(GenerateError::TooLong {
-                tokens: splice.width(),
-                limit,
-            });
-        }
+        check_length(splice.width(), limit)?;
         let rooms: Vec<usize> = prompts
             .iter()
             .map(|prompt| limit - expanded_len(prompt, self.visual_tokens))
@@ -224,6 +230,7 @@ struct Answer<'a> {
     /// Taken off the beginning of the text; nothing once that has come.
     lead: &'a str,
     text: String,
+    end_token: Option<i64>,
     finish: Option<Finish>,
 }
 
@@ -238,6 +245,7 @@ impl<'a> Answer<'a> {
             room,
             lead: generator.lead,
             text: String::new(),
+            end_token: None,
             finish: None,
         }
     }
@@ -254,6 +262,7 @@ impl<'a> Answer<'a> {
         }
         let id = self.sampler.next(logits, &self.seen);
         if generator.end_tokens.contains(&i64::from(id)) {
+            self.end_token = Some(id.into());
             self.end(Finish::EndToken);
             return Ok(());
         }
@@ -308,6 +317,7 @@ impl<'a> Answer<'a> {
         Ok(Completion {
             text: self.text,
             ids: self.seen.split_off(self.prompt_len),
+            end_token: self.end_token,
             finish,
         })
     }

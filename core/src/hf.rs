@@ -1,6 +1,6 @@
-//! Reading the fields of a Hugging Face `config.json`.
+//! Reading and writing the fields of a Hugging Face `config.json`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use toml::Table;
 
 use crate::error::BuildError;
@@ -9,6 +9,7 @@ use crate::error::BuildError;
 #[derive(Debug)]
 pub struct HfConfig<'a> {
     plugin: &'static str,
+    whole: &'a Value,
     config: &'a Value,
     options: Table,
 }
@@ -20,6 +21,7 @@ impl<'a> HfConfig<'a> {
     pub fn new(plugin: &'static str, config: &'a Value, nested: &str) -> Self {
         Self {
             plugin,
+            whole: config,
             config: config.get(nested).unwrap_or(config),
             options: Table::new(),
         }
@@ -29,6 +31,28 @@ impl<'a> HfConfig<'a> {
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&'a Value> {
         self.config.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The raw field at the top of the whole file, whichever table is read: a larger model's fields
+    /// that concern this component. None if it is null.
+    #[must_use]
+    pub fn outer(&self, field: &str) -> Option<&'a Value> {
+        self.whole.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Sets option `key` to a value that was worked out from the fields.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+        self.options.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// An error about option `key`: `field` of the file holds what the plugin cannot compute.
+    #[must_use]
+    pub fn unsupported(&self, key: &str, field: &str, value: &Value, allowed: &str) -> BuildError {
+        let message =
+            format!("config.json has `{field}` = {value}, which is not supported; {allowed}");
+        BuildError::invalid(self.plugin, key, message)
     }
 
     /// Sets option `key` from the first of `fields` that is there, or to `default`, which is what
@@ -66,6 +90,38 @@ impl<'a> HfConfig<'a> {
     #[must_use]
     pub fn into_options(self) -> Table {
         self.options
+    }
+}
+
+/// A component as a Hugging Face `config.json` states it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HfParts {
+    /// The component's own `config.json` with `model_type` and `architectures`; in a larger model's
+    /// it is the table `vision_config` or `text_config`.
+    pub config: Map<String, Value>,
+    /// Fields that the larger model's config states at its top, such as `vision_feature_layer`.
+    pub outer: Map<String, Value>,
+}
+
+impl HfParts {
+    /// Of the fields of both places.
+    pub fn new<'f>(
+        config: impl IntoIterator<Item = (&'f str, Value)>,
+        outer: impl IntoIterator<Item = (&'f str, Value)>,
+    ) -> Self {
+        let own = |(field, value): (&str, Value)| (field.to_owned(), value);
+        Self {
+            config: config.into_iter().map(own).collect(),
+            outer: outer.into_iter().map(own).collect(),
+        }
+    }
+
+    /// A larger model's config around the component, which stands in its table `nested`.
+    #[must_use]
+    pub fn whole(self, nested: &str) -> Value {
+        let mut whole = self.outer;
+        whole.insert(nested.to_owned(), Value::Object(self.config));
+        Value::Object(whole)
     }
 }
 

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::encoder::EncoderSpec;
 
 mod decode;
+mod filter;
+mod processor_config;
 mod resample;
 
 pub use decode::{ImageError, MAX_BYTES, MAX_SIDE, decode};
+pub use filter::Filter;
 pub use image::RgbImage;
+pub use processor_config::ProcessorConfigError;
 
-use resample::{Axis, resample};
+use resample::{Axis, Canvas, resample};
 
 /// How an image that is not square becomes square.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -24,16 +28,26 @@ pub enum Resize {
     Crop,
     /// Centred on a square of the encoder's mean colour, then resized; nothing is lost (LLaVA-1.5).
     Pad,
+    /// Stretched to a square; proportions are lost (`SigLIP`'s own).
+    Squash,
 }
 
-/// Makes an encoder's input of an image: resized as PIL's bicubic does it, byte for byte, scaled to
-/// 0-1 and normalised.
+/// Makes an encoder's input of an image: resized as PIL does it, byte for byte, scaled and
+/// normalised as Hugging Face's PIL processors do it, bit for bit. (Their torchvision processors
+/// resize by other code and differ from their own PIL ones.)
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageProcessor {
     /// Side of the result, in pixels.
     pub size: usize,
     /// How an image becomes square.
     pub resize: Resize,
+    /// Side after the resize, in pixels, of which the middle `size` are kept. Less than `size`
+    /// counts as `size`, which is the common case.
+    pub resized: usize,
+    /// How pixels are weighted in the resize.
+    pub filter: Filter,
+    /// What a byte is multiplied with before the mean is subtracted, commonly 1/255.
+    pub scale: f64,
     /// Mean of each channel in 0-1, subtracted.
     pub mean: [f32; 3],
     /// Standard deviation of each channel, which divides.
@@ -41,14 +55,23 @@ pub struct ImageProcessor {
 }
 
 impl ImageProcessor {
-    /// What an encoder asks for.
+    /// What an encoder asks for: [`bicubic`](Self::bicubic) at its size and statistics.
     #[must_use]
     pub const fn new(encoder: &EncoderSpec, resize: Resize) -> Self {
+        Self::bicubic(encoder.image_size, resize, encoder.mean, encoder.std)
+    }
+
+    /// Resized to `size` by PIL's bicubic, scaled to 0-1 and normalised.
+    #[must_use]
+    pub const fn bicubic(size: usize, resize: Resize, mean: [f32; 3], std: [f32; 3]) -> Self {
         Self {
-            size: encoder.image_size,
+            size,
             resize,
-            mean: encoder.mean,
-            std: encoder.std,
+            resized: size,
+            filter: Filter::Bicubic,
+            scale: 1.0 / 255.0,
+            mean,
+            std,
         }
     }
 
@@ -69,45 +92,44 @@ impl ImageProcessor {
     /// Resizes an image to `[size, size]`, still in bytes.
     #[must_use]
     pub fn square(&self, image: &RgbImage) -> RgbImage {
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let row_bytes = 3 * width;
-        let row = |y: usize| &image.as_raw()[y * row_bytes..(y + 1) * row_bytes];
-        let pixels = match self.resize {
-            Resize::Crop => {
-                let short = width.min(height);
-                let axis = |length: usize| {
-                    let resized = self.size * length / short;
-                    Axis::new(length, resized).window((resized - self.size) / 2, self.size)
-                };
-                resample(&axis(width), &axis(height), |y, line| {
-                    line.copy_from_slice(row(y));
-                })
-            }
-            Resize::Pad => {
-                let side = width.max(height);
-                let axis = Axis::new(side, self.size);
-                let [left, top] = [width, height].map(|length| (side - length) / 2);
-                let colour = self.mean.map(to_byte);
-                resample(&axis, &axis, |y, line| {
-                    line.as_chunks_mut().0.fill(colour);
-                    if (top..top + height).contains(&y) {
-                        line[3 * left..3 * (left + width)].copy_from_slice(row(y - top));
-                    }
-                })
-            }
+        let resized = self.resized.max(self.size);
+        let axis = |length, target| Axis::new(self.filter, length, target, self.size);
+        let [width, height] = [image.width(), image.height()].map(|length| length as usize);
+        let (short, long) = (width.min(height), width.max(height));
+        let mut canvas = Canvas {
+            image,
+            left: 0,
+            top: 0,
+            colour: self.mean.map(to_byte),
         };
+        let [horizontal, vertical] = match self.resize {
+            Resize::Crop => [width, height].map(|length| axis(length, resized * length / short)),
+            Resize::Pad => {
+                canvas.left = (long - width) / 2;
+                canvas.top = (long - height) / 2;
+                [axis(long, resized), axis(long, resized)]
+            }
+            Resize::Squash => [axis(width, resized), axis(height, resized)],
+        };
+        let pixels = resample(&canvas, &horizontal, &vertical);
         let size = u32::try_from(self.size).expect("an encoder's input has fewer than 2^32 pixels");
         RgbImage::from_raw(size, size, pixels).expect("three bytes a pixel")
     }
 
-    /// Bytes `[size, size, 3]` to values `[3, size, size]`: `(byte / 255 - mean) / std`.
+    /// Bytes `[size, size, 3]` to values `[3, size, size]`: `(byte * scale - mean) / std`, the
+    /// product in f64 and rounded to f32, the rest in f32.
     #[must_use]
     pub fn normalise(&self, image: &RgbImage) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.values());
         for channel in 0..3 {
             let (mean, std) = (self.mean[channel], self.std[channel]);
+            #[expect(clippy::cast_possible_truncation)]
+            let scaled = |byte| (f64::from(byte) * self.scale) as f32;
+            let of_byte: [f32; 256] = std::array::from_fn(|byte| {
+                (scaled(u8::try_from(byte).expect("256 of them")) - mean) / std
+            });
             let bytes = image.as_raw().iter().skip(channel).step_by(3);
-            values.extend(bytes.map(|&byte| (f32::from(byte) / 255.0 - mean) / std));
+            values.extend(bytes.map(|&byte| of_byte[usize::from(byte)]));
         }
         values
     }

@@ -4,6 +4,7 @@ mod assemble;
 mod request;
 
 pub use assemble::AssembleError;
+pub(crate) use assemble::JINJA;
 pub use request::{Request, RequestError};
 
 use std::ops::ControlFlow;
@@ -31,7 +32,7 @@ pub struct Model {
     configured: Configured,
     tokenizer: Tokenizer,
     template: Template,
-    resize: Resize,
+    processor: ImageProcessor,
     dtype: DType,
     generation: GenerationConfig,
     end_tokens: Vec<i64>,
@@ -80,9 +81,17 @@ impl Model {
         self.network.device()
     }
 
+    /// The type of number of its weights and activations.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
     /// Its images, squared as `resize` says or, without it, as the recipe does.
     pub fn image_processor(&self, resize: Option<Resize>) -> ImageProcessor {
-        ImageProcessor::new(&self.configured.vision_spec, resize.unwrap_or(self.resize))
+        ImageProcessor {
+            resize: resize.unwrap_or(self.processor.resize),
+            ..self.processor.clone()
+        }
     }
 
     /// Tokens that an image takes in a sequence.
@@ -150,7 +159,24 @@ impl Model {
         if !self.template.stop().is_empty() {
             stop.push(self.template.stop().to_owned());
         }
-        let generator = Generator {
+        self.generator(config, &stop).run(prompts, images, on_text)
+    }
+
+    /// Continues one prompt until an end token or the length that `config` allows, and no stop text.
+    pub(crate) fn continue_prompt(
+        &self,
+        prompt: &[i64],
+        images: Option<Tensor<3>>,
+        config: &GenerationConfig,
+    ) -> Result<Completion, GenerateError> {
+        let mut ignore = |_: usize, _: &str| ControlFlow::Continue(());
+        let generator = self.generator(config, &[]);
+        let mut answers = generator.run(&[prompt], images, &mut ignore)?;
+        Ok(answers.swap_remove(0))
+    }
+
+    fn generator<'a>(&'a self, config: &'a GenerationConfig, stop: &'a [String]) -> Generator<'a> {
+        Generator {
             network: &self.network,
             spec: &self.configured.llm_spec,
             tokenizer: &self.tokenizer,
@@ -158,9 +184,8 @@ impl Model {
             config,
             end_tokens: &self.end_tokens,
             lead: self.template.lead(),
-            stop: &stop,
-        };
-        generator.run(prompts, images, on_text)
+            stop,
+        }
     }
 
     /// Writes a component's weights to a safetensors file, in its published layout.

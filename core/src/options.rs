@@ -108,12 +108,34 @@ fn kind(schema: &Value) -> String {
     if let Some(words) = schema["enum"].as_array() {
         return any_of(words, Value::to_string);
     }
+    if schema["properties"]["type"]["const"].is_string() {
+        return table(schema);
+    }
     match &schema["type"] {
         Value::String(name) if name == "array" => format!("array of {}", kind(&schema["items"])),
         Value::String(name) => name.clone(),
         Value::Array(names) => any_of(names, text),
         _ => "any".to_owned(),
     }
+}
+
+/// A table told by its `type`: `{ type = "linear", factor }`, keys that may be left out in [ ].
+fn table(schema: &Value) -> String {
+    let required = |key: &str| {
+        let keys = schema["required"].as_array();
+        keys.is_some_and(|keys| keys.iter().any(|required| required == key))
+    };
+    let keys = schema["properties"].as_object().into_iter().flatten();
+    let others = keys.filter(|(key, _)| *key != "type");
+    let others = others.map(|(key, _)| {
+        if required(key) {
+            format!(", {key}")
+        } else {
+            format!(", [{key}]")
+        }
+    });
+    let tag = &schema["properties"]["type"]["const"];
+    format!("{{ type = {tag}{} }}", others.collect::<String>())
 }
 
 #[cfg(test)]
@@ -133,5 +155,11 @@ mod tests {
         assert_eq!(kind(&select), "\"patch\" | \"cls_patch\"");
         let layers = json!({ "type": "array", "items": { "type": "integer" } });
         assert_eq!(kind(&layers), "array of integer");
+        let scaling = json!({
+            "properties": { "type": { "const": "yarn" }, "factor": {}, "beta_fast": {} },
+            "required": ["type", "factor"],
+        });
+        let expected = "{ type = \"yarn\", factor, [beta_fast] }";
+        assert_eq!(kind(&scaling), expected);
     }
 }

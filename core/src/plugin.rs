@@ -7,6 +7,10 @@
 //! Only linked crates are seen: a binary that depends on a plugin crate names it once,
 //! `use menagerie_vision as _;`.
 
+mod lookup;
+
+pub use lookup::{decoder_of, decoder_type, encoder_of, projector_of, published_encoder};
+
 use std::fmt::Debug;
 
 use burn::tensor::Device;
@@ -21,7 +25,8 @@ use crate::component::Component;
 use crate::decoder::{Decoder, DecoderConfig, DecoderSpec};
 use crate::encoder::{Encoder, EncoderConfig, EncoderSpec};
 use crate::error::{BuildError, nearest};
-use crate::projector::{Projector, ProjectorConfig, ProjectorSpec};
+use crate::hf::HfParts;
+use crate::projector::{Projector, ProjectorConfig, ProjectorFields, ProjectorSpec};
 use crate::slot::Slot;
 
 /// What every plugin says of itself.
@@ -37,10 +42,14 @@ pub struct PluginInfo {
     pub crate_version: &'static str,
     /// The `model_type`s of a `config.json` that it answers to.
     pub model_types: &'static [&'static str],
+    /// Options that a checkpoint's config suggests and a recipe may state otherwise.
+    pub choices: &'static [&'static str],
+    /// Hub ids of published weights, each with the preset of its sizes.
+    pub published: &'static [(&'static str, &'static str)],
     schema: fn() -> Schema,
     presets: fn() -> Vec<(&'static str, Table)>,
     tiny: fn() -> Table,
-    from_hf: fn(&Value) -> Result<Table, BuildError>,
+    from_hf: fn(&Value) -> Result<Option<Table>, BuildError>,
 }
 
 impl PluginInfo {
@@ -56,11 +65,20 @@ impl PluginInfo {
         (self.presets)()
     }
 
-    /// The options that a Hugging Face `config.json` states.
+    /// The options that a `config.json` states; none if it is not about this plugin.
     ///
     /// # Errors
     /// A field that is missing or of the wrong kind.
     pub fn from_hf(&self, config: &Value) -> Result<Table, BuildError> {
+        Ok(self.answers(config)?.unwrap_or_default())
+    }
+
+    /// As [`PluginInfo::from_hf`], but nothing if a projector is not the one that the config of a
+    /// whole model describes.
+    ///
+    /// # Errors
+    /// A field that is missing or of the wrong kind.
+    pub fn answers(&self, config: &Value) -> Result<Option<Table>, BuildError> {
         (self.from_hf)(config)
     }
 
@@ -70,23 +88,24 @@ impl PluginInfo {
         (self.tiny)()
     }
 
-    /// Whether a `config.json`, or a part of it, is of a model that the plugin reads. One that does
-    /// not say what it is passes.
+    /// Whether a `config.json`, or the part of a larger model's that is about this component, is of
+    /// a model that the plugin reads. One that does not say what it is passes.
     #[must_use]
     pub fn reads(&self, config: &Value) -> bool {
-        let parts = [
-            Some(config),
-            config.get("vision_config"),
-            config.get("text_config"),
-        ];
-        let mut types = parts
-            .into_iter()
-            .flatten()
-            .filter_map(|part| part.get("model_type")?.as_str())
-            .peekable();
-        self.model_types.is_empty()
-            || types.peek().is_none()
-            || types.any(|name| self.model_types.contains(&name))
+        let part = match self.component {
+            Component::Vision => config.get("vision_config"),
+            Component::Projector => None,
+            Component::Llm => config.get("text_config"),
+        };
+        // A config of the original LLaVA says of its encoder only the name.
+        let elsewhere =
+            self.component == Component::Vision && config.get("mm_vision_tower").is_some();
+        let model_type = match part {
+            Some(part) => part.get("model_type").and_then(Value::as_str),
+            None => config.get("model_type").map(|_| decoder_type(config)),
+        };
+        let known = |name| self.model_types.contains(&name);
+        self.model_types.is_empty() || elsewhere || model_type.is_none_or(known)
     }
 
     /// The options of one preset.
@@ -169,6 +188,8 @@ pub trait AnyEncoderConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`EncoderConfig::to_hf`].
+    fn to_hf(&self) -> Option<HfParts>;
     /// See [`EncoderConfig::spec`].
     ///
     /// # Errors
@@ -190,6 +211,10 @@ impl<C: EncoderConfig> AnyEncoderConfig for C {
         EncoderConfig::checkpoint(self)
     }
 
+    fn to_hf(&self) -> Option<HfParts> {
+        EncoderConfig::to_hf(self)
+    }
+
     fn spec(&self) -> Result<EncoderSpec, BuildError> {
         EncoderConfig::spec(self)
     }
@@ -205,6 +230,8 @@ pub trait AnyProjectorConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`ProjectorConfig::to_hf`].
+    fn to_hf(&self) -> ProjectorFields;
     /// See [`ProjectorConfig::spec`].
     ///
     /// # Errors
@@ -231,6 +258,10 @@ impl<C: ProjectorConfig> AnyProjectorConfig for C {
         ProjectorConfig::checkpoint(self)
     }
 
+    fn to_hf(&self) -> ProjectorFields {
+        ProjectorConfig::to_hf(self)
+    }
+
     fn spec(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError> {
         ProjectorConfig::spec(self, vision, llm)
     }
@@ -251,6 +282,8 @@ pub trait AnyDecoderConfig: Debug + Send + Sync {
     fn options(&self) -> Table;
     /// How published checkpoints are read.
     fn checkpoint(&self) -> Checkpoint;
+    /// See [`DecoderConfig::to_hf`].
+    fn to_hf(&self) -> Option<HfParts>;
     /// See [`DecoderConfig::spec`].
     ///
     /// # Errors
@@ -272,6 +305,10 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
         DecoderConfig::checkpoint(self)
     }
 
+    fn to_hf(&self) -> Option<HfParts> {
+        DecoderConfig::to_hf(self)
+    }
+
     fn spec(&self) -> Result<DecoderSpec, BuildError> {
         DecoderConfig::spec(self)
     }
@@ -283,7 +320,7 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
 
 /// Declares the registry entry of one component: what its config gives, and its macro.
 macro_rules! registry {
-    ($entry:ident, $config:ident, $any:ident, $component:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
+    ($entry:ident, $config:ident, $any:ident, $component:expr, $published:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
         #[doc = concat!("A registered ", $what, ".")]
         #[derive(Debug)]
         pub struct $entry {
@@ -315,6 +352,8 @@ macro_rules! registry {
                                 .collect()
                         },
                         model_types: C::MODEL_TYPES,
+                        choices: $choices,
+                        published: $published,
                         tiny: || to_table(&C::tiny()),
                         from_hf: $from_hf,
                     },
@@ -374,7 +413,9 @@ registry!(
     EncoderConfig,
     AnyEncoderConfig,
     Component::Vision,
-    C::from_hf,
+    C::PUBLISHED,
+    C::CHOICES,
+    |config| C::from_hf(config).map(Some),
     register_encoder,
     encoder,
     "encoder"
@@ -384,7 +425,9 @@ registry!(
     ProjectorConfig,
     AnyProjectorConfig,
     Component::Projector,
-    |_| Ok(Table::new()),
+    &[],
+    &[],
+    C::from_hf,
     register_projector,
     projector,
     "projector"
@@ -394,7 +437,9 @@ registry!(
     DecoderConfig,
     AnyDecoderConfig,
     Component::Llm,
-    C::from_hf,
+    &[],
+    C::CHOICES,
+    |config| C::from_hf(config).map(Some),
     register_decoder,
     decoder,
     "decoder"

@@ -67,6 +67,31 @@ pub trait ProjectorConfig:
 
     /// How published checkpoints of this projector are read.
     fn checkpoint(&self) -> Checkpoint;
+
+    /// The options that the `config.json` of a whole model states, or nothing if its projector is
+    /// another: `mm_projector_type` of the original LLaVA, `projector_hidden_act` and others of
+    /// Hugging Face's.
+    ///
+    /// # Errors
+    /// It is this projector, with an option that it does not have.
+    fn from_hf(config: &serde_json::Value) -> Result<Option<toml::Table>, BuildError> {
+        let _ = config;
+        Ok(None)
+    }
+
+    /// What the `config.json` of a whole model says of this projector, if that layout has it.
+    fn to_hf(&self) -> ProjectorFields {
+        ProjectorFields::default()
+    }
+}
+
+/// A projector as the two layouts of whole models state it; nothing where a layout does not know it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProjectorFields {
+    /// Fields of Hugging Face's `LlavaConfig`.
+    pub hf: Option<serde_json::Map<String, serde_json::Value>>,
+    /// `mm_projector_type` of the original LLaVA.
+    pub original: Option<String>,
 }
 
 impl<M: Projector + Module + Sync + 'static> From<M> for Slot<dyn Projector> {

@@ -16,7 +16,9 @@ mod error;
 mod freeze;
 mod generation;
 mod groups;
+mod images;
 mod load;
+mod model;
 mod node;
 mod origin;
 mod paths;
@@ -34,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::component::Component;
+use crate::folder::ModelPath;
 use node::Node;
 use origin::Origins;
 
@@ -47,7 +50,9 @@ pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
 pub use groups::ParameterGroup;
-pub use load::RecipeSource;
+pub use images::ImagesTable;
+pub use load::{LoadOptions, RecipeSource};
+pub use model::Resolve;
 pub use origin::{Origin, Source};
 pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
 
@@ -126,7 +131,28 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::load`], and a `--set` that is not `key = value`.
     pub fn load_with(source: &RecipeSource, sets: &[String]) -> Result<Self, RecipeError> {
-        Self::from_node(load::load(source, sets)?)
+        let options = LoadOptions {
+            sets,
+            ..LoadOptions::default()
+        };
+        Self::load_as(source, &options)
+    }
+
+    /// As [`Recipe::load_with`], with all that may be said about it.
+    ///
+    /// # Errors
+    /// As [`Recipe::load_with`], and a model that is not found or that is none.
+    pub fn load_as(source: &RecipeSource, options: &LoadOptions<'_>) -> Result<Self, RecipeError> {
+        Self::from_node(load::load(source, options)?)
+    }
+
+    /// The recipe that a whole model's folder states, and `sets` over it: a model to use.
+    ///
+    /// # Errors
+    /// A folder that is no model's, or what is wrong in `sets`.
+    pub fn of_folder(model: &ModelPath, sets: &[String]) -> Result<Self, RecipeError> {
+        let resolve = LoadOptions::default().resolve;
+        Self::from_node(load::set(model::under(model)?, sets, resolve)?)
     }
 
     /// Reads a recipe from a text. Its paths are relative to the working directory.
@@ -141,6 +167,49 @@ impl Recipe {
     pub fn stages(&self) -> impl Iterator<Item = (&str, &Stage)> {
         let stages = self.stages.iter();
         stages.map(|name| (name.as_str(), &self.stage[name]))
+    }
+
+    /// Leaves out the stages before `name`, and says which was the last of them.
+    ///
+    /// # Errors
+    /// The recipe lists no such stage.
+    pub fn begin_with(&mut self, name: &str) -> Result<Option<String>, RecipeError> {
+        let place = self.stages.iter().position(|stage| stage == name);
+        let place = place.ok_or_else(|| RecipeError::NoSuchStage {
+            name: name.to_owned(),
+            allowed: self.stages.clone(),
+        })?;
+        Ok(self.stages.drain(..place).last())
+    }
+
+    /// States other weights of a component.
+    pub fn set_weights(&mut self, component: Component, weights: String) {
+        let place = match component {
+            Component::Vision => &mut self.vision.weights,
+            Component::Projector => &mut self.projector.weights,
+            Component::Llm => &mut self.llm.weights,
+        };
+        *place = Some(weights);
+    }
+
+    /// Every place that may hold a hub id, with its key path: weights, adapters and bases.
+    pub fn weight_places(&mut self) -> Vec<(String, &mut String)> {
+        let (vision, projector, llm) = (&mut self.vision, &mut self.projector, &mut self.llm);
+        let places = [
+            ("vision.weights", &mut vision.weights),
+            ("vision.adapter", &mut vision.adapter),
+            ("vision.base", &mut vision.base),
+            ("projector.weights", &mut projector.weights),
+            ("projector.adapter", &mut projector.adapter),
+            ("projector.base", &mut projector.base),
+            ("llm.weights", &mut llm.weights),
+            ("llm.adapter", &mut llm.adapter),
+            ("llm.base", &mut llm.base),
+        ];
+        let places = places.into_iter();
+        places
+            .filter_map(|(key, place)| Some((key.to_owned(), place.as_mut()?)))
+            .collect()
     }
 
     /// Where the value at a key path (`stage.align.freeze.0`) was stated, or else the nearest

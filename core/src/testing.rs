@@ -22,11 +22,13 @@ pub use reference::{Reference, assert_close};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
+use serde_json::Value;
 use toml::Table;
 
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
 use crate::error::BuildError;
+use crate::hf::HfParts;
 use crate::parameters::{draw, parameters};
 use crate::plugin;
 use crate::weights::{self, Shards};
@@ -77,6 +79,33 @@ fn check_options(
         again, *options,
         "`{name}`: its options change when they are written and read"
     );
+}
+
+/// What a plugin writes to a Hugging Face config, alone or as the table `nested` of a whole model's,
+/// says what its options said.
+fn check_hf(
+    name: &str,
+    options: &Table,
+    parts: Option<HfParts>,
+    nested: &str,
+    read: impl Fn(&Value) -> Result<Table, BuildError>,
+) {
+    let Some(parts) = parts else { return };
+    assert!(
+        parts.config.contains_key("model_type"),
+        "`{name}`: its config names no model type"
+    );
+    let alone = Value::Object(parts.config.clone());
+    for config in [alone, parts.whole(nested)] {
+        let again = read(&config).unwrap_or_else(|error| panic!("{error}"));
+        for (key, value) in again {
+            let before = options.get(&key).unwrap_or(&value);
+            assert_eq!(
+                &value, before,
+                "`{name}`: `{key}` changes on its way through a config.json"
+            );
+        }
+    }
 }
 
 /// Saved and loaded again, under its first spelling, a module holds the same values; no two of its

@@ -1,7 +1,8 @@
 //! Text to token ids, image places and labels, and ids back to text.
 //!
 //! A rendered conversation is split at its images and each piece is tokenised by itself, as the
-//! original LLaVA does; an image is one [`IMAGE_TOKEN`] until the model puts its features there.
+//! original LLaVA does; where the vocabulary has a token for images, it is tokenised whole, as
+//! Hugging Face does. An image is one [`IMAGE_TOKEN`] until the model puts its features there.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,10 +10,11 @@ use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
-use crate::chat::{RenderError, Rendered, Role, Template, Turn};
+use crate::chat::{IMAGE_MARK, RenderError, Rendered, Role, Template, Turn};
 
 mod build;
 mod config;
+mod gguf;
 mod load;
 mod position;
 mod protobuf;
@@ -20,6 +22,7 @@ mod sample;
 mod sentencepiece;
 mod stream;
 mod vocabulary;
+mod write;
 
 pub use load::TokenizerError;
 pub use position::ImagePosition;
@@ -256,7 +259,9 @@ impl Tokenizer {
         if rendered.typed.is_none() {
             for (number, turn) in (1..).zip(turns) {
                 let ids = self.encode_text(&turn.text)?;
-                if let Some(&id) = ids.iter().find(|&&id| self.is_special(id)) {
+                let image = self.id(IMAGE_MARK);
+                let mut special = ids.iter().filter(|&&id| self.is_special(id));
+                if let Some(&id) = special.find(|&&id| Some(id) != image) {
                     let token = self.token(id).unwrap_or_default();
                     return Err(EncodeError::Spelt { number, token });
                 }
@@ -269,23 +274,32 @@ impl Tokenizer {
     }
 
     fn place(&self, template: &Template, rendered: &Rendered) -> Result<Vec<Placed>, EncodeError> {
-        for &control in template.controls() {
-            if self.id(control).is_none() {
-                let template = template.name();
-                return Err(EncodeError::MissingControl { template, control });
-            }
+        let controls = template.controls().iter();
+        let mut missing = controls.filter(|control| self.id(control).is_none());
+        if let Some(&control) = missing.find(|&&control| rendered.text.contains(control)) {
+            let template = template.name();
+            return Err(EncodeError::MissingControl { template, control });
         }
         let mut tokens = Vec::new();
-        let mut start = 0;
-        for image in &rendered.images {
-            self.place_piece(rendered, start..image.start, &mut tokens)?;
-            tokens.push(Placed {
-                id: IMAGE_TOKEN,
-                bytes: image.clone(),
-            });
-            start = image.end;
+        if let Some(image) = self.image_id() {
+            self.place_piece(rendered, 0..rendered.text.len(), &mut tokens)?;
+            for token in &mut tokens {
+                if token.id == image && rendered.images.contains(&token.bytes) {
+                    token.id = IMAGE_TOKEN;
+                }
+            }
+        } else {
+            let mut start = 0;
+            for image in &rendered.images {
+                self.place_piece(rendered, start..image.start, &mut tokens)?;
+                tokens.push(Placed {
+                    id: IMAGE_TOKEN,
+                    bytes: image.clone(),
+                });
+                start = image.end;
+            }
+            self.place_piece(rendered, start..rendered.text.len(), &mut tokens)?;
         }
-        self.place_piece(rendered, start..rendered.text.len(), &mut tokens)?;
         // A model's own template may write BOS itself.
         let bos = self
             .specials
@@ -298,7 +312,14 @@ impl Tokenizer {
         Ok(tokens)
     }
 
-    /// Tokenises the text between two images.
+    /// The id of the image mark, where it is a special token, as in Hugging Face's ports: a text is
+    /// tokenised there with its images in place, which matters for the space before a word.
+    fn image_id(&self) -> Option<i64> {
+        let id = self.id(IMAGE_MARK).filter(|&id| self.is_special(id))?;
+        Some(id.into())
+    }
+
+    /// Tokenises a part of the text.
     fn place_piece(
         &self,
         rendered: &Rendered,
@@ -312,9 +333,11 @@ impl Tokenizer {
         let Some(typed) = &rendered.typed else {
             return Ok(());
         };
-        let (said, own): (Vec<_>, Vec<_>) = special
-            .map(|token| token.bytes.clone())
-            .partition(|bytes| typed.iter().any(|typed| overlap(typed, bytes)));
+        let (said, own): (Vec<_>, Vec<_>) =
+            special.map(|token| token.bytes.clone()).partition(|bytes| {
+                let is_image = rendered.images.contains(bytes);
+                !is_image && typed.iter().any(|typed| overlap(typed, bytes))
+            });
         // A turn that spells `</s>` must not end the conversation: only then is the piece taken
         // apart at the template's own control tokens, and the rest read literally.
         if !said.is_empty() {

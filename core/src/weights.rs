@@ -1,19 +1,48 @@
-//! Weights on disk: safetensors files in the published layouts of the components.
+//! Weights on disk: safetensors, PyTorch and GGUF files in the published layouts of the components.
 //!
 //! A parameter is found by the component's table of names (see [`crate::checkpoint`]). Every
 //! parameter must be there with its shape, and every tensor of the file must be wanted: nothing is
 //! left random, and nothing is left unread, without an error.
 
+mod adapter;
+mod atomic;
+mod burnpack;
+mod cursor;
+mod entry;
+mod folder;
+mod ggml;
+pub mod gguf;
+mod in_memory;
+mod index;
+mod input;
+mod interleave;
+mod kind;
 mod load;
+mod pytorch;
 mod report;
+mod safetensors;
 mod save;
 mod shards;
+mod strided;
+mod sum;
+#[cfg(test)]
+mod tests;
 mod transpose;
+mod write_pytorch;
 
+pub use adapter::Adapter;
+pub(crate) use atomic::sync_folder;
+pub use atomic::write_whole;
+pub use entry::{TensorEntry, count_non_finite};
+#[doc(hidden)]
+pub use in_memory::InMemory;
+pub use input::Format;
 pub use load::load;
 pub use report::LoadReport;
-pub use save::save;
-pub use shards::{Shards, TensorEntry};
+pub(crate) use save::{Stored, stored, write};
+pub use save::{save, save_data};
+pub use shards::Shards;
+pub(crate) use write_pytorch::write_pytorch;
 
 use std::path::PathBuf;
 
@@ -42,10 +71,12 @@ pub enum WeightError {
     },
 
     /// The file is not what it claims to be.
-    #[error("`{path}` is not a valid safetensors file: {problem}")]
+    #[error("`{path}` is not a valid {format}: {problem}")]
     Format {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        format: Format,
         /// What is wrong with it.
         problem: String,
     },
@@ -112,6 +143,32 @@ pub enum WeightError {
         key: String,
         /// The dtype in the file.
         dtype: String,
+    },
+
+    /// Numbers that are none.
+    #[error(
+        "`{key}` in `{path}` holds {count} values that are NaN or infinite: the file is damaged, or the training that wrote it failed"
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        key: String,
+        /// How many.
+        count: usize,
+    },
+
+    /// An adapter for another model.
+    #[error(
+        "the adapter in `{path}` changes `{key}`, which `{base}` does not hold: it is of another model"
+    )]
+    AdapterMisses {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What it lies over.
+        base: PathBuf,
+        /// The tensor's name.
+        key: String,
     },
 
     /// A parameter without a line in the component's table of names: a plugin's mistake.

@@ -10,15 +10,15 @@ use menagerie_core::model::Request;
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::generation::Generation;
+use super::model::ModelArgs;
 use super::output::{print, print_json, print_part};
 use super::{interrupt, model};
 
 /// Ask a model one question about images. The answer streams to stdout.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A run folder, or a recipe file whose components state weights.
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// The question.
     question: String,
     /// An image file. Repeatable: the images stand before the question in this order.
@@ -34,12 +34,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let images = args
-        .images
-        .iter()
-        .map(|path| model::read_image(path))
-        .collect::<Result<_, _>>()?;
-    let model = model::open(&args.model, &args.device.device)?;
+    let images = model::read_images(&args.images)?;
+    let model = args.model.open(&args.device.device)?;
     let stop = interrupt::flag();
     let request = Request::question(&args.question, images);
     let config = args.generation.over(model.generation());

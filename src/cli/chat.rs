@@ -12,6 +12,7 @@ use menagerie_core::{GenerationConfig, Model};
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::generation::Generation;
+use super::model::ModelArgs;
 use super::output::print_part;
 use super::{interrupt, model};
 
@@ -24,9 +25,8 @@ const HELP: &str = "\
 /// Hold a conversation with a model. Lines are read from stdin, answers stream to stdout.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A run folder, or a recipe file whose components state weights.
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// An image file, shown with the first question. Repeatable.
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
@@ -37,12 +37,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let images = args
-        .images
-        .iter()
-        .map(|path| model::read_image(path))
-        .collect::<Result<_, _>>()?;
-    let model = model::open(&args.model, &args.device.device)?;
+    let images = model::read_images(&args.images)?;
+    let model = args.model.open(&args.device.device)?;
     let mut chat = Chat {
         config: args.generation.over(model.generation()),
         model,

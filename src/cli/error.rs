@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use menagerie_core::error::nearest;
+use menagerie_core::export::ExportError;
+use menagerie_core::folder::FolderError;
 use menagerie_core::image::ImageError;
 use menagerie_core::model::{AssembleError, RequestError};
 use menagerie_core::tokens::{EncodeError, TokenizerError};
 use menagerie_core::weights::WeightError;
-use menagerie_core::{BuildError, RecipeError};
+use menagerie_core::{BuildError, Component, RecipeError};
 use thiserror::Error;
 
 use super::exit::Exit;
 use crate::data::DataError;
 use crate::eval::EvalError;
+use crate::hub::HubError;
 use crate::train::TrainError;
 
 #[derive(Debug, Error)]
@@ -39,10 +42,22 @@ pub(super) enum CliError {
     Assemble(#[from] AssembleError),
 
     #[error(transparent)]
+    Hub(#[from] HubError),
+
+    #[error(transparent)]
     Request(#[from] RequestError),
 
-    #[error("`{}` is no model: a run folder holds model.toml once its first stage is done", .path.display())]
-    NoModel { path: PathBuf },
+    #[error(
+        "`{}` states no weights for `{component}`, so its answers would be random; train it, or state `{component}.weights`",
+        .path.display()
+    )]
+    NoWeights { path: PathBuf, component: Component },
+
+    #[error(transparent)]
+    Weights(#[from] WeightError),
+
+    #[error(transparent)]
+    Export(#[from] ExportError),
 
     #[error("cannot read {}", .path.display())]
     Read {
@@ -101,6 +116,9 @@ impl CliError {
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
+            Self::Hub(error) => hub_exit(error),
+            Self::Weights(error) => weights_exit(error),
+            Self::Export(error) => export_exit(error),
             Self::Interrupted => Exit::Interrupted,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Request(_)
@@ -108,13 +126,12 @@ impl CliError {
             | Self::Tokenizer(_)
             | Self::Encode(_)
             | Self::Build(_)
+            | Self::NoWeights { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
-            Self::NoModel { .. }
-            | Self::Read { .. }
-            | Self::Stdin(_)
-            | Self::Write { .. }
-            | Self::Stdout(_) => Exit::Resource,
+            Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
+                Exit::Resource
+            }
             Self::Recipes { exit, .. } => *exit,
         }
     }
@@ -146,6 +163,7 @@ fn recipe_exit(error: &RecipeError) -> Exit {
         RecipeError::Read { .. } => Exit::Resource,
         RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
         RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
+        RecipeError::Folder(error) | RecipeError::Model { error, .. } => folder_exit(error),
         _ => Exit::BadInput,
     }
 }
@@ -153,11 +171,45 @@ fn recipe_exit(error: &RecipeError) -> Exit {
 fn assemble_exit(error: &AssembleError) -> Exit {
     match error {
         AssembleError::Recipe(error) => recipe_exit(error),
-        AssembleError::Weights {
-            source: WeightError::NotFound { .. } | WeightError::Io { .. },
-            ..
-        } => Exit::Resource,
+        AssembleError::Weights { source, .. } => weights_exit(source),
         _ => Exit::BadInput,
+    }
+}
+
+fn weights_exit(error: &WeightError) -> Exit {
+    match error {
+        WeightError::NotFound { .. } | WeightError::Io { .. } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
+fn folder_exit(error: &FolderError) -> Exit {
+    match error {
+        FolderError::NotFound(_) | FolderError::NoConfig(_) | FolderError::Read { .. } => {
+            Exit::Resource
+        }
+        _ => Exit::BadInput,
+    }
+}
+
+fn export_exit(error: &ExportError) -> Exit {
+    match error {
+        ExportError::Exists(_) => Exit::Failure,
+        ExportError::Io { .. } => Exit::Resource,
+        ExportError::Weights(error) => weights_exit(error),
+        ExportError::Recipe(error) => recipe_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
+fn hub_exit(error: &HubError) -> Exit {
+    match error {
+        HubError::Weights { source, .. } => hub_exit(source),
+        HubError::NoModel { .. } | HubError::NoRevision { .. } | HubError::NoWeights { .. } => {
+            Exit::BadInput
+        }
+        // The network, the disk, the rights to a model.
+        _ => Exit::Resource,
     }
 }
 

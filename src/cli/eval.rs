@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::device::DeviceArg;
 use super::error::CliError;
+use super::interrupt;
+use super::model::ModelArgs;
 use super::output::{print, print_json};
 use super::progress::Progress;
-use super::{interrupt, model};
 use crate::data::Dataset;
 use crate::eval::{self, EvalOptions, Evaluation};
 
@@ -22,9 +23,8 @@ use crate::eval::{self, EvalOptions, Evaluation};
 /// stop at its end. The blind score has every image replaced by grey.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A run folder, or a recipe file whose components state weights.
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// LLaVA JSON or JSON lines, tar shards, or a folder of shards. Each question of a
     /// conversation is asked on its own.
     #[arg(value_name = "DATA", required = true)]
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         text: DataText::Conversations,
     })?);
     data.check_images()?;
-    let model = model::open(&args.model, &args.device.device)?;
+    let model = args.model.open(&args.device.device)?;
     let options = EvalOptions {
         batch_size: args.batch_size as usize,
         blind: !args.no_blind,

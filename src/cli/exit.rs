@@ -9,7 +9,7 @@ pub(super) enum Exit {
     Failure = 1,
     /// A recipe or data that is wrong.
     BadInput = 3,
-    /// Disk, memory, or a file that is missing.
+    /// Disk, memory, the network, or a file that is missing.
     Resource = 4,
     /// Ctrl-C.
     Interrupted = 130,
@@ -28,5 +28,5 @@ Exit codes:
   1    failed for another reason
   2    the command line is wrong
   3    the recipe or the data is wrong
-  4    a resource is lacking: disk, memory, a file
+  4    a resource is lacking: disk, memory, the network, a file
   130  interrupted; the stages that were done are in the run folder";

@@ -3,29 +3,113 @@
 use std::path::{Path, PathBuf};
 
 use menagerie_core::burn::tensor::Device;
+use menagerie_core::folder::ModelPath;
 use menagerie_core::model::RequestError;
-use menagerie_core::{Model, Recipe};
+use menagerie_core::recipe::LoadOptions;
+use menagerie_core::toml::Value;
+use menagerie_core::{Component, Model, Recipe, RecipeSource};
 
 use super::error::CliError;
+use super::hub;
 
-/// The model of a run folder, or of a recipe file that states weights.
-pub(super) fn open(path: &Path, device: &Device) -> Result<Model, CliError> {
-    let file = if path.is_dir() {
-        path.join("model.toml")
-    } else {
-        path.to_owned()
-    };
-    if !path.exists() {
-        let source = std::io::ErrorKind::NotFound.into();
-        let path = path.to_owned();
-        return Err(CliError::Read { path, source });
+/// Which model, and how it is read.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ModelArgs {
+    /// A run folder; a model's folder in Hugging Face's or the original LLaVA's layout, a projector
+    /// or a LoRA adapter over its base; a recipe file whose components state weights; or a hub id.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// What an adapter, a lone projector or delta weights lie over: a folder or a hub id. Default:
+    /// what their config names.
+    #[arg(long, value_name = "DIR")]
+    base: Option<String>,
+    /// The folder's weights are differences to those of --base.
+    #[arg(long, requires = "base")]
+    delta: bool,
+    /// Conversation template: a built-in one's name, or `jinja` for the folder's own. Default: the
+    /// model's.
+    #[arg(long, value_name = "NAME")]
+    chat: Option<String>,
+}
+
+/// The type of number to compute in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum DtypeArg {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl DtypeArg {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
     }
-    if !file.is_file() {
-        return Err(CliError::NoModel {
-            path: path.to_owned(),
-        });
+}
+
+impl ModelArgs {
+    /// The model on `device`, in its own type of number.
+    pub(super) fn open(&self, device: &Device) -> Result<Model, CliError> {
+        Ok(self.recipe(None)?.assemble(device)?)
     }
-    Ok(Recipe::load(&file)?.assemble(device)?)
+
+    /// The model's recipe, all its weights on this machine; `dtype` in place of its own.
+    pub(super) fn recipe(&self, dtype: Option<DtypeArg>) -> Result<Recipe, CliError> {
+        let mut sets = Vec::new();
+        let mut set = |key: &str, value: &str| {
+            sets.push(format!("{key} = {}", Value::String(value.to_owned())));
+        };
+        if let Some(chat) = &self.chat {
+            set("llm.chat", chat);
+        }
+        if let Some(dtype) = dtype {
+            set("dtype", dtype.name());
+        }
+        let mut recipe = self.stated(&sets)?;
+        hub::localise(&mut recipe)?;
+        // A model that is used must have learned something.
+        for component in Component::ALL {
+            if recipe.weights(component).is_none() {
+                return Err(CliError::NoWeights {
+                    path: self.model.clone(),
+                    component,
+                });
+            }
+        }
+        Ok(recipe)
+    }
+
+    fn stated(&self, sets: &[String]) -> Result<Recipe, CliError> {
+        let path = &self.model;
+        if path.is_file() {
+            let source = RecipeSource::File(path.clone());
+            let options = LoadOptions {
+                sets,
+                resolve: &hub::folder,
+                init: None,
+            };
+            return Ok(Recipe::load_as(&source, &options)?);
+        }
+        let run = path.join("model.toml");
+        if run.is_file() && self.base.is_none() {
+            let source = RecipeSource::File(run);
+            return Ok(Recipe::load_with(&source, sets)?);
+        }
+        let folder = if path.exists() {
+            path.clone()
+        } else {
+            hub::model(path)?
+        };
+        let model = ModelPath {
+            path: folder,
+            base: self.base.clone(),
+            delta: self.delta,
+        };
+        Ok(Recipe::of_folder(&model, sets)?)
+    }
 }
 
 /// The bytes of an image file.
@@ -34,6 +118,11 @@ pub(super) fn read_image(path: &Path) -> Result<Vec<u8>, CliError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The bytes of image files.
+pub(super) fn read_images(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, CliError> {
+    paths.iter().map(|path| read_image(path)).collect()
 }
 
 /// A request's error, with the file of the image that it is about.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::train::{Observer, Score, StagePlan, StepMetrics};
 
@@ -18,16 +18,27 @@ const KEEP: f64 = 0.95;
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     what: String,
+    count: fn(usize) -> String,
     begun: Instant,
     last_line: Option<Instant>,
 }
 
 impl Progress {
     pub(super) fn new(what: &str, total: usize) -> Self {
+        let template = "{prefix:>10} {bar:24} {pos}/{len} {msg} · {eta} left";
+        Self::shown(what, total, template, |count| count.to_string())
+    }
+
+    /// Counts bytes.
+    pub(super) fn bytes(what: &str, total: usize) -> Self {
+        let template = "{prefix} {bar:16} {bytes}/{total_bytes} {msg}· {eta} left";
+        let count = |count| HumanBytes(count as u64).to_string();
+        Self::shown(what, total, template, count)
+    }
+
+    fn shown(what: &str, total: usize, template: &str, count: fn(usize) -> String) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template(
-                "{prefix:>10} {bar:24} {pos}/{len} {msg} · {eta} left",
-            );
+            let style = ProgressStyle::with_template(template);
             let bar = ProgressBar::new(total as u64);
             bar.set_style(style.expect("the template is well formed"));
             bar.set_prefix(what.to_owned());
@@ -36,6 +47,7 @@ impl Progress {
         Self {
             bar,
             what: what.to_owned(),
+            count,
             begun: Instant::now(),
             last_line: None,
         }
@@ -60,8 +72,10 @@ impl Progress {
                 .mul_f64((total - done) as f64);
             let space = if message.is_empty() { "" } else { " " };
             anstream::eprintln!(
-                "{} {done}/{total}{space}{message}, {} left",
+                "{} {}/{}{space}{message}, {} left",
                 self.what,
+                (self.count)(done),
+                (self.count)(total),
                 HumanDuration(left)
             );
         }

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use menagerie_core::burn::tensor::Device;
+use menagerie_core::folder::ModelPath;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::ParameterGroup;
+use menagerie_core::recipe::{LoadOptions, ParameterGroup};
 use menagerie_core::{Component, Recipe, RecipeError, RecipeSource};
 use serde_json::json;
 
 use super::error::CliError;
+use super::hub;
 use super::output::{print, print_json};
+use crate::hub::HubId;
 use crate::recipes;
 
 /// List, copy, check and show recipes.
@@ -77,9 +80,35 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    /// The recipe that `argument` names, a file or an embedded one, with these changes.
-    pub(super) fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
-        Recipe::load_with(&RecipeSource::find(argument)?, &self.sets)
+    /// The recipe that `argument` names, a file or an embedded one, with these changes. A `model`
+    /// that is not on this machine is left out, and the user is told.
+    fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
+        let leave_out = |text: &str| {
+            anstream::eprintln!(
+                "note: {argument}: the model `{text}` is not on this machine, so what it states is not seen"
+            );
+            Ok(None)
+        };
+        let options = LoadOptions {
+            sets: &self.sets,
+            resolve: &leave_out,
+            init: None,
+        };
+        Recipe::load_as(&RecipeSource::find(argument)?, &options)
+    }
+
+    /// The same to train it, with the components of `init` in place of its own.
+    pub(super) fn load_for_training(
+        &self,
+        argument: &str,
+        init: Option<ModelPath>,
+    ) -> Result<Recipe, RecipeError> {
+        let options = LoadOptions {
+            sets: &self.sets,
+            resolve: &hub::folder,
+            init,
+        };
+        Recipe::load_as(&RecipeSource::find(argument)?, &options)
     }
 }
 
@@ -103,7 +132,11 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 fn list(as_json: bool) -> Result<(), CliError> {
     let mut all = Vec::new();
     for embedded in recipes::list()? {
-        let recipe = Recipe::load_with(&RecipeSource::Embedded(embedded), &[])?;
+        let options = LoadOptions {
+            resolve: &|_| Ok(None),
+            ..LoadOptions::default()
+        };
+        let recipe = Recipe::load_as(&RecipeSource::Embedded(embedded), &options)?;
         all.push((embedded.name, recipe.description.unwrap_or_default()));
     }
     if as_json {
@@ -187,8 +220,12 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
             .weights(component)
             .filter(|path| !Path::new(path).exists());
         if let Some(weights) = weights {
+            let remedy = match HubId::parse(weights) {
+                Some(_) => "not beside it: they come from the hub or its cache",
+                None => "not on this machine",
+            };
             anstream::eprintln!(
-                "note: {argument}: the weights of {component}, `{weights}`, are not on this machine"
+                "note: {argument}: the weights of {component}, `{weights}`, are {remedy}"
             );
         }
     }

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use menagerie_core::folder::ModelPath;
+use menagerie_core::{Component, Recipe};
+
 use super::device::DeviceArg;
 use super::error::CliError;
-use super::interrupt;
 use super::output::print;
 use super::progress::TrainProgress;
 use super::recipe::Sets;
+use super::{hub, interrupt};
 use crate::train::{self, RunFolder};
 
 /// Train a recipe's stages into a run folder.
@@ -21,6 +24,13 @@ pub(super) struct Args {
     recipe: String,
     #[command(flatten)]
     sets: Sets,
+    /// Begin with this stage of the recipe, leaving out those before it.
+    #[arg(long, value_name = "STAGE")]
+    from: Option<String>,
+    /// Start from this model in place of the recipe's weights: a run folder (after the stage before
+    /// --from, if it is there), a model's folder or a hub id.
+    #[arg(long, value_name = "RUN|DIR")]
+    init: Option<PathBuf>,
     /// The run folder, new or empty. Default: runs/NAME, or runs/NAME-2 and so on if that is
     /// taken.
     #[arg(long, value_name = "FOLDER")]
@@ -30,7 +40,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let recipe = args.sets.load(&args.recipe)?;
+    let recipe = recipe(args)?;
     let run = match &args.out {
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::create_new(Path::new("runs"), &recipe.name)?,
@@ -49,4 +59,34 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         return Err(error.into());
     }
     print(&format!("{}\n", run.path().display()))
+}
+
+/// The recipe as it is to be trained, all its weights on this machine.
+fn recipe(args: &Args) -> Result<Recipe, CliError> {
+    let init = match &args.init {
+        Some(path) if path.exists() => Some(path.clone()),
+        Some(path) => Some(hub::model(path)?),
+        None => None,
+    };
+    let model = init.clone().map(|path| ModelPath {
+        path,
+        ..ModelPath::default()
+    });
+    let mut recipe = args.sets.load_for_training(&args.recipe, model)?;
+    if let Some(from) = &args.from {
+        let before = recipe.begin_with(from)?;
+        if let (Some(run), Some(before)) = (&init, before) {
+            train::weights_after(&mut recipe, run, &before);
+        }
+    }
+    hub::localise(&mut recipe)?;
+    for component in Component::ALL {
+        if recipe.weights(component).is_none() {
+            anstream::eprintln!(
+                "note: [{component}] states no weights: they are drawn from the seed {}",
+                recipe.seed
+            );
+        }
+    }
+    Ok(recipe)
 }

@@ -1,14 +1,13 @@
 //! Writing, linking and hashing the files of a run.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use menagerie_core::hex::hex;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
+use crate::hash::sha256;
 
 /// A file and its hash.
 #[derive(Debug, Clone, Serialize)]
@@ -21,7 +20,7 @@ impl FileHash {
     pub(super) fn of(path: &Path) -> Result<Self, TrainError> {
         Ok(Self {
             path: path.to_owned(),
-            sha256: sha256(path)?,
+            sha256: sha256(path).map_err(|source| write_error(path, source))?,
         })
     }
 
@@ -29,7 +28,7 @@ impl FileHash {
     pub(super) fn within(folder: &Path, name: &str) -> Result<Self, TrainError> {
         Ok(Self {
             path: name.into(),
-            sha256: sha256(&folder.join(name))?,
+            ..Self::of(&folder.join(name))?
         })
     }
 }
@@ -86,19 +85,4 @@ pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
         path: path.to_owned(),
         source,
     }
-}
-
-/// SHA-256 of a file, in hexadecimal.
-fn sha256(path: &Path) -> Result<String, TrainError> {
-    let read_error = |source| write_error(path, source);
-    let mut file = File::open(path).map_err(read_error)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(read_error)? {
-            0 => break,
-            len => hasher.update(&buffer[..len]),
-        }
-    }
-    Ok(hex(&hasher.finalize()))
 }

@@ -175,6 +175,17 @@ impl RunFolder {
     }
 }
 
+/// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
+/// there.
+pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
+    for component in Component::ALL {
+        let file = folder.join(weights_name(stage, component));
+        if file.is_file() {
+            recipe.set_weights(component, file.display().to_string());
+        }
+    }
+}
+
 fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
 }

@@ -243,10 +243,5 @@ fn encoder() -> SampleEncoder {
 }
 
 fn processor() -> ImageProcessor {
-    ImageProcessor {
-        size: 8,
-        resize: Resize::Crop,
-        mean: [0.5; 3],
-        std: [0.5; 3],
-    }
+    ImageProcessor::bicubic(8, Resize::Crop, [0.5; 3], [0.5; 3])
 }

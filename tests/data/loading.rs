@@ -66,12 +66,7 @@ fn encoder(template: &str) -> SampleEncoder {
 }
 
 fn processor() -> ImageProcessor {
-    ImageProcessor {
-        size: 8,
-        resize: Resize::Pad,
-        mean: [0.5; 3],
-        std: [0.5; 3],
-    }
+    ImageProcessor::bicubic(8, Resize::Pad, [0.5; 3], [0.5; 3])
 }
 
 fn batch(dataset: &Dataset) -> Batch {

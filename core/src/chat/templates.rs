@@ -92,6 +92,20 @@ pub(super) static ALL: &[BuiltIn] = &[
         opening: &[Given(HUMAN_SYSTEM), Given(" USER: ")],
         ..VICUNA
     },
+    // How the original's code asks a `v0` model: as `conversation.py` writes it, which is not quite
+    // what it trained on.
+    BuiltIn {
+        name: "llava_v0",
+        opening: &[Given(HUMAN_SYSTEM), Given("###Human: ")],
+        human: &[Given("Human: ")],
+        header: &[Given("###Assistant:")],
+        lead: " ",
+        end: "###",
+        tail: &[],
+        drops_human_text: false,
+        stop: "###",
+        controls: &[],
+    },
     // Stage 1: `<image>{caption}\n`.
     BuiltIn {
         name: "plain",

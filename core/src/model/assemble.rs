@@ -7,15 +7,20 @@ use burn::tensor::{DType, Device, Tensor};
 use thiserror::Error;
 
 use super::Model;
-use crate::chat::{Template, UnknownTemplate};
+use crate::chat::{Template, TemplateError, UnknownTemplate};
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
+use crate::folder::PROJECTOR_FILES;
 use crate::generate::GenerationConfig;
 use crate::network::Network;
 use crate::parameters::draw;
 use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
-use crate::tokens::{Tokenizer, TokenizerError};
-use crate::weights::{self, LoadReport, Shards, WeightError};
+use crate::tokens::{EncodeError, Tokenizer, TokenizerError};
+use crate::weights::gguf::Gguf;
+use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
+
+/// The name in `chat = "…"` of the template that a folder brings.
+pub(crate) const JINJA: &str = "jinja";
 
 /// A recipe that cannot become a model.
 #[derive(Debug, Error)]
@@ -74,6 +79,36 @@ pub enum AssembleError {
         source: UnknownTemplate,
     },
 
+    /// The folder's own conversation template cannot be used.
+    #[error("{origin}: {source}")]
+    Template {
+        /// Where the recipe asks for it.
+        origin: Origin,
+        /// Why.
+        source: TemplateError,
+    },
+
+    /// The folder brings no conversation template.
+    #[error(
+        "{origin}: `{JINJA}` is the chat template that comes with a tokenizer, and `{}` brings none; name a built-in one: {}",
+        .folder.display(), Template::names().join(", ")
+    )]
+    NoTemplate {
+        /// Where the recipe asks for it.
+        origin: Origin,
+        /// The tokenizer's folder or file.
+        folder: PathBuf,
+    },
+
+    /// The tokens around images are none of the tokenizer's.
+    #[error("{origin}: {source}")]
+    ImageWrap {
+        /// Where the recipe states them.
+        origin: Origin,
+        /// Which.
+        source: EncodeError,
+    },
+
     /// A generation config beside the weights that cannot be read.
     #[error("`{}`: {problem}", .path.display())]
     Generation {
@@ -85,14 +120,15 @@ pub enum AssembleError {
 }
 
 impl Configured {
-    /// How published checkpoints of a component are read.
+    /// How checkpoints of a component are read, alone or within a whole model.
     #[must_use]
     pub fn checkpoint(&self, component: Component) -> Checkpoint {
-        match component {
+        let alone = match component {
             Component::Vision => self.vision.checkpoint(),
             Component::Projector => self.projector.checkpoint(),
             Component::Llm => self.llm.checkpoint(),
-        }
+        };
+        alone.joined(component)
     }
 }
 
@@ -135,6 +171,9 @@ impl Recipe {
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
         let template = self.template(&self.llm.chat, "llm.chat")?;
 
+        let images = self.vision.images.clone().unwrap_or_default();
+        let processor = images.processor(&configured.vision_spec, self.vision.resize);
+
         let fresh = self.network(&configured, &device.clone().inner())?;
         let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype)?;
         let (projector, projector_report) = projector.load(fresh.projector, &configured, dtype)?;
@@ -154,7 +193,7 @@ impl Recipe {
             configured,
             tokenizer,
             template,
-            resize: self.vision.resize,
+            processor,
             dtype,
             generation,
             end_tokens,
@@ -171,6 +210,28 @@ impl Recipe {
             Component::Llm => &self.llm.weights,
         };
         weights.as_deref()
+    }
+
+    /// The adapter over a component's weights.
+    #[must_use]
+    pub fn adapter(&self, component: Component) -> Option<&str> {
+        let adapter = match component {
+            Component::Vision => &self.vision.adapter,
+            Component::Projector => &self.projector.adapter,
+            Component::Llm => &self.llm.adapter,
+        };
+        adapter.as_deref()
+    }
+
+    /// What a component's weights are differences to.
+    #[must_use]
+    pub fn base(&self, component: Component) -> Option<&str> {
+        let base = match component {
+            Component::Vision => &self.vision.base,
+            Component::Projector => &self.projector.base,
+            Component::Llm => &self.llm.base,
+        };
+        base.as_deref()
     }
 
     /// The file or folder that the tokenizer is read from.
@@ -193,6 +254,12 @@ impl Recipe {
         recipe.vision.weights = Some(weights(Component::Vision));
         recipe.projector.weights = Some(weights(Component::Projector));
         recipe.llm.weights = Some(weights(Component::Llm));
+        recipe.vision.adapter = None;
+        recipe.vision.base = None;
+        recipe.projector.adapter = None;
+        recipe.projector.base = None;
+        recipe.llm.adapter = None;
+        recipe.llm.base = None;
         recipe.llm.tokenizer = Some(tokenizer.into());
         recipe.llm.generation = Some(generation.clone());
         recipe.stages = Vec::new();
@@ -201,11 +268,37 @@ impl Recipe {
         recipe
     }
 
+    /// A built-in template, or the one that the tokenizer's folder brings, `jinja`.
     fn template(&self, name: &str, key: &str) -> Result<Template, AssembleError> {
-        Template::named(name).map_err(|source| AssembleError::Chat {
-            origin: self.origin(key),
+        let origin = self.origin(key);
+        if name != JINJA {
+            return Template::named(name).map_err(|source| AssembleError::Chat { origin, source });
+        }
+        let place = self.tokenizer_path();
+        let found = place.as_deref().map(Template::from_folder).transpose();
+        let found = found.map_err(|source| AssembleError::Template {
+            origin: origin.clone(),
             source,
-        })
+        })?;
+        if let Some(template) = found.flatten() {
+            return Ok(template);
+        }
+        let folder = place.unwrap_or_default();
+        let inside = match Gguf::find(&folder) {
+            Ok(Some(gguf)) => Template::from_gguf(&gguf),
+            _ => Ok(None),
+        };
+        match inside {
+            Ok(Some(template)) => Ok(template),
+            Ok(None) => Err(AssembleError::NoTemplate { origin, folder }),
+            Err(source) => Err(AssembleError::Template {
+                origin,
+                source: TemplateError::Jinja {
+                    path: folder,
+                    source,
+                },
+            }),
+        }
     }
 
     /// The template that a stage's data is written in.
@@ -262,7 +355,16 @@ impl Recipe {
                 vocab_size,
             });
         }
-        Ok(tokenizer)
+        match &self.llm.image_wrap {
+            None => Ok(tokenizer),
+            Some([before, after]) => {
+                let wrapped = tokenizer.with_image_wrap([before, after]);
+                wrapped.map_err(|source| AssembleError::ImageWrap {
+                    origin: self.origin("llm.image_wrap"),
+                    source,
+                })
+            }
+        }
     }
 
     /// The `generation_config.json` beside the decoder's weights, or else beside the tokenizer.
@@ -299,6 +401,16 @@ impl Recipe {
     }
 }
 
+/// The weights at a path; a projector may lie alone in a file of its own name.
+fn open_shards(component: Component, path: &Path) -> Result<Shards, WeightError> {
+    match Shards::open(path) {
+        Err(WeightError::NotFound { .. }) if component == Component::Projector && path.is_dir() => {
+            Shards::open_named(path, &PROJECTOR_FILES)
+        }
+        opened => opened,
+    }
+}
+
 /// The files of a component's weights, opened; none if the recipe states none.
 struct Weights {
     component: Component,
@@ -308,18 +420,30 @@ struct Weights {
 
 impl Weights {
     fn open(recipe: &Recipe, component: Component) -> Result<Self, AssembleError> {
-        let origin = recipe.origin(&format!("{component}.weights"));
-        let shards = recipe
-            .weights(component)
-            .map(|path| Shards::open(Path::new(path)));
-        match shards.transpose() {
-            Ok(shards) => Ok(Self {
+        let at = |key: &str| recipe.origin(&format!("{component}.{key}"));
+        let origin = at("weights");
+        let failed = |origin: Origin| move |source| AssembleError::Weights { origin, source };
+        let Some(path) = recipe.weights(component) else {
+            return Ok(Self {
                 component,
                 origin,
-                shards,
-            }),
-            Err(source) => Err(AssembleError::Weights { origin, source }),
+                shards: None,
+            });
+        };
+        let mut shards = open_shards(component, path.as_ref()).map_err(failed(origin.clone()))?;
+        if let Some(base) = recipe.base(component) {
+            let under = Shards::open(base.as_ref()).map_err(failed(at("base")))?;
+            shards = shards.over(&under).map_err(failed(at("base")))?;
         }
+        if let Some(adapter) = recipe.adapter(component) {
+            let adapter = Adapter::open(adapter.as_ref()).map_err(failed(at("adapter")))?;
+            shards = adapter.over(shards).map_err(failed(at("adapter")))?;
+        }
+        Ok(Self {
+            component,
+            origin,
+            shards: Some(shards),
+        })
     }
 
     /// `module` with its weights, or as it is.

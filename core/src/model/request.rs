@@ -63,7 +63,7 @@ pub enum RequestError {
 
 impl Model {
     /// The token ids of a request, with [`IMAGE_TOKEN`](crate::tokens::IMAGE_TOKEN) at each image.
-    pub(super) fn prompt(&self, request: &Request) -> Result<Vec<i64>, RequestError> {
+    pub(crate) fn prompt(&self, request: &Request) -> Result<Vec<i64>, RequestError> {
         let marks = request.turns.iter().map(Turn::images).sum();
         let images = request.images.len();
         if marks != images {
@@ -75,7 +75,7 @@ impl Model {
     }
 
     /// The prepared pixels of a request's images.
-    pub(super) fn request_pixels(&self, request: &Request) -> Result<Vec<f32>, RequestError> {
+    pub(crate) fn request_pixels(&self, request: &Request) -> Result<Vec<f32>, RequestError> {
         let processor = self.image_processor(None);
         let mut pixels = Vec::with_capacity(request.images.len() * processor.values());
         for (number, file) in (1..).zip(&request.images) {

@@ -8,6 +8,7 @@ use toml::Table;
 
 use super::data::Resize;
 use super::generation::GenerationConfig;
+use super::images::ImagesTable;
 use crate::component::Component;
 
 /// The encoder: `[vision]`.
@@ -19,13 +20,22 @@ pub struct VisionTable {
     /// Named sizes of the plugin; options stated beside it come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// Pretrained weights: a folder or file, relative to the recipe, or a hub id. Without it the
-    /// weights start at random.
+    /// Pretrained weights: a folder or file, relative to the recipe, or a hub id; the component's
+    /// own or a whole model's. Without it the weights start at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// A LoRA adapter (PEFT) over the weights: its folder, relative to the recipe, or a hub id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// What the weights are differences to: a folder, relative to the recipe, or a hub id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// How an image becomes the encoder's square.
     #[serde(default)]
     pub resize: Resize,
+    /// How images are prepared otherwise, where it is not the encoder's usual way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImagesTable>,
     /// The plugin's options that are stated.
     #[serde(flatten, skip_deserializing)]
     #[schemars(skip)]
@@ -41,10 +51,16 @@ pub struct ProjectorTable {
     /// Named options of the plugin; options stated beside it come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// Trained weights: a folder or file, relative to the recipe, or a hub id. Without it the
-    /// weights start at random.
+    /// Trained weights: a folder or file, relative to the recipe, or a hub id; the component's own or
+    /// a whole model's. Without it the weights start at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// A LoRA adapter (PEFT) over the weights: its folder, relative to the recipe, or a hub id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// What the weights are differences to: a folder, relative to the recipe, or a hub id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The plugin's options that are stated.
     #[serde(flatten, skip_deserializing)]
     #[schemars(skip)]
@@ -60,10 +76,16 @@ pub struct LlmTable {
     /// Named sizes of the plugin; options stated beside it come first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// Pretrained weights: a folder or file, relative to the recipe, or a hub id. Without it the
-    /// weights start at random.
+    /// Pretrained weights: a folder or file, relative to the recipe, or a hub id; the component's
+    /// own or a whole model's. Without it the weights start at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
+    /// A LoRA adapter (PEFT) over the weights: its folder, relative to the recipe, or a hub id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// What the weights are differences to: a folder, relative to the recipe, or a hub id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The tokenizer: a `tokenizer.json` or the folder that holds it, relative to the recipe.
     /// Default: the folder of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +93,10 @@ pub struct LlmTable {
     /// Conversation template.
     #[serde(default = "default_chat")]
     pub chat: String,
+    /// Tokens of the tokenizer written before and after every image, as the first LLaVA does
+    /// (`<im_start>` and `<im_end>`). Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_wrap: Option<[String; 2]>,
     /// How answers are drawn. Default: the generation config beside the weights, or else greedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<GenerationConfig>,
@@ -87,14 +113,19 @@ fn default_chat() -> String {
 /// The keys of a component's table that are not the plugin's.
 pub(super) const fn own_keys(component: Component) -> &'static [&'static str] {
     match component {
-        Component::Vision => &["type", "preset", "weights", "resize"],
-        Component::Projector => &["type", "preset", "weights"],
+        Component::Vision => &[
+            "type", "preset", "weights", "adapter", "base", "resize", "images",
+        ],
+        Component::Projector => &["type", "preset", "weights", "adapter", "base"],
         Component::Llm => &[
             "type",
             "preset",
             "weights",
+            "adapter",
+            "base",
             "tokenizer",
             "chat",
+            "image_wrap",
             "generation",
         ],
     }

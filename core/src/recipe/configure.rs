@@ -11,8 +11,10 @@ use super::{Component, Recipe};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::error::BuildError;
+use crate::folder::read_json;
 use crate::plugin::{self, AnyDecoderConfig, AnyEncoderConfig, AnyProjectorConfig, PluginInfo};
 use crate::projector::ProjectorSpec;
+use crate::weights::gguf::Gguf;
 
 /// The three components of a recipe, checked and ready to build.
 #[derive(Debug)]
@@ -162,23 +164,21 @@ impl<'r> ComponentTable<'r> {
         info: &PluginInfo,
         options: &mut Table,
     ) -> Result<(), RecipeError> {
-        let Some(path) = self
-            .weights
-            .map(|weights| Path::new(weights).join("config.json"))
-        else {
+        let Some(weights) = self.weights.map(Path::new) else {
             return Ok(());
         };
-        if !path.is_file() {
-            return Ok(());
-        }
+        let path = match weights.join("config.json") {
+            file if file.is_file() => file,
+            _ => weights.to_owned(),
+        };
         let failure = |message: String| RecipeError::WeightsConfig {
             origin: self.recipe.origin(&self.key("weights")),
             path: path.clone(),
             message,
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| failure(error.to_string()))?;
-        let config: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+        let Some(config) = read_config(weights).map_err(&failure)? else {
+            return Ok(());
+        };
         if !info.reads(&config) {
             let types = info.model_types.join(", ");
             let message = format!(
@@ -194,6 +194,7 @@ impl<'r> ComponentTable<'r> {
             match options.get(&key) {
                 None => drop(options.insert(key, value)),
                 Some(stated) if agree(stated, &value) => {}
+                Some(_) if info.choices.contains(&key.as_str()) => {}
                 Some(stated) => {
                     let by_preset = !self.stated.contains_key(&key);
                     let (place, stated) = match self.preset {
@@ -216,12 +217,35 @@ impl<'r> ComponentTable<'r> {
     }
 }
 
+/// What the weights say of their sizes: a folder's `config.json`, or else a GGUF file's metadata.
+fn read_config(weights: &Path) -> Result<Option<serde_json::Value>, String> {
+    let file = weights.join("config.json");
+    if file.is_file() {
+        return read_json(&file)
+            .map(Some)
+            .map_err(|error| error.to_string());
+    }
+    let config = Gguf::find(weights).and_then(|gguf| gguf.map(|gguf| gguf.hf_config()).transpose());
+    config.map_err(|error| error.to_string())
+}
+
 /// Whether two files mean the same value, `1` and `1.0` included.
 fn agree(stated: &Value, found: &Value) -> bool {
     let number = |value: &Value| value.as_float().or(value.as_integer().map(|i| i as f64));
     match (number(stated), number(found)) {
         // An f32 that went through another writer's decimal digits.
         (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs().max(b.abs()),
-        _ => stated == found,
+        _ => match (stated, found) {
+            (Value::Array(a), Value::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| agree(a, b))
+            }
+            (Value::Table(a), Value::Table(b)) => {
+                let same = |(key, value): (&String, &Value)| {
+                    b.get(key).is_some_and(|other| agree(value, other))
+                };
+                a.len() == b.len() && a.iter().all(same)
+            }
+            _ => stated == found,
+        },
     }
 }

@@ -48,7 +48,7 @@ impl Failure {
         self
     }
 
-    fn under(mut self, key: String) -> Self {
+    pub(super) fn under(mut self, key: String) -> Self {
         self.path.push(key);
         self
     }

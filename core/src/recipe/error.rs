@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::freeze::FreezeError;
 use super::origin::Origin;
 use crate::error::{BuildError, nearest};
+use crate::folder::FolderError;
 
 /// A recipe that cannot be read, or that does not describe a model and its training.
 #[derive(Debug, Error)]
@@ -147,6 +148,15 @@ pub enum RecipeError {
         allowed: Vec<String>,
     },
 
+    /// A stage asked for that the recipe does not list.
+    #[error("the recipe lists no stage `{name}`; its stages are: {}{}", list(.allowed), nearest(.name, .allowed))]
+    NoSuchStage {
+        /// The name asked for.
+        name: String,
+        /// The stages it lists.
+        allowed: Vec<String>,
+    },
+
     /// A `freeze` target that is no part of the model, or a stage that leaves nothing to learn.
     #[error("{origin}: `freeze` of stage `{stage}`: {error}")]
     Freeze {
@@ -156,6 +166,19 @@ pub enum RecipeError {
         stage: String,
         /// What is wrong and what is allowed.
         error: FreezeError,
+    },
+
+    /// A model's folder that stands for a recipe cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+
+    /// The folder of a whole model cannot be used.
+    #[error("{origin}: `model`: {error}")]
+    Model {
+        /// The place of `model`.
+        origin: Origin,
+        /// Why.
+        error: FolderError,
     },
 
     /// A plugin, preset or option that does not exist, or sizes that do not fit.

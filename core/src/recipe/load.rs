@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::embedded::EmbeddedRecipe;
 use super::error::RecipeError;
+use super::model::{self, Resolve, check_tower};
 use super::node::{Kind, Node};
 use super::origin::{Origin, Source};
 use super::paths::resolve_paths;
+use crate::component::Component;
+use crate::folder::ModelPath;
 
 /// The most recipes that extend one another.
 const MAX_DEPTH: usize = 16;
@@ -109,23 +112,80 @@ fn embedded_names() -> Result<Vec<String>, RecipeError> {
 }
 
 /// The whole recipe as one tree.
-pub(super) fn load(source: &RecipeSource, sets: &[String]) -> Result<Node, RecipeError> {
-    let mut root = load_layers(source, &mut Vec::new())?;
+pub(super) fn load(source: &RecipeSource, options: &LoadOptions<'_>) -> Result<Node, RecipeError> {
+    let mut root = load_layers(source, &mut Vec::new(), options.resolve)?;
+    if let Some(init) = &options.init {
+        overlay(&mut root, model::init(init)?);
+    }
+    set(root, options.sets, options.resolve)
+}
+
+/// How a recipe is loaded.
+#[derive(Clone)]
+pub struct LoadOptions<'a> {
+    /// Changes that come after everything that files state, each `key.path = value`.
+    pub sets: &'a [String],
+    /// Finds a `model` that is no folder here.
+    pub resolve: &'a Resolve<'a>,
+    /// The components of another model to start from, in place of what the recipe states. How the
+    /// recipe uses them (conversations, images, answers) stays.
+    pub init: Option<ModelPath>,
+}
+
+impl Default for LoadOptions<'_> {
+    /// Nothing is changed, and a `model` is a folder.
+    fn default() -> Self {
+        Self {
+            sets: &[],
+            resolve: &|text| Err(format!("there is no folder `{text}`")),
+            init: None,
+        }
+    }
+}
+
+/// Applies `--set`s to a tree.
+pub(super) fn set(
+    mut root: Node,
+    sets: &[String],
+    resolve: &Resolve<'_>,
+) -> Result<Node, RecipeError> {
     for expression in sets {
         let mut layer = parse_set(expression)?;
         resolve_paths(&mut layer, Path::new(""));
-        overlay(&mut root, layer);
+        put(&mut root, layer, resolve)?;
     }
+    check_tower(&mut root)?;
     Ok(root)
 }
 
-fn load_layers(source: &RecipeSource, chain: &mut Vec<String>) -> Result<Node, RecipeError> {
+/// Overlays a layer, and under it the model that it takes: its components take the place of those
+/// that were there, whole.
+fn put(root: &mut Node, mut layer: Node, resolve: &Resolve<'_>) -> Result<(), RecipeError> {
+    if let Some(model) = model::take(&mut layer, resolve)? {
+        if let Some(root) = root.table_mut() {
+            for component in Component::ALL {
+                root.remove(component.name());
+            }
+        }
+        overlay(root, model);
+    }
+    overlay(root, layer);
+    Ok(())
+}
+
+fn load_layers(
+    source: &RecipeSource,
+    chain: &mut Vec<String>,
+    resolve: &Resolve<'_>,
+) -> Result<Node, RecipeError> {
     chain.push(source.identity());
     let mut layer = Node::parse(&source.text()?, &Arc::new(source.source()))?;
     resolve_paths(&mut layer, &source.folder());
     let extends = layer.table_mut().and_then(|table| table.remove("extends"));
     let Some(extends) = extends else {
-        return Ok(layer);
+        let mut root = Node::empty(layer.origin.clone());
+        put(&mut root, layer, resolve)?;
+        return Ok(root);
     };
     let origin = &extends.origin;
     let Some(name) = extends.text() else {
@@ -151,8 +211,8 @@ fn load_layers(source: &RecipeSource, chain: &mut Vec<String>) -> Result<Node, R
             limit: MAX_DEPTH,
         });
     }
-    let mut root = load_layers(&base, chain)?;
-    overlay(&mut root, layer);
+    let mut root = load_layers(&base, chain, resolve)?;
+    put(&mut root, layer, resolve)?;
     Ok(root)
 }
 

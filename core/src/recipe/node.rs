@@ -33,6 +33,14 @@ impl Node {
         reader.table(table.into_inner(), Origin::new(source, text, 0))
     }
 
+    /// A table without entries.
+    pub(super) fn empty(origin: Origin) -> Self {
+        Self {
+            kind: Kind::Table(Map::new()),
+            origin,
+        }
+    }
+
     pub(super) fn table(&self) -> Option<&Map<String, Self>> {
         match &self.kind {
             Kind::Table(table) => Some(table),

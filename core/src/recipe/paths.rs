@@ -14,10 +14,13 @@ const PATHS: [&[&str]; 5] = [
 ];
 
 /// Keys whose values are paths or hub ids.
-const WEIGHTS: [&[&str]; 3] = [
-    &["vision", "weights"],
-    &["projector", "weights"],
-    &["llm", "weights"],
+const WEIGHTS: [&[&str]; 6] = [
+    &["model"],
+    &["model", "path"],
+    &["model", "base"],
+    &["*", "weights"],
+    &["*", "adapter"],
+    &["*", "base"],
 ];
 
 /// Makes the paths that `layer` states absolute; they are relative to `folder`, which is relative

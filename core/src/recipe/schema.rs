@@ -31,6 +31,19 @@ impl Recipe {
             "type": "string",
             "description": "A recipe that this one states the difference to: a file, relative to this one, or an embedded recipe's name.",
         });
+        let folder = json!({ "type": "string", "description": "The folder, relative to this recipe, or a hub id." });
+        schema["properties"]["model"] = json!({
+            "description": "A whole model's folder, which supplies the three components: a run folder, Hugging Face's layout, the original LLaVA's, a projector or an adapter over its base.",
+            "anyOf": [folder, {
+                "type": "object",
+                "properties": {
+                    "path": folder,
+                    "base": { "type": "string", "description": "What an adapter, a lone projector or delta weights lie over: a folder or a hub id." },
+                    "delta": { "type": "boolean", "description": "Whether the folder's weights are differences to those of `base`.", "default": false },
+                },
+                "additionalProperties": false,
+            }],
+        });
         for component in Component::ALL {
             let table = match component {
                 Component::Vision => "VisionTable",

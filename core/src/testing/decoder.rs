@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{assert_close, check_options, check_round_trip, random, widened};
+use super::{assert_close, check_hf, check_options, check_round_trip, random, widened};
 use crate::cache::KvCache;
 use crate::context::{Context, Rows};
 use crate::decoder::{Decoder, DecoderSpec};
@@ -14,7 +14,7 @@ const TOLERANCE: f64 = 1e-4;
 
 /// Checks the registered decoder `name` at its tiny size: the spec states its sizes, no token sees
 /// a later one, padding and packed neighbours change nothing, the cache changes nothing, options
-/// and weights survive being written and read.
+/// and weights survive being written and read, to a Hugging Face config too.
 ///
 /// # Panics
 /// If something does not hold.
@@ -26,6 +26,13 @@ pub fn check_decoder(name: &str) {
     check_options(name, &config.options(), |options| {
         Ok(plugin.configure(options)?.options())
     });
+    check_hf(
+        name,
+        &config.options(),
+        config.to_hf(),
+        "text_config",
+        |config| plugin.info.from_hf(config),
+    );
 
     let spec = config.spec().unwrap_or_else(|error| panic!("{error}"));
     let build = || {

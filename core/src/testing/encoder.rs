@@ -2,11 +2,12 @@
 
 use burn::tensor::Device;
 
-use super::{assert_close, check_options, check_round_trip, random, widened};
+use super::{assert_close, check_hf, check_options, check_round_trip, random, widened};
 use crate::plugin;
 
 /// Checks the registered encoder `name` at its tiny size: the spec states its output, a batch is
-/// the sum of its images, options and weights survive being written and read.
+/// the sum of its images, options and weights survive being written and read, to a Hugging Face
+/// config too.
 ///
 /// # Panics
 /// If something does not hold.
@@ -18,6 +19,13 @@ pub fn check_encoder(name: &str) {
     check_options(name, &config.options(), |options| {
         Ok(plugin.configure(options)?.options())
     });
+    check_hf(
+        name,
+        &config.options(),
+        config.to_hf(),
+        "vision_config",
+        |config| plugin.info.from_hf(config),
+    );
 
     let spec = config.spec().unwrap_or_else(|error| panic!("{error}"));
     let device = Device::flex();

@@ -11,6 +11,7 @@ use super::config::{Config, Configs};
 use super::vocabulary::{Piece, Vocabulary, VocabularyError, VocabularyKind};
 use super::{Specials, Tokenizer};
 use crate::chat::Template;
+use crate::weights::gguf::Gguf;
 
 /// A tokenizer that cannot be read.
 #[derive(Debug, Error)]
@@ -80,7 +81,7 @@ const FILE_LIMIT: u64 = 256 << 20;
 impl Tokenizer {
     /// Reads a tokenizer's file, or the one in a folder: `tokenizer.json`, else SentencePiece's
     /// `tokenizer.model`, else `vocab.json` with `merges.txt` (of Qwen2 or GPT-2). What a file is
-    /// shows in its content.
+    /// shows in its content. A GGUF file, or a folder with nothing but one, has its tokenizer inside.
     ///
     /// Beside it, `added_tokens.json` and `tokenizer_config.json` may add tokens, each with the id
     /// that it states. BOS, EOS and padding are those that `tokenizer_config.json` or
@@ -96,7 +97,12 @@ impl Tokenizer {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         let path = path.as_ref();
         let folder = folder_of(path);
-        let Some(main) = main_file(path) else {
+        let main = main_file(path);
+        let is_other = main.is_none() || main.as_deref() == Some(path);
+        if is_other && let Ok(Some(gguf)) = Gguf::find(path) {
+            return Self::from_gguf(&gguf);
+        }
+        let Some(main) = main else {
             let folder = folder.to_owned();
             return Err(TokenizerError::Missing { folder });
         };

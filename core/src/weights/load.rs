@@ -1,10 +1,13 @@
 //! Filling a module from files.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
+use super::interleave::to_halves;
 use super::transpose::transpose;
-use super::{LoadReport, Shards, WeightError};
+use super::{LoadReport, Shards, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::parameters::{ParameterInfo, PathStack, parameters};
 
@@ -38,6 +41,7 @@ pub fn load<M: Module>(
         loaded: 0,
         parameters: 0,
         cast: 0,
+        stored: BTreeMap::new(),
         error: None,
     };
     let module = module.map(&mut filler);
@@ -54,9 +58,12 @@ pub fn load<M: Module>(
     let report = LoadReport {
         path: shards.path().to_owned(),
         files,
-        prefix: spelling.prefix,
+        prefix: spelling.place(),
+        found: shards.names().count(),
         loaded: filler.loaded,
         parameters: filler.parameters,
+        stored: filler.stored,
+        dtype: dtype.name(),
         cast: filler.cast,
         ignored,
         elsewhere,
@@ -125,16 +132,20 @@ impl Plan<'_> {
         &self,
         checkpoint: &Checkpoint,
         keys: &[String],
-    ) -> Result<(Vec<String>, usize), WeightError> {
+    ) -> Result<(Vec<String>, Vec<String>), WeightError> {
         let taken: std::collections::HashSet<&str> = keys.iter().map(String::as_str).collect();
-        let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), 0);
+        let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.shards.names().filter(|name| !taken.contains(name)) {
-            let known = checkpoint.ignores(name);
-            match name.strip_prefix(self.spelling.prefix) {
+            let Some(own) = self.spelling.joint.key(name) else {
+                elsewhere.push(name.to_owned());
+                continue;
+            };
+            let known = checkpoint.ignores(&own);
+            match own.strip_prefix(self.spelling.prefix) {
                 Some(key) if known || checkpoint.ignores(key) => ignored.push(name.to_owned()),
                 Some(_) => left_over.push(name.to_owned()),
                 None if known => ignored.push(name.to_owned()),
-                None => elsewhere += 1,
+                None => elsewhere.push(name.to_owned()),
             }
         }
         if left_over.is_empty() {
@@ -156,7 +167,9 @@ impl Plan<'_> {
             .expect("every key was looked up before");
         let stored: Vec<usize> = match storage {
             Storage::AsIs => shape.to_vec(),
-            Storage::Transposed => shape.iter().rev().copied().collect(),
+            Storage::Transposed | Storage::Interleaved { .. } => {
+                shape.iter().rev().copied().collect()
+            }
         };
         if entry.shape != stored {
             return Err(WeightError::Shape {
@@ -176,13 +189,23 @@ impl Plan<'_> {
         if !dtype.is_float() {
             return Err(not_float(dtype.name().to_owned()));
         }
-        let bytes = entry.read()?;
-        let bytes = match (storage, stored.as_slice()) {
-            (Storage::Transposed, &[rows, columns]) => {
-                transpose(&bytes, rows, columns, dtype.size())
-            }
-            _ => bytes,
-        };
+        let mut bytes = entry.read()?;
+        let count = count_non_finite(&bytes, dtype);
+        if count > 0 {
+            return Err(WeightError::NotFinite {
+                path: entry.file().to_owned(),
+                key,
+                count,
+            });
+        }
+        if let Storage::Interleaved { heads } = storage {
+            bytes = to_halves(&bytes, stored[0], heads);
+        }
+        if let (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) =
+            (storage, stored.as_slice())
+        {
+            bytes = transpose(&bytes, rows, columns, dtype.size());
+        }
         Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
     }
 }
@@ -194,6 +217,7 @@ struct Filler<'a> {
     loaded: usize,
     parameters: usize,
     cast: usize,
+    stored: BTreeMap<&'static str, usize>,
     error: Option<WeightError>,
 }
 
@@ -215,6 +239,7 @@ impl ModuleMapper for Filler<'_> {
             Ok(data) => {
                 self.loaded += 1;
                 self.parameters += shape.num_elements();
+                *self.stored.entry(data.dtype().name()).or_default() += 1;
                 self.cast += usize::from(data.dtype() != self.dtype);
                 let device = param.lazy_device();
                 let tensor = Tensor::from_data(data, (&device, self.dtype));

@@ -1,10 +1,11 @@
 //! What loading did.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// What a component found in its files.
+/// What a component found in its files. There is no list of what is missing: that is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoadReport {
@@ -12,16 +13,22 @@ pub struct LoadReport {
     pub path: PathBuf,
     /// The files that hold its tensors.
     pub files: Vec<PathBuf>,
-    /// What stood before the keys.
-    pub prefix: &'static str,
+    /// What the names of its tensors begin with.
+    pub prefix: String,
+    /// Tensors in the files, those of other components included.
+    pub found: usize,
     /// Tensors loaded.
     pub loaded: usize,
     /// Numbers loaded.
     pub parameters: usize,
-    /// Tensors cast to the recipe's dtype.
+    /// Tensors loaded by the type of number they are stored in.
+    pub stored: BTreeMap<&'static str, usize>,
+    /// The type of number they are loaded as.
+    pub dtype: &'static str,
+    /// Tensors cast to it.
     pub cast: usize,
-    /// Keys that the component knows and does not want.
+    /// Names that the component knows and does not want.
     pub ignored: Vec<String>,
-    /// Keys under other prefixes, which belong to other components.
-    pub elsewhere: usize,
+    /// Names that belong to other components.
+    pub elsewhere: Vec<String>,
 }

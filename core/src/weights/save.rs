@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, View};
 
 use super::WeightError;
+use super::atomic::write_whole;
+use super::interleave::to_pairs;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::parameters::PathStack;
@@ -28,54 +30,92 @@ pub fn save<M: Module>(
     path: &Path,
 ) -> Result<(), WeightError> {
     let spelling = checkpoint.spellings.first();
+    let spelling = spelling.expect("a checkpoint states at least one spelling");
+    write(stored(module, component, spelling, None)?, path)
+}
+
+/// Writes values by name to a safetensors file, as [`save`] does.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save_data(tensors: &[(&'static str, TensorData)], path: &Path) -> Result<(), WeightError> {
+    let stored = tensors.iter().map(|(name, data)| {
+        let data = data.clone();
+        Stored {
+            name: (*name).to_owned(),
+            dtype: data.dtype(),
+            shape: data.shape().to_vec(),
+            bytes: Box::new(move || data.as_bytes().to_vec()),
+        }
+    });
+    write(stored.collect(), path)
+}
+
+/// A tensor as a file will hold it. Its bytes are fetched when its turn to be written comes.
+pub(crate) struct Stored {
+    /// Its name in the file.
+    pub name: String,
+    /// Its type of number.
+    pub dtype: DType,
+    /// Its shape in the file.
+    pub shape: Vec<usize>,
+    /// Its bytes, little-endian, in row-major order.
+    pub bytes: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+}
+
+impl Stored {
+    /// Bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size()
+    }
+}
+
+/// The parameters of `module` as files of this spelling hold them, in the module's order, cast to
+/// `dtype` if one is given.
+pub(crate) fn stored<M: Module>(
+    module: &M,
+    component: &str,
+    spelling: &Spelling,
+    dtype: Option<DType>,
+) -> Result<Vec<Stored>, WeightError> {
     let mut collector = Collector {
-        spelling: spelling.expect("a checkpoint states at least one spelling"),
+        spelling,
         component,
+        dtype,
         path: PathStack::default(),
         tensors: Vec::new(),
         error: None,
     };
     module.visit(&mut collector);
-    if let Some(error) = collector.error {
-        return Err(error);
+    match collector.error {
+        Some(error) => Err(error),
+        None => Ok(collector.tensors),
     }
+}
+
+/// Writes a safetensors file, whole or not at all.
+pub(crate) fn write(tensors: Vec<Stored>, path: &Path) -> Result<(), WeightError> {
     // transformers refuses a file that does not say which framework's layout it has.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let io_error = |source: std::io::Error| WeightError::Io {
+    let tensors = tensors
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor));
+    write_whole(path, |temporary| {
+        safetensors::serialize_to_file(tensors, Some(metadata), temporary)
+            .map_err(|error| io::Error::other(error.to_string()))
+    })
+    .map_err(|source| WeightError::Io {
         path: path.to_owned(),
         source,
-    };
-    safetensors::serialize_to_file(collector.tensors, Some(metadata), path)
-        .map_err(|error| io_error(std::io::Error::other(error.to_string())))?;
-    let file = File::open(path).map_err(io_error)?;
-    file.sync_all().map_err(io_error)?;
-    share(path).map_err(io_error)
-}
-
-/// Gives a file the permissions of any new file: safetensors writes it for its owner alone.
-#[cfg(unix)]
-fn share(path: &Path) -> std::io::Result<()> {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    let any = builder
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    std::fs::set_permissions(path, any.as_file().metadata()?.permissions())
-}
-
-#[cfg(not(unix))]
-fn share(_path: &Path) -> std::io::Result<()> {
-    Ok(())
+    })
 }
 
 struct Collector<'a> {
     spelling: &'a Spelling,
     component: &'a str,
+    dtype: Option<DType>,
     path: PathStack,
-    tensors: Vec<(String, Parameter)>,
+    tensors: Vec<Stored>,
     error: Option<WeightError>,
 }
 
@@ -90,7 +130,7 @@ impl ModuleVisitor for Collector<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.path.join();
-        let Some((key, storage)) = self.spelling.key(&path) else {
+        let Some((name, storage)) = self.spelling.key(&path) else {
             self.error = Some(WeightError::Unnamed {
                 component: self.component.to_owned(),
                 parameter: path,
@@ -98,36 +138,52 @@ impl ModuleVisitor for Collector<'_> {
             return;
         };
         let tensor = param.transform_for_save().val().without_autodiff();
+        let dtype = self.dtype.unwrap_or(tensor.dtype());
         let mut shape = tensor.dims().to_vec();
-        if storage == Storage::Transposed {
+        if storage != Storage::AsIs {
             shape.reverse();
         }
-        self.tensors.push((
-            key,
-            Parameter {
-                dtype: tensor.dtype(),
-                shape,
-                storage,
-                bytes: Box::new(move || tensor.to_data().as_bytes().to_vec()),
-            },
-        ));
+        let stored_shape = shape.clone();
+        let bytes = move || {
+            let tensor = tensor.clone();
+            let cast = if tensor.dtype() == dtype {
+                tensor
+            } else {
+                tensor.cast(dtype)
+            };
+            lay(cast.into_data().as_bytes(), &stored_shape, storage, dtype)
+        };
+        self.tensors.push(Stored {
+            name,
+            dtype,
+            shape,
+            bytes: Box::new(bytes),
+        });
     }
 }
 
-/// A parameter whose bytes are fetched when its turn to be written comes.
-struct Parameter {
-    dtype: DType,
-    shape: Vec<usize>,
-    storage: Storage,
-    bytes: Box<dyn Fn() -> Vec<u8>>,
+/// A parameter's bytes as the file holds them.
+fn lay(bytes: &[u8], stored: &[usize], storage: Storage, dtype: DType) -> Vec<u8> {
+    let laid = match (storage, stored) {
+        (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) => {
+            transpose(bytes, columns, rows, dtype.size())
+        }
+        _ => bytes.to_vec(),
+    };
+    match storage {
+        Storage::Interleaved { heads } => to_pairs(&laid, stored[0], heads),
+        _ => laid,
+    }
 }
 
-impl View for Parameter {
+impl View for Stored {
     fn dtype(&self) -> Dtype {
         match self.dtype {
             DType::F64 => Dtype::F64,
             DType::F16 => Dtype::F16,
             DType::BF16 => Dtype::BF16,
+            DType::I64 => Dtype::I64,
+            DType::I32 => Dtype::I32,
             _ => Dtype::F32,
         }
     }
@@ -137,16 +193,10 @@ impl View for Parameter {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let bytes = (self.bytes)();
-        match (self.storage, self.shape.as_slice()) {
-            (Storage::Transposed, &[rows, columns]) => {
-                transpose(&bytes, columns, rows, self.dtype.size()).into()
-            }
-            _ => bytes.into(),
-        }
+        (self.bytes)().into()
     }
 
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.size()
+        self.len()
     }
 }

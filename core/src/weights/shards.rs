@@ -1,56 +1,63 @@
-//! Reading safetensors: one file, or the shards of a folder.
+//! The tensors behind a path: one file, or the shards of a folder, in any format.
 //!
 //! A tensor's bytes are read when they are asked for, straight into the buffer that becomes the
 //! parameter. Nothing is mapped, so saving over a file that is being read cannot pull it away.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, TensorData};
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
-use serde_json::Value;
+use burn::tensor::TensorData;
 
-use super::WeightError;
+use super::entry::Tensors;
+use super::index::Index;
+use super::input::{Format, Input, Problem};
+use super::kind::Kind;
+use super::sum::Sum;
+use super::{TensorEntry, WeightError, folder};
 
-/// The limit that safetensors sets to a header, in bytes.
-const MAX_HEADER: u64 = 100_000_000;
-
-/// The tensors of one safetensors file, or of all shards of a folder.
+/// The tensors of one file, or of all shards of a folder.
 #[derive(Debug)]
 pub struct Shards {
     path: PathBuf,
     tensors: BTreeMap<String, TensorEntry>,
 }
 
-/// Where a tensor lies.
-#[derive(Debug, Clone)]
-pub struct TensorEntry {
-    file: PathBuf,
-    /// The shape that the file states.
-    pub shape: Vec<usize>,
-    dtype: Dtype,
-    /// Offset of the first byte in the file.
-    start: u64,
-    len: usize,
-}
-
 impl Shards {
-    /// Opens a `.safetensors` file, or a folder with `model.safetensors.index.json` or
-    /// `model.safetensors`.
+    /// Opens a file of weights, an index of shards, or a folder.
+    ///
+    /// What a file is, is read from its content: safetensors, what `torch.save` writes (both its
+    /// formats, as data: no code in it runs), GGUF, or an index. Of a folder it opens the first of
+    /// `model.safetensors` and `pytorch_model.bin` that is there, by its index
+    /// (`model.safetensors.index.json`) if it has one; or else its only `*.gguf`.
     ///
     /// # Errors
-    /// No such file, or one that is not valid safetensors.
+    /// No such file, one that is damaged or of no known format, an index that names a file outside
+    /// its folder or a tensor that its shard lacks.
     pub fn open(path: &Path) -> Result<Self, WeightError> {
-        let mut shards = Self {
-            path: path.to_owned(),
-            tensors: BTreeMap::new(),
-        };
-        for file in files(path)? {
-            shards.add(&file)?;
+        if path.is_dir() {
+            return Self::open_file(path, &folder::model_file(path)?);
         }
-        Ok(shards)
+        if !path.exists() {
+            return Err(WeightError::NotFound {
+                path: path.to_owned(),
+                problem: "there is no such file or folder. If it is the name of a published model, download it, for example with `hf download`, and state its folder".to_owned(),
+            });
+        }
+        Self::open_file(path, path)
+    }
+
+    /// Opens the first of `names` that `folder` has, by its index if it has one: for example
+    /// `["adapter_model.safetensors", "adapter_model.bin"]`.
+    ///
+    /// # Errors
+    /// A folder that has none of them, or as for [`open`](Self::open).
+    pub fn open_named(folder: &Path, names: &[&str]) -> Result<Self, WeightError> {
+        let file = folder::named_file(folder, names).ok_or_else(|| WeightError::NotFound {
+            path: folder.to_owned(),
+            problem: format!("the folder has no {}", names.join(" and no ")),
+        })?;
+        Self::open_file(folder, &file)
     }
 
     /// The file or folder opened.
@@ -68,6 +75,38 @@ impl Shards {
         self.tensors.get(name)
     }
 
+    /// All names and tensors, sorted by name.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &TensorEntry)> {
+        let tensors = self.tensors.iter();
+        tensors.map(|(name, entry)| (name.as_str(), entry))
+    }
+
+    /// Puts a tensor in place of the one of that name, or beside the others.
+    pub(super) fn put(&mut self, name: String, entry: TensorEntry) {
+        self.tensors.insert(name, entry);
+    }
+
+    /// These tensors as differences to those of `base`: of both that have a name the sum, computed
+    /// in f32 when it is read; the others as they are.
+    ///
+    /// # Errors
+    /// A tensor of `base` that is larger than the difference to it.
+    pub fn over(mut self, base: &Self) -> Result<Self, WeightError> {
+        for (name, entry) in &mut self.tensors {
+            let Some(under) = base.get(name) else {
+                continue;
+            };
+            *entry = Sum::delta(entry, under).ok_or_else(|| WeightError::Shape {
+                component: "the difference".to_owned(),
+                path: base.path.clone(),
+                key: name.clone(),
+                expected: entry.shape.clone(),
+                found: under.shape.clone(),
+            })?;
+        }
+        Ok(self)
+    }
+
     /// The tensor of that name with its values, floats or integers.
     ///
     /// # Errors
@@ -78,7 +117,7 @@ impl Shards {
             problem: format!("the file holds no tensor `{name}`"),
         })?;
         let dtype = entry.dtype().map_err(|dtype| WeightError::Dtype {
-            path: entry.file.clone(),
+            path: entry.file().to_owned(),
             key: name.to_owned(),
             dtype,
         })?;
@@ -89,180 +128,109 @@ impl Shards {
         ))
     }
 
-    fn add(&mut self, file: &Path) -> Result<(), WeightError> {
-        for (name, entry) in read_header(file)? {
-            if let Some(first) = self.tensors.get(&name) {
-                return Err(WeightError::Twice {
-                    key: name,
-                    first: first.file.clone(),
-                    second: file.to_owned(),
+    /// The tensors of one file that is read already.
+    pub(super) fn from_tensors(
+        path: &Path,
+        format: Format,
+        tensors: Tensors,
+    ) -> Result<Self, WeightError> {
+        let mut shards = Self {
+            path: path.to_owned(),
+            tensors: BTreeMap::new(),
+        };
+        shards.add(path, format, tensors)?;
+        Ok(shards)
+    }
+
+    /// Opens `file` for the user's `path`.
+    fn open_file(path: &Path, file: &Path) -> Result<Self, WeightError> {
+        let mut shards = Self {
+            path: path.to_owned(),
+            tensors: BTreeMap::new(),
+        };
+        let mut input = Input::open(file)?;
+        let kind = Kind::of(&mut input).map_err(|problem| problem.at(file, Format::Weights))?;
+        if let Kind::Index = kind {
+            shards.add_indexed(file, &mut input)?;
+        } else {
+            shards.add_file(file, kind, &mut input)?;
+        }
+        Ok(shards)
+    }
+
+    /// Adds all shards that an index names, which must lie beside it.
+    fn add_indexed<R: Read + Seek>(
+        &mut self,
+        index_file: &Path,
+        input: &mut Input<R>,
+    ) -> Result<(), WeightError> {
+        let invalid = |problem: Problem| problem.at(index_file, Format::Index);
+        let index = Index::read(input).map_err(invalid)?;
+        let folder = index_file.parent().unwrap_or(Path::new(""));
+        for shard in index.shards() {
+            let file = folder.join(shard);
+            if !file.exists() {
+                return Err(WeightError::NotFound {
+                    path: file,
+                    problem: format!(
+                        "`{}` names this file, and it is not there; the download may be incomplete",
+                        index_file.display()
+                    ),
                 });
+            }
+            let mut input = Input::open(&file)?;
+            match Kind::of(&mut input).map_err(|problem| problem.at(&file, Format::Weights))? {
+                Kind::Index => {
+                    let problem = format!("`{shard}`, which it names as a shard, is an index too");
+                    return Err(invalid(problem.into()));
+                }
+                kind => self.add_file(&file, kind, &mut input)?,
+            }
+        }
+        for (name, shard) in index.tensors() {
+            if self
+                .get(name)
+                .is_none_or(|entry| entry.file() != folder.join(shard))
+            {
+                let problem =
+                    format!("it says that `{name}` is in `{shard}`, which does not hold it");
+                return Err(invalid(problem.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file<R: Read + Seek>(
+        &mut self,
+        path: &Path,
+        kind: Kind,
+        input: &mut Input<R>,
+    ) -> Result<(), WeightError> {
+        let format = kind.format();
+        let tensors = kind
+            .read(input, &path.into())
+            .map_err(|problem| problem.at(path, format))?;
+        self.add(path, format, tensors)
+    }
+
+    fn add(&mut self, path: &Path, format: Format, tensors: Tensors) -> Result<(), WeightError> {
+        for (name, entry) in tensors {
+            match self.tensors.get(&name) {
+                None => {}
+                Some(first) if first.file() == path => {
+                    let problem = format!("it holds the tensor `{name}` twice");
+                    return Err(Problem::Invalid(problem).at(path, format));
+                }
+                Some(first) => {
+                    return Err(WeightError::Twice {
+                        key: name,
+                        first: first.file().to_owned(),
+                        second: path.to_owned(),
+                    });
+                }
             }
             self.tensors.insert(name, entry);
         }
         Ok(())
     }
-}
-
-impl TensorEntry {
-    /// The file that holds it.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// Its type of number, or the name of one that tensors here do not have.
-    pub(super) fn dtype(&self) -> Result<DType, String> {
-        match self.dtype {
-            Dtype::I64 => Ok(DType::I64),
-            Dtype::I32 => Ok(DType::I32),
-            Dtype::U8 => Ok(DType::U8),
-            Dtype::F64 => Ok(DType::F64),
-            Dtype::F32 => Ok(DType::F32),
-            Dtype::F16 => Ok(DType::F16),
-            Dtype::BF16 => Ok(DType::BF16),
-            other => Err(format!("{other:?}")),
-        }
-    }
-
-    /// Its bytes, little-endian, in row-major order.
-    pub(super) fn read(&self) -> Result<Vec<u8>, WeightError> {
-        let read = || -> std::io::Result<Vec<u8>> {
-            let mut file = File::open(&self.file)?;
-            file.seek(SeekFrom::Start(self.start))?;
-            let mut bytes = vec![0; self.len];
-            file.read_exact(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map_err(|source| io_error(&self.file, source))
-    }
-}
-
-fn io_error(path: &Path, source: std::io::Error) -> WeightError {
-    WeightError::Io {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-/// The safetensors files behind a path.
-fn files(path: &Path) -> Result<Vec<PathBuf>, WeightError> {
-    let not_found = |problem: &str| WeightError::NotFound {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    if !path.is_dir() {
-        return Err(not_found(
-            "there is no such file or folder. If it is the name of a published model, download it, for example with `hf download`, and state its folder",
-        ));
-    }
-    let index = path.join("model.safetensors.index.json");
-    if index.is_file() {
-        return indexed_files(&index);
-    }
-    let single = path.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
-    }
-    Err(not_found(
-        "the folder has neither model.safetensors nor model.safetensors.index.json",
-    ))
-}
-
-/// The shards that an index names; they must lie beside it.
-fn indexed_files(index: &Path) -> Result<Vec<PathBuf>, WeightError> {
-    let invalid = |problem: String| WeightError::Format {
-        path: index.to_owned(),
-        problem,
-    };
-    let text = std::fs::read_to_string(index).map_err(|source| io_error(index, source))?;
-    let json: Value = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-    let map = json.get("weight_map").and_then(Value::as_object);
-    let map = map.ok_or_else(|| invalid("it has no table `weight_map`".to_owned()))?;
-    let folder = index.parent().unwrap_or(Path::new("."));
-    let mut files = Vec::new();
-    for value in map.values() {
-        let name = value.as_str().unwrap_or_default();
-        if name.is_empty() || Path::new(name).file_name() != Some(name.as_ref()) {
-            return Err(invalid(format!(
-                "`{value}` is not the name of a file beside it"
-            )));
-        }
-        files.push(folder.join(name));
-    }
-    files.sort_unstable();
-    files.dedup();
-    Ok(files)
-}
-
-fn read_header(path: &Path) -> Result<Vec<(String, TensorEntry)>, WeightError> {
-    let invalid = |problem: String| WeightError::Format {
-        path: path.to_owned(),
-        problem,
-    };
-    let mut file = File::open(path).map_err(|source| io_error(path, source))?;
-    let file_len = file
-        .metadata()
-        .map_err(|source| io_error(path, source))?
-        .len();
-    let mut length = [0; 8];
-    file.read_exact(&mut length)
-        .map_err(|_| invalid("it is shorter than 8 bytes".to_owned()))?;
-    let header_len = u64::from_le_bytes(length);
-    if header_len > MAX_HEADER || header_len.saturating_add(8) > file_len {
-        let problem =
-            format!("it announces a header of {header_len} bytes and is {file_len} bytes long");
-        return Err(invalid(problem));
-    }
-    let mut header = vec![0; usize::try_from(header_len).unwrap_or(usize::MAX)];
-    file.read_exact(&mut header)
-        .map_err(|source| io_error(path, source))?;
-    let metadata: Metadata =
-        serde_json::from_slice(&header).map_err(|error| invalid(format!("its header: {error}")))?;
-    let data_start = 8 + header_len;
-    let mut entries = Vec::new();
-    for (name, info) in metadata.tensors() {
-        let entry = entry(path, info, data_start, file_len)
-            .map_err(|problem| invalid(format!("`{name}` {problem}")))?;
-        entries.push((name, entry));
-    }
-    Ok(entries)
-}
-
-fn entry(
-    path: &Path,
-    info: &TensorInfo,
-    data_start: u64,
-    file_len: u64,
-) -> Result<TensorEntry, String> {
-    let (start, end) = info.data_offsets;
-    let elements = info
-        .shape
-        .iter()
-        .try_fold(1_usize, |all, &size| all.checked_mul(size));
-    let bits = elements.and_then(|elements| elements.checked_mul(info.dtype.bitsize()));
-    let len = end.checked_sub(start);
-    if bits.is_none() || bits != len.and_then(|len| len.checked_mul(8)) {
-        return Err(format!(
-            "claims bytes {start} to {end} for shape {:?} of {:?}",
-            info.shape, info.dtype
-        ));
-    }
-    let past_end = data_start
-        .checked_add(end as u64)
-        .is_none_or(|end| end > file_len);
-    if past_end {
-        return Err(format!(
-            "ends at byte {end} of the data, past the end of the file: it is truncated"
-        ));
-    }
-    Ok(TensorEntry {
-        file: path.to_owned(),
-        shape: info.shape.clone(),
-        dtype: info.dtype,
-        start: data_start + start as u64,
-        len: len.unwrap_or(0),
-    })
 }

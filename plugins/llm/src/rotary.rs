@@ -1,7 +1,7 @@
 //! Rotary position embedding (Su et al. 2021, arXiv 2104.09864) in the layout of Hugging Face's
 //! LLaMA checkpoints: feature `i` turns with feature `i + head_dim / 2`.
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
 
 /// Cosine and sine of every token's angles, shared by all blocks of a pass.
 #[derive(Debug, Clone)]
@@ -12,30 +12,32 @@ pub(crate) struct Rotary {
 }
 
 impl Rotary {
-    /// Angle `position · theta^(−2i / head_dim)` for `positions` `[batch, token]`, in f32.
+    /// Angle `position · frequency` for `positions` `[batch, token]` and `head_dim / 2`
+    /// frequencies, in f32 whatever the `dtype` of the result; cosine and sine times `amplitude`.
     pub(crate) fn new(
         positions: Tensor<2, Int>,
-        head_dim: usize,
-        theta: f64,
+        frequencies: &[f32],
+        amplitude: f64,
         dtype: DType,
     ) -> Self {
-        let half = head_dim / 2;
-        #[expect(clippy::cast_possible_truncation)]
-        let frequencies: Vec<f32> = (0..half)
-            .map(|i| theta.powf(-((2 * i) as f64) / head_dim as f64) as f32)
-            .collect();
         let device = positions.device();
-        let frequencies = TensorData::new(frequencies, [1, 1, 1, half]);
+        let frequencies = TensorData::new(frequencies.to_vec(), [1, 1, 1, frequencies.len()]);
         let frequencies: Tensor<4> = Tensor::from_data(frequencies, (&device, DType::F32));
         let [batch, tokens] = positions.dims();
         let positions = positions
-            .float()
-            .cast(DType::F32)
+            .cast(FloatDType::F32)
             .reshape([batch, 1, tokens, 1]);
         let angles = positions * frequencies;
+        let scale = |x: Tensor<4>| {
+            if amplitude == 1.0 {
+                x
+            } else {
+                x.mul_scalar(amplitude)
+            }
+        };
         Self {
-            cos: angles.clone().cos().cast(dtype),
-            sin: angles.sin().cast(dtype),
+            cos: scale(angles.clone().cos()).cast(dtype),
+            sin: scale(angles.sin()).cast(dtype),
         }
     }
 

@@ -4,11 +4,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::nn::Linear;
 use menagerie_core::{
-    BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
-    TensorName,
+    BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorFields,
+    ProjectorSpec, TensorName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use toml::Table;
 
 /// One linear map with a bias, LLaVA's W (arXiv 2304.08485, equation 1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,12 +42,23 @@ impl ProjectorConfig for LinearConfig {
         })
     }
 
+    /// The original LLaVA's projector where its config names none, and `linear`.
+    fn from_hf(config: &Value) -> Result<Option<Table>, BuildError> {
+        let original = config.get("mm_vision_tower").is_some();
+        let named = config.get("mm_projector_type").and_then(Value::as_str);
+        let is_linear = original && matches!(named, None | Some("linear"));
+        Ok(is_linear.then(Table::new))
+    }
+
+    fn to_hf(&self) -> ProjectorFields {
+        ProjectorFields {
+            hf: None,
+            original: Some("linear".to_owned()),
+        }
+    }
+
     fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::with_prefixes(
-            &["", "mm_projector.", "model.mm_projector."],
-            &TensorName::linear("linear", ""),
-            &[],
-        )
+        Checkpoint::with_prefixes(&[""], &TensorName::linear("linear", ""), &[])
     }
 }
 

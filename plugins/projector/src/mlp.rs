@@ -5,11 +5,13 @@ use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::nn::Linear;
 use menagerie_core::{
-    BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
-    TensorName,
+    BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorFields,
+    ProjectorSpec, Publisher, TensorName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use toml::Table;
 
 /// `depth` linear maps with GELU (the error function's) between them; LLaVA-1.5's `mlp2x_gelu` is
 /// depth 2 (arXiv 2310.03744).
@@ -73,6 +75,36 @@ impl ProjectorConfig for MlpConfig {
         })
     }
 
+    /// `mlpNx_gelu` of the original LLaVA; Hugging Face's LLaVA, which has no other projector.
+    fn from_hf(config: &Value) -> Result<Option<Table>, BuildError> {
+        if let Some(named) = config.get("mm_projector_type").and_then(Value::as_str) {
+            let depth = named
+                .strip_prefix("mlp")
+                .and_then(|n| n.strip_suffix("x_gelu"));
+            let depth: Option<i64> = depth.and_then(|depth| depth.parse().ok());
+            return Ok(depth.map(with_depth));
+        }
+        if config.get("vision_config").is_none() || config.get("text_config").is_none() {
+            return Ok(None);
+        }
+        let act = config.get("projector_hidden_act").and_then(Value::as_str);
+        let unlike = match (act, config.get("multimodal_projector_bias")) {
+            (Some(act), _) if act != "gelu" => format!("`projector_hidden_act` = `{act}`"),
+            (_, Some(Value::Bool(false))) => "`multimodal_projector_bias` = false".to_owned(),
+            _ => return Ok(Some(with_depth(2))),
+        };
+        let message = format!("config.json has {unlike}; this projector has `gelu` and biases");
+        Err(BuildError::invalid(Self::NAME, "type", message))
+    }
+
+    fn to_hf(&self) -> ProjectorFields {
+        let hf = json!({ "projector_hidden_act": "gelu", "multimodal_projector_bias": true });
+        ProjectorFields {
+            hf: hf.as_object().filter(|_| self.depth == 2).cloned(),
+            original: Some(format!("mlp{}x_gelu", self.depth)),
+        }
+    }
+
     fn checkpoint(&self) -> Checkpoint {
         // The original's `nn.Sequential` counts the GELUs too, so its layer `n` is entry `2 n`.
         let names = |key: &dyn Fn(usize) -> String| -> Vec<TensorName> {
@@ -83,13 +115,14 @@ impl ProjectorConfig for MlpConfig {
         };
         let original = names(&|n| (2 * n).to_string());
         let hf = names(&|n| format!("linear_{}", n + 1));
-        let prefixes = ["", "mm_projector.", "model.mm_projector."];
-        let mut checkpoint = Checkpoint::with_prefixes(&prefixes, &original, &[]);
-        let prefixes = ["", "multi_modal_projector.", "model.multi_modal_projector."];
-        let hf = Checkpoint::with_prefixes(&prefixes, &hf, &[]);
-        checkpoint.spellings.extend(hf.spellings);
-        checkpoint
+        let original = Checkpoint::with_prefixes(&[""], &original, &[]).by(Publisher::Original);
+        let hf = Checkpoint::with_prefixes(&[""], &hf, &[]).by(Publisher::HuggingFace);
+        original.or(hf)
     }
+}
+
+fn with_depth(depth: i64) -> Table {
+    [("depth".to_owned(), depth.into())].into_iter().collect()
 }
 
 menagerie_core::register_projector!(MlpConfig);

@@ -1,11 +1,11 @@
 //! The parts that vision transformers share.
 
-use burn::module::{Module, Param};
+use burn::module::{Initializer, Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::activation::{gelu, gelu_approximate, sigmoid};
 use burn::tensor::{Device, Tensor};
 use menagerie_core::attention::attention;
-use menagerie_core::nn::{INITIALIZER_RANGE, Linear, join_heads, normal, split_heads};
+use menagerie_core::nn::{Linear, join_heads, normal, split_heads};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub enum Activation {
     QuickGelu,
     /// `x · Φ(x)`, with the error function.
     Gelu,
+    /// `x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`, as SigLIP was trained.
+    GeluPytorchTanh,
 }
 
 impl Activation {
@@ -24,6 +26,7 @@ impl Activation {
         match self {
             Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
             Self::Gelu => gelu(x),
+            Self::GeluPytorchTanh => gelu_approximate(x),
         }
     }
 }
@@ -62,27 +65,38 @@ impl BlockSizes {
 pub(crate) struct PatchEmbedding {
     /// `[hidden, channel, patch, patch]`
     weight: Param<Tensor<4>>,
+    /// `[hidden]`
+    bias: Option<Param<Tensor<1>>>,
 }
 
 impl PatchEmbedding {
-    pub(crate) fn new(hidden: usize, patch: usize, device: &Device) -> Self {
+    /// Weights drawn from `N(0, std²)` and, if asked for, a bias of zeros.
+    pub(crate) fn new(hidden: usize, patch: usize, bias: bool, std: f64, device: &Device) -> Self {
         Self {
-            weight: normal(INITIALIZER_RANGE).init([hidden, 3, patch, patch], device),
+            weight: normal(std).init([hidden, 3, patch, patch], device),
+            bias: bias.then(|| Initializer::Zeros.init([hidden], device)),
         }
     }
 
-    /// `[batch, channel, height, width]` -> `[batch, patch, hidden]`, patches row by row.
+    /// `[batch, channel, height, width]` -> `[batch, patch, hidden]`, patches row by row. Pixels
+    /// beyond the last whole patch on the right and below are left out.
     pub(crate) fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
         let [hidden, channels, patch, _] = self.weight.lazy_shape().dims();
         let [batch, _, height, width] = pixels.dims();
         let (rows, columns) = (height / patch, width / patch);
         let patch_size = channels * patch * patch;
         let patches = pixels
+            .narrow(2, 0, rows * patch)
+            .narrow(3, 0, columns * patch)
             .reshape([batch, channels, rows, patch, columns, patch])
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([batch, rows * columns, patch_size]);
         let kernel = self.weight.val().reshape([1, hidden, patch_size]);
-        patches.matmul(kernel.swap_dims(1, 2))
+        let embedded = patches.matmul(kernel.swap_dims(1, 2));
+        match &self.bias {
+            Some(bias) => embedded + bias.val().unsqueeze(),
+            None => embedded,
+        }
     }
 }
 

@@ -82,7 +82,7 @@ fn values_of_the_wrong_kind() {
 fn words_that_are_not_among_the_allowed() {
     assert_eq!(
         message("preset", "resize = \"crob\"\npreset"),
-        "<recipe>:6:1: `vision.resize` is `crob`; it must be one of: crop, pad (did you mean \
+        "<recipe>:6:1: `vision.resize` is `crob`; it must be one of: crop, pad, squash (did you mean \
          `crop`?)"
     );
     assert_eq!(

@@ -1,44 +1,26 @@
 //! LLaMA against values that transformers stored.
 
-use burn::tensor::DType;
-use menagerie_core::Rows;
-use menagerie_core::testing::{Reference, assert_close, check_decoder};
-use menagerie_core::weights::{self, Shards};
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
+use menagerie_core::testing::{assert_close, check_decoder};
+use menagerie_core::{Context, Decoder, Rows};
 
 use super::*;
+use crate::testing::fixture;
 
 /// f32 against f64 differs by 4e-6 here, a wrong epsilon by 6.5e-5.
 const TOLERANCE: f64 = 3e-5;
 
-fn fixture(name: &str) -> (Llama, Reference) {
-    let folder = format!("{}/../../tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(format!("{folder}/config.json")).expect("config.json");
-    let hf = serde_json::from_str(&text).expect("JSON");
-    let options = LlamaConfig::from_hf(&hf).expect("options");
-    let config: LlamaConfig = toml::Value::Table(options).try_into().expect("a config");
-    let module = DecoderConfig::init(&config, &Device::flex()).expect("a module");
-    let shards = Shards::open(folder.as_ref()).expect("weights");
-    let checkpoint = DecoderConfig::checkpoint(&config);
-    let loaded = weights::load(module, "llama", &checkpoint, &shards, DType::F32);
-    let reference = Reference::open(format!("{folder}/expected.safetensors"));
-    (loaded.expect("all weights").0, reference)
-}
-
 #[test]
 fn every_block_equals_transformers() {
-    let (llama, reference) = fixture("llama");
+    let (llama, reference) = fixture::<LlamaConfig>("llama");
     let expect = |what: &str, actual: Tensor<3>| {
         assert_close(what, actual, reference.tensor(what), TOLERANCE);
     };
     let mut context = Context::new(&Rows::padded_right(&[11, 11]), &Device::flex());
     let mut hidden = llama.embed(reference.integers("input_ids"));
     expect("embeds", hidden.clone());
-    let rotary = Rotary::new(
-        context.positions(),
-        llama.head_dim,
-        llama.rope_theta,
-        DType::F32,
-    );
+    let rotary = llama.rope.rotary(context.positions(), DType::F32);
     for (index, block) in llama.layers.iter().enumerate() {
         let at = |what: &str| format!("block.{index}.{what}");
         expect(&format!("hidden_states.{index}"), hidden.clone());
@@ -70,7 +52,7 @@ fn every_block_equals_transformers() {
 
 #[test]
 fn rows_of_different_lengths_equal_transformers() {
-    let (llama, reference) = fixture("llama");
+    let (llama, reference) = fixture::<LlamaConfig>("llama");
     let mut context = Context::new(&Rows::padded_left(&[9, 5, 1]), &Device::flex());
     let embeds = llama.embed(reference.integers("padded.input_ids"));
     let logits = llama.logits(llama.forward(embeds, &mut context));
@@ -88,7 +70,7 @@ fn rows_of_different_lengths_equal_transformers() {
 
 #[test]
 fn a_tied_head_equals_transformers() {
-    let (llama, reference) = fixture("llama-tied");
+    let (llama, reference) = fixture::<LlamaConfig>("llama-tied");
     let mut context = Context::new(&Rows::padded_right(&[11, 11]), &Device::flex());
     let hidden = llama.forward(llama.embed(reference.integers("input_ids")), &mut context);
     assert_close(

@@ -1,0 +1,121 @@
+//! The original LLaVA's layout: the decoder's folder with `mm_*` keys, and the tower beside it.
+
+use std::fs;
+
+use serde_json::{Map, Value, json};
+
+use super::component::write_component;
+use super::folder::write_json;
+use super::hf::dtype_name;
+use super::shards::write_shards;
+use super::{Export, ExportError, ExportLayout};
+use crate::component::Component;
+use crate::folder::TOWER;
+use crate::image::Resize;
+
+impl Export<'_> {
+    /// The original reads the tower from the folder that `mm_vision_tower` names: the export brings
+    /// it, and names where it will lie, unless another name is given.
+    pub(super) fn original(&self, place: &std::path::Path) -> Result<(), ExportError> {
+        let layout = ExportLayout::Original;
+        let config = self.original_config(place)?;
+        write_json(&self.folder.join("config.json"), &config.into())?;
+        let mut tensors = self.tensors(Component::Llm, layout, true)?;
+        tensors.extend(self.tensors(Component::Projector, layout, true)?);
+        write_shards(tensors, self.folder, self.options.max_shard_bytes)?;
+
+        if self.options.tower.is_none() {
+            let tower = self.folder.join(TOWER);
+            fs::create_dir(&tower).map_err(|source| ExportError::Io {
+                path: tower.clone(),
+                source,
+            })?;
+            let inside = Export {
+                folder: &tower,
+                recipe: self.recipe,
+                model: self.model,
+                options: self.options,
+            };
+            write_component(&inside, Component::Vision)?;
+        }
+        let tokenizer = self.model.tokenizer();
+        self.write_text(tokenizer)?;
+        self.write_generation_config(tokenizer)
+    }
+
+    /// The decoder's config with what the original adds (`llava/model/llava_arch.py`).
+    pub(super) fn original_config(
+        &self,
+        place: &std::path::Path,
+    ) -> Result<Map<String, Value>, ExportError> {
+        let layout = ExportLayout::Original;
+        let configured = self.model.configured();
+        let parts = configured.vision.to_hf();
+        let vision = parts.ok_or_else(|| self.unknown(Component::Vision, layout))?;
+        let parts = configured.llm.to_hf();
+        let llm = parts.ok_or_else(|| self.unknown(Component::Llm, layout))?;
+        let projector = configured.projector.to_hf().original;
+        let projector = projector.ok_or_else(|| self.unknown(Component::Projector, layout))?;
+        let tower = match &self.options.tower {
+            Some(tower) => tower.clone(),
+            None => place.join(TOWER).display().to_string(),
+        };
+        let no_way = |what: String| ExportError::NoWay {
+            layout: layout.name(),
+            what,
+        };
+        let layer = vision.outer.get("vision_feature_layer");
+        let layer = layer
+            .and_then(Value::as_i64)
+            .ok_or_else(|| no_way("features of several hidden states at once".to_owned()))?;
+        // The original never drops a patch of a tower that has no class token.
+        let kept = configured.vision_spec.tokens;
+        let grid = configured
+            .vision_spec
+            .grid
+            .map(|[rows, columns]| rows * columns);
+        if grid.is_some_and(|patches| kept < patches) {
+            return Err(no_way("a selection that drops a patch".to_owned()));
+        }
+        let whole = vision.outer.get("vision_feature_select_strategy") == Some(&json!("full"));
+        let select = match (whole, configured.vision_spec.has_class_token) {
+            (true, true) => "cls_patch",
+            _ => "patch",
+        };
+        let aspect_ratio = match self.model.image_processor(None).resize {
+            Resize::Pad => json!("pad"),
+            // The tower's own processor does it.
+            Resize::Crop | Resize::Squash => Value::Null,
+        };
+        let mut config = llm.config;
+        let decoder = config
+            .get("model_type")
+            .and_then(Value::as_str)
+            .unwrap_or("llama");
+        let (model_type, architecture) = match decoder {
+            "llama" => ("llava_llama".to_owned(), "LlavaLlamaForCausalLM".to_owned()),
+            "qwen2" => ("llava_qwen2".to_owned(), "LlavaQwen2ForCausalLM".to_owned()),
+            other => return Err(no_way(format!("a decoder of type `{other}`"))),
+        };
+        let wrapped = self.recipe.llm.image_wrap.is_some();
+        let own = json!({
+            "architectures": [architecture],
+            "model_type": model_type,
+            "mm_vision_tower": tower,
+            "mm_hidden_size": configured.vision_spec.feature_size,
+            "mm_projector_type": projector,
+            "mm_vision_select_layer": layer,
+            "mm_vision_select_feature": select,
+            "mm_use_im_start_end": wrapped,
+            "mm_use_im_patch_token": false,
+            "image_aspect_ratio": aspect_ratio,
+            "use_mm_proj": true,
+            "unfreeze_mm_vision_tower": false,
+            "torch_dtype": dtype_name(self.dtype()),
+        });
+        if let Value::Object(own) = own {
+            config.extend(own);
+        }
+        Ok(config)
+    }
+}

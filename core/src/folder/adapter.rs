@@ -1,0 +1,81 @@
+//! A LoRA adapter over a model: `adapter_config.json` with `adapter_model`, and, in the original
+//! LLaVA, `non_lora_trainables.bin` beside it.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::config::{absolute, read_json, reference, text_at};
+use super::original::{Places, describe, is_original, own_tokenizer};
+use super::{FolderError, FolderRecipe, Layout, ModelPath};
+use crate::checkpoint::owner;
+use crate::component::Component;
+use crate::weights::{Adapter, Shards};
+
+/// PEFT's description of an adapter.
+pub(super) const CONFIG: &str = "adapter_config.json";
+
+pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> {
+    let folder = absolute(&model.path);
+    let file = folder.join(CONFIG);
+    let adapter = read_json(&file)?;
+    let named = model
+        .base
+        .as_deref()
+        .or_else(|| text_at(&adapter, "base_model_name_or_path"));
+    let base = named.map(|base| reference(&folder, base));
+    let base = base.ok_or_else(|| FolderError::NoBase {
+        path: model.path.clone(),
+        what: "an adapter",
+    })?;
+    let own_config = folder.join("config.json");
+    let config = match own_config.is_file() {
+        true => read_json(&own_config)?,
+        false => Value::Null,
+    };
+    if is_original(&config) {
+        let places = original_places(&folder, &base)?;
+        return describe(&folder, own_config, &config, Layout::Adapter, &places);
+    }
+    // An adapter over a whole model: the base says what it is.
+    let whole = ModelPath {
+        path: PathBuf::from(&base),
+        ..ModelPath::default()
+    };
+    let mut recipe = whole.recipe()?;
+    for component in Component::ALL {
+        let part = recipe.table.get_mut(component.name());
+        if let Some(part) = part.and_then(toml::Value::as_table_mut) {
+            part.insert("adapter".to_owned(), folder.display().to_string().into());
+        }
+    }
+    Ok(FolderRecipe {
+        layout: Layout::Adapter,
+        file,
+        ..recipe
+    })
+}
+
+/// The original's: the projector comes whole with the adapter, the decoder is the base's.
+fn original_places(folder: &std::path::Path, base: &str) -> Result<Places, FolderError> {
+    let invalid =
+        |error: crate::weights::WeightError| FolderError::invalid(folder, error.to_string());
+    let adapter = Adapter::open(folder).map_err(invalid)?;
+    let brings_tower = adapter
+        .whole_names()
+        .any(|name| owner(name) == Some(Component::Vision));
+    let base_holds_tower = match Shards::open(base.as_ref()) {
+        Ok(shards) => super::original::holds_tower(&shards),
+        // A hub id that is not here yet.
+        Err(_) => false,
+    };
+    let own = folder.display().to_string();
+    Ok(Places {
+        llm: base.to_owned(),
+        projector: base.to_owned(),
+        adapter: Some(own),
+        base: None,
+        tower: (brings_tower || base_holds_tower).then(|| PathBuf::from(base)),
+        tokenizer: own_tokenizer(folder),
+    })
+}

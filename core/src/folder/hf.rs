@@ -1,0 +1,62 @@
+//! Hugging Face's `LlavaForConditionalGeneration`.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::config::{chat, model_type};
+use super::processor::{processor, state};
+use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe, text};
+use crate::component::Component;
+use crate::error::BuildError;
+use crate::plugin;
+
+pub(super) fn is_hf(config: &Value) -> bool {
+    model_type(config) == Some("llava") && config.get("text_config").is_some()
+}
+
+pub(super) fn recipe_of(
+    model: &ModelPath,
+    file: PathBuf,
+    config: &Value,
+) -> Result<FolderRecipe, FolderError> {
+    let at = |source: BuildError| FolderError::Plugin {
+        path: file.clone(),
+        source,
+    };
+    // What transformers assumes where a part does not say what it is (`LlavaConfig`).
+    let part = |key, default| config.get(key).and_then(model_type).unwrap_or(default);
+    let vision = plugin::encoder_of(part("vision_config", "clip_vision_model")).map_err(at)?;
+    let llm = plugin::decoder_of(part("text_config", "llama")).map_err(at)?;
+    let (projector, options) = plugin::projector_of(config).map_err(at)?;
+    let weights = text(&model.path);
+
+    let mut vision = component([
+        ("type", vision.info.name.into()),
+        ("weights", weights.clone()),
+    ]);
+    if let Some(processor) = processor(&model.path)? {
+        state(&mut vision, &processor, None);
+    }
+    let mut projector = component([
+        ("type", projector.info.name.into()),
+        ("weights", weights.clone()),
+    ]);
+    projector.extend(options);
+    let llm = component([
+        ("type", llm.info.name.into()),
+        ("weights", weights),
+        ("chat", chat(&model.path, "hf-llava").into()),
+    ]);
+    let tables = [
+        (Component::Vision, vision),
+        (Component::Projector, projector),
+        (Component::Llm, llm),
+    ];
+    Ok(FolderRecipe {
+        layout: Layout::Hf,
+        table: recipe(&model.path, config, tables),
+        file,
+        unknown_tower: None,
+    })
+}

@@ -1,0 +1,138 @@
+//! JPEG by libjpeg-turbo's decoder, which is PIL's (see `docs/decisions/0010-jpeg.md`).
+
+use std::cell::Cell;
+use std::io::{self, BufRead, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::RgbImage;
+use mozjpeg::{ColorSpace, Decompress};
+
+use super::{ImageError, check_size, rgb_bytes};
+
+mod scans;
+
+use scans::Scans;
+
+/// The most scans that are read. Encoders write about ten; each more costs time over the whole
+/// image, which a file of a few bytes could ask for.
+const MAX_SCANS: usize = 100;
+
+/// Decodes as PIL does: data that is damaged but complete gives pixels, a file that ends before its
+/// image is an error.
+pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
+    let scans = Scans::count(file);
+    if scans.number > MAX_SCANS {
+        let number = scans.number;
+        let message = format!("it has {number} scans, and at most {MAX_SCANS} are read");
+        return Err(ImageError::Decode(message));
+    }
+    let ended = Cell::new(false);
+    let source = Source {
+        rest: file,
+        ended: &ended,
+    };
+    // The C code leaves at an error by unwinding.
+    match catch_unwind(AssertUnwindSafe(|| decompress(source, &scans))) {
+        Ok(result) => result,
+        Err(_) if ended.get() => Err(ImageError::Decode(
+            "the file ends before its image does".to_owned(),
+        )),
+        Err(payload) => {
+            let message = payload.downcast_ref::<String>().map_or("", String::as_str);
+            let message = message.trim_start_matches("libjpeg fatal error: ");
+            Err(ImageError::Decode(format!("broken JPEG: {message}")))
+        }
+    }
+}
+
+fn decompress(source: Source, scans: &Scans) -> Result<RgbImage, ImageError> {
+    let failed = |error: io::Error| ImageError::Decode(format!("broken JPEG: {error}"));
+    let header = Decompress::builder().from_reader(source).map_err(failed)?;
+    let too_large = |_| ImageError::TooLarge;
+    let width = u32::try_from(header.width()).map_err(too_large)?;
+    let height = u32::try_from(header.height()).map_err(too_large)?;
+    let coefficients = if scans.whole_image {
+        coefficient_bytes(&header)
+    } else {
+        0
+    };
+    check_size(width, height, rgb_bytes(width, height) + coefficients)?;
+
+    let row = 3 * header.width();
+    let mut pixels = vec![0; row * header.height()];
+    let mut decoder = match header.components().len() {
+        1 | 3 => header.rgb().map_err(failed)?,
+        4 => {
+            let mut decoder = header.to_colorspace(ColorSpace::JCS_CMYK).map_err(failed)?;
+            let mut line = vec![[0; 4]; decoder.width()];
+            for pixels in pixels.chunks_exact_mut(row) {
+                decoder.read_scanlines_into(&mut line).map_err(failed)?;
+                let pixels = pixels.as_chunks_mut::<3>().0;
+                for (pixel, inks) in pixels.iter_mut().zip(&line) {
+                    *pixel = multiplied_out(*inks);
+                }
+            }
+            decoder
+        }
+        number => {
+            let message = format!("it has {number} channels; 1, 3 and 4 are read");
+            return Err(ImageError::Decode(message));
+        }
+    };
+    if decoder.color_space() == ColorSpace::JCS_RGB {
+        decoder.read_scanlines_into(&mut pixels).map_err(failed)?;
+    }
+    decoder.finish().map_err(failed)?;
+    Ok(RgbImage::from_raw(width, height, pixels).expect("three bytes a pixel"))
+}
+
+/// Bytes of the coefficients of a whole image: 2 a sample, each channel padded to whole blocks.
+fn coefficient_bytes<R>(header: &Decompress<R>) -> u64 {
+    let factors = header.components().iter().map(|channel| {
+        [channel.h_samp_factor, channel.v_samp_factor]
+            .map(|factor| u64::from(factor.unsigned_abs()))
+    });
+    let [across, down] = factors.clone().fold([1, 1], |[across, down], [h, v]| {
+        [across.max(h), down.max(v)]
+    });
+    let units =
+        (header.width() as u64).div_ceil(8 * across) * (header.height() as u64).div_ceil(8 * down);
+    let blocks: u64 = factors.map(|[h, v]| h * v).sum();
+    2 * 64 * blocks * units
+}
+
+/// RGB of inverted CMYK, which is how every JPEG is taken to hold it, as PIL does:
+/// `ink * black / 255`, rounded.
+fn multiplied_out([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
+    [cyan, magenta, yellow].map(|ink| {
+        let product = u32::from(ink) * u32::from(black);
+        u8::try_from((product + 127) / 255).expect("at most 255")
+    })
+}
+
+/// A file in memory that says when more is asked of it than it has. libjpeg itself would fill an
+/// image up with grey and only warn.
+struct Source<'file> {
+    rest: &'file [u8],
+    ended: &'file Cell<bool>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.rest.read(into)
+    }
+}
+
+impl BufRead for Source<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.rest.is_empty() {
+            self.ended.set(true);
+            return Err(io::Error::other("the file ends before its image does"));
+        }
+        Ok(self.rest)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.rest = &self.rest[amount..];
+    }
+}

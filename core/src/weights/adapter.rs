@@ -1,0 +1,217 @@
+//! LoRA adapters (Hu et al. 2021, arXiv 2106.09685) as PEFT saves them, and what the original LLaVA
+//! saves beside one: merged into the base's tensors as these are read.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::entry::TensorEntry;
+use super::sum::Sum;
+use super::{Format, Shards, WeightError};
+use crate::checkpoint::Joint;
+use crate::component::Component;
+
+/// What PEFT puts before every name.
+const PREFIX: &str = "base_model.model.";
+
+/// The file of an adapter's tensors.
+const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
+
+/// What the original LLaVA trains beside the adapter: the projector.
+const WHOLE_FILES: [&str; 2] = ["non_lora_trainables.safetensors", "non_lora_trainables.bin"];
+
+/// An adapter's folder, opened.
+#[derive(Debug)]
+pub struct Adapter {
+    path: PathBuf,
+    scale: Scale,
+    /// Low-rank pairs and whole tensors by the base's names.
+    pairs: Vec<Pair>,
+    whole: Vec<(String, TensorEntry)>,
+}
+
+/// `W + scale · up · down`.
+#[derive(Debug)]
+struct Pair {
+    /// The module, `model.layers.0.self_attn.q_proj`.
+    module: String,
+    /// A: `[rank, in]`
+    down: TensorEntry,
+    /// B: `[out, rank]`
+    up: TensorEntry,
+}
+
+impl Adapter {
+    /// Opens the folder of an adapter: `adapter_config.json`, `adapter_model` and, if there,
+    /// `non_lora_trainables`.
+    ///
+    /// # Errors
+    /// A file that is missing or broken, or a kind of adapter that is not read.
+    pub fn open(folder: &Path) -> Result<Self, WeightError> {
+        let scale = Scale::read(&folder.join("adapter_config.json"))?;
+        let tensors = Shards::open_named(folder, &FILES)?;
+        let mut adapter = Self {
+            path: folder.to_owned(),
+            scale,
+            pairs: Vec::new(),
+            whole: Vec::new(),
+        };
+        for name in tensors.names() {
+            adapter.add(name, &tensors)?;
+        }
+        if WHOLE_FILES.iter().any(|file| folder.join(file).is_file()) {
+            let trained = Shards::open_named(folder, &WHOLE_FILES)?;
+            for (name, entry) in trained.entries() {
+                let name = name.strip_prefix(PREFIX).unwrap_or(name);
+                adapter.whole.push((name.to_owned(), entry.clone()));
+            }
+        }
+        Ok(adapter)
+    }
+
+    /// The names of tensors that it brings whole.
+    pub fn whole_names(&self) -> impl Iterator<Item = &str> {
+        self.whole.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The base with the adapter merged in: `W + scale · B A`, computed in f32 when it is read.
+    ///
+    /// # Errors
+    /// The base lacks a module that the adapter changes, or has another shape.
+    pub fn over(&self, base: Shards) -> Result<Shards, WeightError> {
+        let mut merged = base;
+        for pair in &self.pairs {
+            let name = self.find(&merged, &format!("{}.weight", pair.module))?;
+            let weight = merged.get(&name).expect("it was just found").clone();
+            let scale = self.scale.of(&pair.module, pair.down.shape[0]);
+            let sum = Sum::low_rank(&weight, &pair.down, &pair.up, scale);
+            let entry = sum.ok_or_else(|| WeightError::Shape {
+                component: "the adapter".to_owned(),
+                path: self.path.clone(),
+                key: pair.module.clone(),
+                expected: weight.shape.clone(),
+                found: vec![pair.up.shape[0], pair.down.shape[1]],
+            })?;
+            merged.put(name, entry);
+        }
+        for (name, entry) in &self.whole {
+            let name = self.find(&merged, name).unwrap_or_else(|_| name.clone());
+            merged.put(name, entry.clone());
+        }
+        Ok(merged)
+    }
+
+    /// The base's spelling of a name: the same, or that of another layout of whole models.
+    fn find(&self, base: &Shards, name: &str) -> Result<String, WeightError> {
+        if base.get(name).is_some() {
+            return Ok(name.to_owned());
+        }
+        let spellings = Component::ALL.into_iter().flat_map(|component| {
+            let keys = Joint::of(component).filter_map(move |joint| joint.key(name));
+            keys.flat_map(move |key| {
+                Joint::of(component)
+                    .map(|joint| joint.name(&key))
+                    .collect::<Vec<_>>()
+            })
+        });
+        let mut spellings = spellings.filter(|spelling| base.get(spelling).is_some());
+        spellings.next().ok_or_else(|| WeightError::AdapterMisses {
+            path: self.path.clone(),
+            base: base.path().to_owned(),
+            key: name.to_owned(),
+        })
+    }
+
+    fn add(&mut self, name: &str, tensors: &Shards) -> Result<(), WeightError> {
+        let entry = |name: &str| {
+            tensors
+                .get(name)
+                .cloned()
+                .ok_or_else(|| WeightError::Missing {
+                    component: "the adapter".to_owned(),
+                    path: self.path.clone(),
+                    wanted: 2,
+                    missing: vec![name.to_owned()],
+                })
+        };
+        let own = name.strip_prefix(PREFIX).unwrap_or(name);
+        if let Some(module) = own.strip_suffix(".lora_A.weight") {
+            let up = entry(&name.replace(".lora_A.weight", ".lora_B.weight"))?;
+            let down = entry(name)?;
+            self.pairs.push(Pair {
+                module: module.to_owned(),
+                down,
+                up,
+            });
+        } else if own.ends_with(".lora_B.weight") {
+            entry(&name.replace(".lora_B.weight", ".lora_A.weight"))?;
+        } else if own.contains("lora_") {
+            return Err(WeightError::Format {
+                path: self.path.clone(),
+                format: Format::Adapter,
+                problem: format!("it has `{name}`; read are `lora_A`, `lora_B` and whole weights"),
+            });
+        } else {
+            // PEFT's `modules_to_save`.
+            let whole = own.replace(".modules_to_save.default", "");
+            self.whole.push((whole, entry(name)?));
+        }
+        Ok(())
+    }
+}
+
+/// How strongly the pairs count: `alpha / rank`, or `alpha / sqrt(rank)` (rsLoRA, arXiv 2312.03732).
+#[derive(Debug)]
+struct Scale {
+    alpha: f64,
+    by_root: bool,
+    /// `alpha_pattern`: modules with an alpha of their own.
+    own: Vec<(String, f64)>,
+}
+
+impl Scale {
+    fn read(path: &Path) -> Result<Self, WeightError> {
+        let invalid = |problem: String| WeightError::Format {
+            path: path.to_owned(),
+            format: Format::Adapter,
+            problem,
+        };
+        let config = crate::folder::read_json(path).map_err(|error| invalid(error.to_string()))?;
+        let kind = config.get("peft_type").and_then(Value::as_str);
+        if kind.is_some_and(|kind| kind != "LORA") {
+            let problem = format!("`peft_type` is {}; `LORA` is read", config["peft_type"]);
+            return Err(invalid(problem));
+        }
+        for key in ["use_dora", "fan_in_fan_out", "use_qalora"] {
+            if config.get(key).and_then(Value::as_bool) == Some(true) {
+                return Err(invalid(format!("`{key}` is true, which is not read here")));
+            }
+        }
+        if let Some(bias) = config.get("bias").and_then(Value::as_str)
+            && bias != "none"
+        {
+            return Err(invalid(format!("`bias` is `{bias}`; only `none` is read")));
+        }
+        let number = |key: &str| config.get(key).and_then(Value::as_f64);
+        let alpha =
+            number("lora_alpha").ok_or_else(|| invalid("`lora_alpha` is missing".to_owned()))?;
+        let patterns = config.get("alpha_pattern").and_then(Value::as_object);
+        let own = patterns
+            .into_iter()
+            .flatten()
+            .filter_map(|(module, alpha)| Some((module.clone(), alpha.as_f64()?)));
+        Ok(Self {
+            alpha,
+            by_root: config.get("use_rslora").and_then(Value::as_bool) == Some(true),
+            own: own.collect(),
+        })
+    }
+
+    fn of(&self, module: &str, rank: usize) -> f64 {
+        let ends_with = |name: &str| module == name || module.ends_with(&format!(".{name}"));
+        let own = self.own.iter().find(|(name, _)| ends_with(name));
+        let alpha = own.map_or(self.alpha, |(_, alpha)| *alpha);
+        let rank = rank as f64;
+        alpha / if self.by_root { rank.sqrt() } else { rank }
+    }
+}

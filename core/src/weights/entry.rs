@@ -1,0 +1,166 @@
+//! A tensor in a file: its shape, its type of number, and how its values are read.
+
+use std::io::{Read, Seek};
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::DType;
+
+use super::WeightError;
+use super::ggml::Blocks;
+use super::input::{Format, Input, Problem};
+use super::strided::Strided;
+use super::sum::Sum;
+
+/// What a reader finds in a file: names and tensors.
+pub(super) type Tensors = Vec<(String, TensorEntry)>;
+
+/// Tensors of one file, at most; the largest published mixtures of experts have some 90,000 in all.
+pub(super) const MAX_TENSORS: usize = 200_000;
+
+/// Where a tensor lies.
+#[derive(Debug, Clone)]
+pub struct TensorEntry {
+    pub(super) file: Arc<Path>,
+    /// The shape that the file states, in PyTorch's order: the last axis lies contiguously.
+    pub shape: Vec<usize>,
+    /// The type of its values as they are read, or the name of one that tensors here do not have.
+    pub(super) dtype: Result<DType, String>,
+    pub(super) source: Source,
+    pub(super) format: Format,
+}
+
+/// How a tensor's values are read.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// They lie in row-major order.
+    Plain {
+        /// Offset of the first byte in the file.
+        start: u64,
+        /// Bytes.
+        len: usize,
+    },
+    /// They lie in another order.
+    Strided(Strided),
+    /// They are quantised in blocks, and become f32.
+    Blocks(Blocks),
+    /// They lie in a burnpack file.
+    Packed(Arc<burn_pack::Tensor>),
+    /// They are a sum of what lies in several files.
+    Sum(Box<Sum>),
+}
+
+impl TensorEntry {
+    /// The file that holds it.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The type of the numbers that [`read`](Self::read) gives; a quantised tensor's is f32.
+    ///
+    /// # Errors
+    /// The name of a type that tensors here do not have.
+    pub fn dtype(&self) -> Result<DType, String> {
+        self.dtype.clone()
+    }
+
+    /// Its values as little-endian bytes, in row-major order.
+    ///
+    /// The memory taken is that of the values and, where they lie in another order or quantised, a
+    /// chunk of the file of at most 1 MiB.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that became shorter since it was opened.
+    pub fn read(&self) -> Result<Vec<u8>, WeightError> {
+        if let Source::Sum(sum) = &self.source {
+            return sum.read();
+        }
+        let mut input = Input::open(&self.file)?;
+        self.read_from(&mut input)
+            .map_err(|problem| problem.at(&self.file, self.format))
+    }
+
+    pub(super) fn read_from<R: Read + Seek>(
+        &self,
+        input: &mut Input<R>,
+    ) -> Result<Vec<u8>, Problem> {
+        match &self.source {
+            Source::Plain { start, len } => input.bytes(*start, *len),
+            Source::Strided(strided) => strided.read(input),
+            Source::Blocks(blocks) => blocks.read(input),
+            Source::Packed(tensor) => match tensor.to_bytes() {
+                Ok(bytes) => Ok(bytes.to_vec()),
+                Err(error) => Err(Problem::Invalid(error.to_string())),
+            },
+            Source::Sum(sum) => sum
+                .read()
+                .map_err(|error| Problem::Invalid(error.to_string())),
+        }
+    }
+}
+
+/// The bytes of a tensor of `shape` whose elements have `width` bytes; `None` where no memory could
+/// hold it.
+pub(super) fn byte_len(shape: &[usize], width: usize) -> Option<usize> {
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |all, &size| all.checked_mul(size))?;
+    elements
+        .checked_mul(width)
+        .filter(|&len| isize::try_from(len).is_ok())
+}
+
+/// How many of the floats in `bytes`, as [`TensorEntry::read`] gives them, are NaN or infinite.
+/// Integers never are.
+pub fn count_non_finite(bytes: &[u8], dtype: DType) -> usize {
+    // A float is finite unless all bits of its exponent are set.
+    match dtype {
+        DType::F64 => count(bytes, |bytes| {
+            u64::from_le_bytes(bytes) & 0x7ff0_0000_0000_0000 == 0x7ff0_0000_0000_0000
+        }),
+        DType::F32 => count(bytes, |bytes| {
+            u32::from_le_bytes(bytes) & 0x7f80_0000 == 0x7f80_0000
+        }),
+        DType::F16 => count(bytes, |bytes| u16::from_le_bytes(bytes) & 0x7c00 == 0x7c00),
+        DType::BF16 => count(bytes, |bytes| u16::from_le_bytes(bytes) & 0x7f80 == 0x7f80),
+        _ => 0,
+    }
+}
+
+fn count<const WIDTH: usize>(bytes: &[u8], is_non_finite: impl Fn([u8; WIDTH]) -> bool) -> usize {
+    let (elements, _) = bytes.as_chunks::<WIDTH>();
+    elements
+        .iter()
+        .map(|&element| usize::from(is_non_finite(element)))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{bf16, f16};
+
+    use super::*;
+
+    #[test]
+    fn nan_and_infinity_are_counted_in_every_float_type_and_large_numbers_are_not() {
+        let values = [1.0, f32::NAN, f32::INFINITY, -0.0, f32::NEG_INFINITY, 6e4];
+        let f32s: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let f16s: Vec<u8> = values
+            .iter()
+            .flat_map(|&v| f16::from_f32(v).to_le_bytes())
+            .collect();
+        let bf16s: Vec<u8> = values
+            .iter()
+            .flat_map(|&v| bf16::from_f32(v).to_le_bytes())
+            .collect();
+        let f64s: Vec<u8> = values
+            .iter()
+            .flat_map(|&v| f64::from(v).to_le_bytes())
+            .collect();
+        assert_eq!(count_non_finite(&f32s, DType::F32), 3);
+        assert_eq!(count_non_finite(&f16s, DType::F16), 3);
+        assert_eq!(count_non_finite(&bf16s, DType::BF16), 3);
+        assert_eq!(count_non_finite(&f64s, DType::F64), 3);
+        assert_eq!(count_non_finite(&[0xff; 8], DType::I32), 0);
+    }
+}

@@ -1,0 +1,98 @@
+//! How checkpoints name the tensors of a decoder of LLaMA's make: Hugging Face's folders and GGUF
+//! files.
+
+use menagerie_core::checkpoint::Publisher;
+use menagerie_core::{Checkpoint, TensorName};
+
+/// The heads whose queries and keys a GGUF file stores interleaved: llama.cpp turns neighbouring
+/// features of a LLaMA, and halves of a head of other models.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interleaved {
+    pub query_heads: usize,
+    pub key_heads: usize,
+}
+
+/// Both spellings. A tied model's file may hold its head all the same; it is the embedding table.
+pub(crate) fn checkpoint(tied: bool, interleaved: Option<Interleaved>) -> Checkpoint {
+    let ignored: &[&str] = if tied {
+        &[
+            "model.layers.*.self_attn.rotary_emb.inv_freq",
+            "rope_freqs.weight",
+            "lm_head.weight",
+            "output.weight",
+        ]
+    } else {
+        &[
+            "model.layers.*.self_attn.rotary_emb.inv_freq",
+            "rope_freqs.weight",
+        ]
+    };
+    let gguf = Checkpoint::with_prefixes(&[""], &gguf(interleaved), ignored);
+    Checkpoint::with_prefixes(&[""], &hf(), ignored).or(gguf.by(Publisher::Gguf))
+}
+
+fn hf() -> Vec<TensorName> {
+    let mut tensors = vec![TensorName::as_is(
+        "embed_tokens",
+        "model.embed_tokens.weight",
+    )];
+    for (path, key) in [
+        ("attention.query", "self_attn.q_proj"),
+        ("attention.key", "self_attn.k_proj"),
+        ("attention.value", "self_attn.v_proj"),
+        ("attention.output", "self_attn.o_proj"),
+        ("mlp.gate", "mlp.gate_proj"),
+        ("mlp.up", "mlp.up_proj"),
+        ("mlp.down", "mlp.down_proj"),
+    ] {
+        tensors.extend(TensorName::linear(
+            &format!("layers.*.{path}"),
+            &format!("model.layers.*.{key}"),
+        ));
+    }
+    for norm in ["input_layernorm", "post_attention_layernorm"] {
+        tensors.push(TensorName::as_is(
+            &format!("layers.*.{norm}.gamma"),
+            &format!("model.layers.*.{norm}.weight"),
+        ));
+    }
+    tensors.push(TensorName::as_is("norm.gamma", "model.norm.weight"));
+    tensors.extend(TensorName::linear("lm_head", "lm_head"));
+    tensors
+}
+
+/// The names of llama.cpp's `gguf` package (`constants.py`), shapes as PyTorch states them.
+fn gguf(interleaved: Option<Interleaved>) -> Vec<TensorName> {
+    let mut tensors = vec![TensorName::as_is("embed_tokens", "token_embd.weight")];
+    let heads = |heads: fn(Interleaved) -> usize| interleaved.map(heads);
+    for (path, key, interleaved) in [
+        ("attention.query", "attn_q", heads(|i| i.query_heads)),
+        ("attention.key", "attn_k", heads(|i| i.key_heads)),
+        ("attention.value", "attn_v", None),
+        ("attention.output", "attn_output", None),
+        ("mlp.gate", "ffn_gate", None),
+        ("mlp.up", "ffn_up", None),
+        ("mlp.down", "ffn_down", None),
+    ] {
+        let (path, key) = (format!("layers.*.{path}"), format!("blk.*.{key}"));
+        tensors.extend(match interleaved {
+            Some(heads) => TensorName::interleaved(&path, &key, heads),
+            None => TensorName::linear(&path, &key),
+        });
+    }
+    for (path, key) in [
+        ("layers.*.input_layernorm", "blk.*.attn_norm"),
+        ("layers.*.post_attention_layernorm", "blk.*.ffn_norm"),
+        ("norm", "output_norm"),
+    ] {
+        tensors.push(TensorName::as_is(
+            &format!("{path}.gamma"),
+            &format!("{key}.weight"),
+        ));
+    }
+    tensors.extend(TensorName::linear("lm_head", "output"));
+    tensors
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! `qwen2`: the decoder of Qwen2 and Qwen2.5 (Yang et al. 2024, arXiv 2407.10671), as Hugging Face's
+//! `Qwen2ForCausalLM` computes it: LLaMA's with a bias on queries, keys and values.
+
+use burn::tensor::Device;
+use menagerie_core::hf::{HfConfig, HfParts};
+use menagerie_core::nn::INITIALIZER_RANGE;
+use menagerie_core::{BuildError, Checkpoint, DecoderConfig, DecoderSpec};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::hf::{self, Defaults};
+use crate::names;
+use crate::rope::RopeScaling;
+use crate::shape::{Biases, Shape, head_dim};
+use crate::transformer::Transformer;
+
+/// The decoder of Qwen2 and Qwen2.5 (arXiv 2407.10671).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Qwen2Config {
+    /// Rows of the embedding table.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width inside a block's MLP.
+    pub intermediate_size: usize,
+    /// Transformer blocks.
+    pub num_layers: usize,
+    /// Attention heads of a block.
+    pub num_heads: usize,
+    /// Heads of keys and values; fewer than `num_heads` is grouped-query attention.
+    /// Default: `num_heads`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_kv_heads: Option<usize>,
+    /// Features of a head. Default: `hidden_size / num_heads`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_dim: Option<usize>,
+    /// Base of the rotary frequencies. The published models have a million.
+    #[serde(default = "default_rope_theta")]
+    pub rope_theta: f64,
+    /// How the rotary frequencies are stretched for longer contexts. Default: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rope_scaling: Option<RopeScaling>,
+    /// Added to the mean square in norms.
+    #[serde(default = "default_rms_norm_eps")]
+    pub rms_norm_eps: f64,
+    /// Longest sequence, in tokens.
+    #[serde(default = "default_max_position_embeddings")]
+    pub max_position_embeddings: usize,
+    /// Whether the output layer is the embedding table.
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
+    /// Standard deviation of weights that are drawn and not loaded.
+    #[serde(default = "default_initializer_range")]
+    pub initializer_range: f64,
+}
+
+fn default_initializer_range() -> f64 {
+    INITIALIZER_RANGE
+}
+
+fn default_rope_theta() -> f64 {
+    1e6
+}
+
+fn default_rms_norm_eps() -> f64 {
+    1e-6
+}
+
+fn default_max_position_embeddings() -> usize {
+    32_768
+}
+
+impl Qwen2Config {
+    /// `Qwen/Qwen2-0.5B`.
+    fn smallest() -> Self {
+        Self {
+            vocab_size: 151_936,
+            hidden_size: 896,
+            intermediate_size: 4864,
+            num_layers: 24,
+            num_heads: 14,
+            num_kv_heads: Some(2),
+            head_dim: None,
+            rope_theta: default_rope_theta(),
+            rope_scaling: None,
+            rms_norm_eps: default_rms_norm_eps(),
+            max_position_embeddings: 131_072,
+            tie_word_embeddings: true,
+            initializer_range: default_initializer_range(),
+        }
+    }
+
+    /// `Qwen/Qwen2-7B`.
+    fn seven_billion() -> Self {
+        Self {
+            vocab_size: 152_064,
+            hidden_size: 3584,
+            intermediate_size: 18_944,
+            num_layers: 28,
+            num_heads: 28,
+            num_kv_heads: Some(4),
+            tie_word_embeddings: false,
+            ..Self::smallest()
+        }
+    }
+
+    fn shape(&self) -> Result<Shape, BuildError> {
+        Ok(Shape {
+            vocab_size: self.vocab_size,
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            num_layers: self.num_layers,
+            num_heads: self.num_heads,
+            num_kv_heads: self.num_kv_heads.unwrap_or(self.num_heads),
+            head_dim: head_dim(Self::NAME, self.head_dim, self.hidden_size, self.num_heads)?,
+            max_position_embeddings: self.max_position_embeddings,
+            rope_theta: self.rope_theta,
+            rope_scaling: self.rope_scaling.clone(),
+            rms_norm_eps: self.rms_norm_eps,
+            tie_word_embeddings: self.tie_word_embeddings,
+            biases: Biases {
+                query_key_value: true,
+                attention_output: false,
+                mlp: false,
+            },
+            initializer_range: self.initializer_range,
+        })
+    }
+}
+
+impl DecoderConfig for Qwen2Config {
+    type Decoder = Transformer;
+    const NAME: &'static str = "qwen2";
+    const MODEL_TYPES: &'static [&'static str] = &["qwen2"];
+
+    fn tiny() -> Self {
+        Self {
+            vocab_size: 29,
+            hidden_size: 24,
+            intermediate_size: 40,
+            num_layers: 2,
+            num_heads: 4,
+            num_kv_heads: Some(2),
+            head_dim: Some(10),
+            max_position_embeddings: 64,
+            ..Self::smallest()
+        }
+    }
+
+    fn presets() -> Vec<(&'static str, Self)> {
+        vec![
+            ("qwen2-0.5b", Self::smallest()),
+            ("qwen2-7b", Self::seven_billion()),
+        ]
+    }
+
+    fn spec(&self) -> Result<DecoderSpec, BuildError> {
+        self.shape()?.spec(Self::NAME)
+    }
+
+    fn init(&self, device: &Device) -> Result<Transformer, BuildError> {
+        self.spec()?;
+        Ok(Transformer::new(&self.shape()?, device))
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        names::checkpoint(self.tie_word_embeddings, None)
+    }
+
+    /// Field names and defaults of transformers' `Qwen2Config`.
+    fn from_hf(config: &Value) -> Result<toml::Table, BuildError> {
+        let defaults = Defaults {
+            vocab_size: 151_936,
+            intermediate_size: 22_016,
+            max_position_embeddings: 32_768,
+        };
+        let hf = hf::read(Self::NAME, config, defaults)?;
+        check_window(&hf, defaults.max_position_embeddings)?;
+        Ok(hf
+            .set("num_kv_heads", &["num_key_value_heads"], 32)?
+            .into_options())
+    }
+
+    fn to_hf(&self) -> Option<HfParts> {
+        let shape = self.shape().ok()?;
+        let mut config = hf::fields("qwen2", "Qwen2ForCausalLM", &shape, self.head_dim);
+        config.insert("use_sliding_window".to_owned(), json!(false));
+        let outer = Map::new();
+        Some(HfParts { config, outer })
+    }
+}
+
+/// A window over which some layers attend must be no shorter than the longest sequence, so that it
+/// never hides a token. Fields and defaults of transformers' `Qwen2Config`.
+fn check_window(hf: &HfConfig, longest: i64) -> Result<(), BuildError> {
+    let number = |field, default| hf.get(field).map_or(Some(default), Value::as_i64);
+    let longest = number("max_position_embeddings", longest);
+    let used = hf.get("use_sliding_window") == Some(&json!(true));
+    let layers = match hf.get("layer_types").and_then(Value::as_array) {
+        Some(types) => types.iter().any(|kind| kind == "sliding_attention"),
+        None => number("max_window_layers", 28) < number("num_hidden_layers", 32),
+    };
+    let window = number("sliding_window", 4096);
+    if !used || !layers || window >= longest {
+        return Ok(());
+    }
+    let allowed = "attention over a window is not computed: a window that hides tokens (shorter than \
+                   max_position_embeddings) must be switched off by use_sliding_window = false";
+    let window = json!(window);
+    Err(hf.unsupported(
+        "max_position_embeddings",
+        "sliding_window",
+        &window,
+        allowed,
+    ))
+}
+
+menagerie_core::register_decoder!(Qwen2Config);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+//! Rotary frequencies, and how they are stretched for contexts longer than the model was first
+//! trained on: by the formulas of transformers' `modeling_rope_utils.py`, in f32 where it uses f32,
+//! so that angles are the same at large positions too.
+
+use std::f64::consts::PI;
+
+use burn::tensor::{DType, Int, Tensor};
+use menagerie_core::BuildError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::rotary::Rotary;
+
+/// How rotary frequencies are stretched, by its `type`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RopeScaling {
+    /// Every frequency divided by one factor: position interpolation (arXiv 2306.15595).
+    Linear {
+        /// The divisor.
+        factor: f64,
+    },
+    /// Once a pass goes beyond `max_position_embeddings`, a base that grows with its greatest
+    /// position (NTK-aware).
+    Dynamic {
+        /// How fast the base grows.
+        factor: f64,
+    },
+    /// Low frequencies divided, high ones kept, those between blended (Llama 3.1).
+    Llama3 {
+        /// Divisor of low frequencies.
+        factor: f64,
+        /// A frequency is low if it turns fewer times than this over the original length.
+        low_freq_factor: f64,
+        /// A frequency is high if it turns more times than this over the original length.
+        high_freq_factor: f64,
+        /// Longest sequence before the stretching, in tokens.
+        original_max_position_embeddings: usize,
+    },
+    /// Low frequencies divided, high ones kept, those between blended along a ramp, and attention
+    /// sharpened (arXiv 2309.00071).
+    Yarn {
+        /// Divisor of low frequencies.
+        factor: f64,
+        /// Longest sequence before the stretching, in tokens.
+        original_max_position_embeddings: usize,
+        /// Turns over the original length from which a frequency is kept.
+        #[serde(default = "default_beta_fast")]
+        beta_fast: f64,
+        /// Turns over the original length up to which a frequency is divided.
+        #[serde(default = "default_beta_slow")]
+        beta_slow: f64,
+        /// Factor of cosines and sines. Default: from `factor`, `mscale` and `mscale_all_dim`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attention_factor: Option<f64>,
+        /// Weight of the logarithm in the numerator of the default attention factor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mscale: Option<f64>,
+        /// Weight of the logarithm in its denominator.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mscale_all_dim: Option<f64>,
+        /// Whether the ramp begins and ends at whole features.
+        #[serde(default = "default_truncate")]
+        truncate: bool,
+    },
+    /// A divisor of its own for every frequency, as `rope_freqs.weight` of a GGUF file holds them.
+    Factors {
+        /// The divisors, `head_dim / 2` of them, from the highest frequency on.
+        factors: Vec<f64>,
+    },
+}
+
+pub(crate) fn default_beta_fast() -> f64 {
+    32.0
+}
+
+pub(crate) fn default_beta_slow() -> f64 {
+    1.0
+}
+
+pub(crate) fn default_truncate() -> bool {
+    true
+}
+
+/// What the rotation of a decoder is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Rope {
+    pub head_dim: usize,
+    pub theta: f64,
+    pub max_position_embeddings: usize,
+    pub scaling: Option<RopeScaling>,
+}
+
+impl Rope {
+    pub(crate) fn check(&self, plugin: &str) -> Result<(), BuildError> {
+        if !self.theta.is_finite() || self.theta <= 1.0 {
+            let message = format!("{} must be greater than 1", self.theta);
+            return Err(BuildError::invalid(plugin, "rope_theta", message));
+        }
+        let invalid = |message: String| Err(BuildError::invalid(plugin, "rope_scaling", message));
+        let positive = match &self.scaling {
+            None => return Ok(()),
+            Some(RopeScaling::Linear { factor } | RopeScaling::Dynamic { factor }) => {
+                vec![("factor", *factor)]
+            }
+            Some(RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_max_position_embeddings,
+            }) => {
+                if high_freq_factor <= low_freq_factor {
+                    return invalid(format!(
+                        "high_freq_factor = {high_freq_factor} must be greater than \
+                         low_freq_factor = {low_freq_factor}"
+                    ));
+                }
+                vec![
+                    ("factor", *factor),
+                    ("low_freq_factor", *low_freq_factor),
+                    original_length(*original_max_position_embeddings),
+                ]
+            }
+            Some(RopeScaling::Yarn {
+                factor,
+                original_max_position_embeddings,
+                beta_fast,
+                beta_slow,
+                ..
+            }) => vec![
+                ("factor", *factor),
+                ("beta_fast", *beta_fast),
+                ("beta_slow", *beta_slow),
+                original_length(*original_max_position_embeddings),
+            ],
+            Some(RopeScaling::Factors { factors }) => {
+                let half = self.head_dim / 2;
+                if factors.len() != half {
+                    return invalid(format!(
+                        "{} factors for head_dim = {}, which has {half} frequencies",
+                        factors.len(),
+                        self.head_dim
+                    ));
+                }
+                factors.iter().map(|&factor| ("factors", factor)).collect()
+            }
+        };
+        if let Some((key, value)) = positive
+            .into_iter()
+            .find(|(_, value)| !value.is_finite() || *value <= 0.0)
+        {
+            return invalid(format!("{key} = {value} must be greater than 0"));
+        }
+        if matches!(self.scaling, Some(RopeScaling::Dynamic { .. })) && self.head_dim <= 2 {
+            return invalid("`dynamic` needs a head_dim above 2".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Cosines and sines of `positions` `[batch, token]`.
+    pub(crate) fn rotary(&self, positions: Tensor<2, Int>, dtype: DType) -> Rotary {
+        // Only `dynamic` asks for the positions' values, which makes a GPU wait.
+        let tokens = match self.scaling {
+            Some(RopeScaling::Dynamic { .. }) => {
+                positions.clone().max().into_scalar::<i64>().unsigned_abs() + 1
+            }
+            _ => 0,
+        };
+        let (frequencies, amplitude) = self.frequencies(tokens);
+        Rotary::new(positions, &frequencies, amplitude, dtype)
+    }
+
+    /// Radians a position of each pair of features, and the factor of cosines and sines, in a pass
+    /// that reaches over `tokens` positions.
+    pub(crate) fn frequencies(&self, tokens: u64) -> (Vec<f32>, f64) {
+        let wavelengths = || powers(single(self.theta), self.head_dim);
+        let plain = || wavelengths().map(f32::recip);
+        match &self.scaling {
+            None => (plain().collect(), 1.0),
+            Some(RopeScaling::Linear { factor }) => {
+                (plain().map(|f| f / single(*factor)).collect(), 1.0)
+            }
+            Some(RopeScaling::Dynamic { factor }) => {
+                let base = self.dynamic_base(*factor, tokens);
+                (powers(base, self.head_dim).map(f32::recip).collect(), 1.0)
+            }
+            Some(RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_max_position_embeddings,
+            }) => {
+                let blend = Llama3Blend {
+                    factor: *factor,
+                    low: *low_freq_factor,
+                    high: *high_freq_factor,
+                    original: *original_max_position_embeddings as f64,
+                };
+                (plain().map(|f| blend.apply(f)).collect(), 1.0)
+            }
+            Some(RopeScaling::Yarn {
+                factor,
+                original_max_position_embeddings,
+                beta_fast,
+                beta_slow,
+                attention_factor,
+                mscale,
+                mscale_all_dim,
+                truncate,
+            }) => {
+                let original = *original_max_position_embeddings as f64;
+                let feature = |turns: f64| {
+                    let turns = (original / (turns * 2.0 * PI)).ln();
+                    self.head_dim as f64 * turns / (2.0 * self.theta.ln())
+                };
+                let (mut low, mut high) = (feature(*beta_fast), feature(*beta_slow));
+                if *truncate {
+                    (low, high) = (low.floor(), high.ceil());
+                }
+                let low = low.max(0.0);
+                let mut high = high.min(self.head_dim as f64 - 1.0);
+                if low == high {
+                    high += 0.001; // as there, against a division by zero
+                }
+                let frequencies = wavelengths().enumerate().map(|(index, wavelength)| {
+                    let ramp = (index as f32 - single(low)) / single(high - low);
+                    let kept = 1.0 - ramp.clamp(0.0, 1.0);
+                    let divided = (single(*factor) * wavelength).recip();
+                    divided * (1.0 - kept) + wavelength.recip() * kept
+                });
+                let amplitude = attention_factor
+                    .unwrap_or_else(|| yarn_amplitude(*factor, *mscale, *mscale_all_dim));
+                (frequencies.collect(), amplitude)
+            }
+            Some(RopeScaling::Factors { factors }) => {
+                let factors = factors.iter().map(|&factor| single(factor));
+                let divided = wavelengths()
+                    .zip(factors)
+                    .map(|(w, factor)| (factor * w).recip());
+                (divided.collect(), 1.0)
+            }
+        }
+    }
+
+    /// The base of a pass over `tokens` positions.
+    fn dynamic_base(&self, factor: f64, tokens: u64) -> f32 {
+        let original = self.max_position_embeddings as u64;
+        if tokens <= original {
+            return single(self.theta);
+        }
+        let growth = single(factor) * tokens as f32 / original as f32 - single(factor - 1.0);
+        let dim = self.head_dim as f64;
+        single(self.theta) * power(growth, dim / (dim - 2.0))
+    }
+}
+
+fn original_length(tokens: usize) -> (&'static str, f64) {
+    ("original_max_position_embeddings", tokens as f64)
+}
+
+/// `base^(2i / head_dim)` for every pair of features `i`.
+fn powers(base: f32, head_dim: usize) -> impl Iterator<Item = f32> {
+    let exponents = (0..head_dim / 2).map(move |i| (2 * i) as f32 / head_dim as f32);
+    exponents.map(move |exponent| power(base, f64::from(exponent)))
+}
+
+/// `base^exponent`, rounded once: the f32 functions of the mathematical libraries differ.
+fn power(base: f32, exponent: f64) -> f32 {
+    single(f64::from(base).powf(exponent))
+}
+
+#[expect(clippy::cast_possible_truncation)]
+fn single(value: f64) -> f32 {
+    value as f32
+}
+
+/// The blend of `RopeScaling::Llama3`.
+struct Llama3Blend {
+    factor: f64,
+    low: f64,
+    high: f64,
+    original: f64,
+}
+
+impl Llama3Blend {
+    fn apply(&self, frequency: f32) -> f32 {
+        let wavelength = frequency.recip() * single(2.0 * PI);
+        if wavelength > single(self.original / self.low) {
+            return frequency / single(self.factor);
+        }
+        if wavelength < single(self.original / self.high) {
+            return frequency;
+        }
+        let turns = wavelength.recip() * single(self.original);
+        let smooth = (turns - single(self.low)) / single(self.high - self.low);
+        (1.0 - smooth) * frequency / single(self.factor) + smooth * frequency
+    }
+}
+
+/// The factor of cosines and sines that YaRN's paper suggests (section 3.4), weighted as DeepSeek's
+/// configs state it.
+fn yarn_amplitude(factor: f64, mscale: Option<f64>, mscale_all_dim: Option<f64>) -> f64 {
+    let amplitude = |weight: f64| {
+        if factor <= 1.0 {
+            1.0
+        } else {
+            0.1 * weight * factor.ln() + 1.0
+        }
+    };
+    let stated = |weight: Option<f64>| weight.filter(|&weight| weight != 0.0);
+    match (stated(mscale), stated(mscale_all_dim)) {
+        (Some(mscale), Some(all)) => amplitude(mscale) / amplitude(all),
+        _ => amplitude(1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! `menagerie export`: a model in the layout that another tool expects.
+
+use std::path::PathBuf;
+
+use menagerie_core::Component;
+use menagerie_core::burn::tensor::{DType, Device};
+use menagerie_core::export::{ExportLayout, ExportOptions, export};
+
+use super::error::CliError;
+use super::model::{DtypeArg, ModelArgs};
+use super::output::print;
+
+/// Write a model in the layout that another tool expects, as a new folder.
+///
+/// The folder appears whole or not at all. Its path is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The folder written. It must not exist.
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The layout.
+    #[arg(long, value_enum)]
+    layout: LayoutArg,
+    /// Write one component alone.
+    #[arg(long, value_enum)]
+    component: Option<ComponentArg>,
+    /// The type of number of the weights. Default: the model's.
+    #[arg(long, value_enum)]
+    dtype: Option<DtypeArg>,
+    /// What the original layout's `mm_vision_tower` names, for example
+    /// `openai/clip-vit-large-patch14-336`; the tower is not written then. Default: the tower's
+    /// folder inside OUT.
+    #[arg(long, value_name = "NAME")]
+    tower: Option<String>,
+    /// The most bytes of one shard.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    max_shard_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LayoutArg {
+    /// Hugging Face's `LlavaForConditionalGeneration`.
+    Hf,
+    /// The original LLaVA's.
+    Original,
+    /// Burn's own file format, with a `model.toml`: takes every model.
+    Burnpack,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ComponentArg {
+    Vision,
+    Projector,
+    Llm,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    let recipe = args.model.recipe(args.dtype)?;
+    let model = recipe.assemble(&Device::flex())?;
+    let layout = match args.layout {
+        LayoutArg::Hf => ExportLayout::Hf,
+        LayoutArg::Original => ExportLayout::Original,
+        LayoutArg::Burnpack => ExportLayout::Burnpack,
+    };
+    let mut options = ExportOptions::default();
+    options.component = args.component.map(|component| match component {
+        ComponentArg::Vision => Component::Vision,
+        ComponentArg::Projector => Component::Projector,
+        ComponentArg::Llm => Component::Llm,
+    });
+    options.dtype = args.dtype.map(|dtype| match dtype {
+        DtypeArg::F32 => DType::F32,
+        DtypeArg::F16 => DType::F16,
+        DtypeArg::Bf16 => DType::BF16,
+    });
+    options.tower.clone_from(&args.tower);
+    options.max_shard_bytes = args
+        .max_shard_bytes
+        .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    export(&recipe, &model, layout, &options, &args.out)?;
+    print(&format!("{}\n", args.out.display()))
+}
