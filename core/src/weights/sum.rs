@@ -5,7 +5,9 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use super::WeightError;
 use super::entry::{Source, TensorEntry};
 
-/// A tensor and what is added to it. The sum is computed in f32.
+/// A tensor and what is added to it. The sum is computed in f32. A difference and its base are
+/// rounded to the difference's own type of number, as the code that applies published deltas does;
+/// a low-rank product is not, as it has no type of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Sum {
     weight: TensorEntry,
@@ -48,7 +50,7 @@ impl Sum {
             up: up.clone(),
             scale,
         };
-        fits.then(|| Self::entry(weight, change))
+        fits.then(|| Self::entry(weight, change, Ok(DType::F32)))
     }
 
     /// `weight + base`, where the weight is a difference; nothing if the base is larger.
@@ -58,12 +60,13 @@ impl Sum {
         let may_be_smaller = weight.shape.len() <= 2;
         let fits =
             same_rank && sides.all(|(own, base)| base == own || may_be_smaller && base < own);
-        fits.then(|| Self::entry(weight, Change::Corner(base.clone())))
+        let change = Change::Corner(base.clone());
+        fits.then(|| Self::entry(weight, change, weight.dtype()))
     }
 
-    fn entry(weight: &TensorEntry, change: Change) -> TensorEntry {
+    fn entry(weight: &TensorEntry, change: Change, dtype: Result<DType, String>) -> TensorEntry {
         TensorEntry {
-            dtype: Ok(DType::F32),
+            dtype,
             source: Source::Sum(Box::new(Self {
                 weight: weight.clone(),
                 change,
@@ -72,8 +75,12 @@ impl Sum {
         }
     }
 
-    /// The sum's bytes, f32.
+    /// The sum's bytes.
     pub(super) fn read(&self) -> Result<Vec<u8>, WeightError> {
+        let dtype = match &self.change {
+            Change::LowRank { .. } => DType::F32,
+            Change::Corner(_) => self.weight.dtype().unwrap_or(DType::F32),
+        };
         let sum = match (&self.change, self.weight.shape.as_slice()) {
             (Change::LowRank { down, up, scale }, _) => {
                 let product = floats::<2>(up)?.matmul(floats(down)?);
@@ -97,7 +104,7 @@ impl Sum {
                 weight.slice_assign([0..len], start).into_data()
             }
         };
-        Ok(sum.as_bytes().to_vec())
+        Ok(sum.convert_dtype(dtype).as_bytes().to_vec())
     }
 }
 
