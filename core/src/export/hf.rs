@@ -30,7 +30,12 @@ impl Export<'_> {
         let projector = fields.ok_or_else(|| self.unknown(Component::Projector, layout))?;
 
         // An image is a token here, which the tokenizer and the table may not have yet.
-        let tokenizer = self.model.tokenizer().with_special_tokens(&[IMAGE, PAD]);
+        let tokenizer = self.model.tokenizer();
+        let wanted: &[&str] = match tokenizer.pad() {
+            Some(_) => &[IMAGE],
+            None => &[IMAGE, PAD],
+        };
+        let tokenizer = tokenizer.with_special_tokens(wanted);
         let tokenizer = tokenizer.map_err(ExportError::Tokenizer)?;
         let vocab_size = match tokenizer.vocab_size() {
             tokens if tokens <= configured.llm_spec.vocab_size => configured.llm_spec.vocab_size,

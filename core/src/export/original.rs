@@ -69,12 +69,7 @@ impl Export<'_> {
             .and_then(Value::as_i64)
             .ok_or_else(|| no_way("features of several hidden states at once".to_owned()))?;
         // The original never drops a patch of a tower that has no class token.
-        let kept = configured.vision_spec.tokens;
-        let grid = configured
-            .vision_spec
-            .grid
-            .map(|[rows, columns]| rows * columns);
-        if grid.is_some_and(|patches| kept < patches) {
+        if configured.vision_spec.grid.is_none() {
             return Err(no_way("a selection that drops a patch".to_owned()));
         }
         let whole = vision.outer.get("vision_feature_select_strategy") == Some(&json!("full"));

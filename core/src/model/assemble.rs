@@ -184,6 +184,7 @@ impl Recipe {
             llm,
         };
         let reports = [vision_report, projector_report, llm_report];
+        self.check_left_over(&reports)?;
         let loaded = Component::ALL.into_iter().zip(reports).collect();
         draw(&network, self.seed);
         let network = network.map(&mut Cast(dtype));
@@ -198,6 +199,33 @@ impl Recipe {
             generation,
             end_tokens,
             loaded,
+        })
+    }
+
+    /// Whether every tensor of a whole model's files is some component's.
+    fn check_left_over(&self, reports: &[Option<LoadReport>; 3]) -> Result<(), AssembleError> {
+        let [Some(vision), Some(projector), Some(llm)] = reports else {
+            return Ok(());
+        };
+        if vision.path != projector.path || projector.path != llm.path {
+            return Ok(());
+        }
+        let others = [&projector.elsewhere, &llm.elsewhere].map(|names| {
+            let names = names.iter().map(String::as_str);
+            names.collect::<std::collections::HashSet<_>>()
+        });
+        let of_nobody = |name: &&String| others.iter().all(|names| names.contains(name.as_str()));
+        let left_over: Vec<String> = vision.elsewhere.iter().filter(of_nobody).cloned().collect();
+        if left_over.is_empty() {
+            return Ok(());
+        }
+        Err(AssembleError::Weights {
+            origin: self.origin("llm.weights"),
+            source: WeightError::LeftOver {
+                component: "the model".to_owned(),
+                path: llm.path.clone(),
+                left_over,
+            },
         })
     }
 

@@ -99,13 +99,18 @@ fn tuple(out: &mut Vec<u8>, numbers: &[usize]) {
     out.push(b't');
 }
 
-/// Any size, as a long of so many little-endian bytes with a free sign bit.
+/// A size: four bytes where it fits, or else a long of eight.
 fn integer(out: &mut Vec<u8>, number: usize) {
-    let mut bytes = number.to_le_bytes().to_vec();
-    bytes.push(0);
-    out.push(0x8a);
-    out.push(u8::try_from(bytes.len()).expect("nine bytes"));
-    out.extend_from_slice(&bytes);
+    match i32::try_from(number) {
+        Ok(number) => {
+            out.push(b'J');
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        Err(_) => {
+            out.extend_from_slice(&[0x8a, 8]);
+            out.extend_from_slice(&(number as u64).to_le_bytes());
+        }
+    }
 }
 
 /// A zip of stored entries, for files below 4 GiB: a projector has some ten MB.
