@@ -14,6 +14,7 @@ use crate::chat::{IMAGE_MARK, RenderError, Rendered, Role, Template, Turn};
 
 mod build;
 mod config;
+mod copies;
 mod gguf;
 mod load;
 mod position;

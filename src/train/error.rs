@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use menagerie_core::RecipeError;
 use menagerie_core::model::AssembleError;
+use menagerie_core::tokens::TokenizerError;
 use menagerie_core::weights::WeightError;
 use thiserror::Error;
 
@@ -21,6 +22,10 @@ pub enum TrainError {
     /// The model cannot be put together.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+
+    /// The tokenizer cannot be copied to the run.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
 
     /// The data cannot be used.
     #[error(transparent)]

@@ -76,13 +76,9 @@ impl RunFolder {
     /// What is written before the first step.
     pub(super) fn begin(&self, recipe: &Recipe, manifest: &Manifest) -> Result<(), TrainError> {
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
-        let files = recipe.tokenizer_path().map(|path| Tokenizer::files(&path));
-        for (number, file) in files.iter().flatten().enumerate() {
-            let name = file.file_name().and_then(|name| name.to_str());
-            // The first is the tokenizer itself, which may have another name where it comes from.
-            let name = name.filter(|_| number > 0).unwrap_or("tokenizer.json");
-            let bytes = fs::read(file).map_err(|source| write_error(file, source))?;
-            self.write(name, &bytes)?;
+        let copies = recipe.tokenizer_path().map(|path| Tokenizer::copies(&path));
+        for (name, bytes) in copies.transpose()?.iter().flatten() {
+            self.write(name, bytes)?;
         }
         // It may name end tokens of its own.
         if let Some(file) = recipe.generation_config_path() {
@@ -104,7 +100,7 @@ impl RunFolder {
         stage: &str,
     ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
-        let trained = recipe.for_use(weights, "tokenizer.json", model.generation());
+        let trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
         self.write("model.toml", trained.to_toml()?.as_bytes())
     }
 
@@ -184,6 +180,12 @@ pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
             recipe.set_weights(component, file.display().to_string());
         }
     }
+}
+
+/// What the tokenizer is called in a run folder.
+fn tokenizer_name(recipe: &Recipe) -> &'static str {
+    let path = recipe.tokenizer_path().unwrap_or_default();
+    Tokenizer::copied_name(&path)
 }
 
 fn weights_name(stage: &str, component: Component) -> String {

@@ -71,7 +71,7 @@ impl Template {
             if !path.is_file() {
                 continue;
             }
-            let source = if name.ends_with(".jinja") {
+            let source = if name == SOURCES[0] {
                 Some(read(&path)?)
             } else {
                 of_json(&read_json(&path)?, &path)?

@@ -106,7 +106,7 @@ impl Jinja {
         let tasks = vec![self.whole(turns), self.whole(&marked)];
         let mut texts = self.engine.run(tasks).into_iter();
         let text = next(&mut texts)?;
-        self.rendered(turns, text, next(&mut texts).ok(), Vec::new())
+        rendered(turns, text, next(&mut texts).ok(), Vec::new())
     }
 
     pub(super) fn render(&self, turns: &[Turn]) -> Result<Rendered, RenderError> {
@@ -140,7 +140,7 @@ impl Jinja {
             supervised.push(prompt.len()..prompt.len() + self.learned(added).len());
         }
         supervised.retain(|span| !span.is_empty());
-        self.rendered(turns, text, marked, supervised)
+        rendered(turns, text, marked, supervised)
     }
 
     /// What is learned of the text that an answer adds: all but the space after its end mark.
@@ -151,29 +151,6 @@ impl Jinja {
         } else {
             added
         }
-    }
-
-    fn rendered(
-        &self,
-        turns: &[Turn],
-        text: String,
-        marked: Option<String>,
-        supervised: Vec<Range<usize>>,
-    ) -> Result<Rendered, RenderError> {
-        let said = turns.iter().map(Turn::images).sum();
-        let images = places(&text, IMAGE_MARK);
-        if images.len() != said {
-            return Err(RenderError::Images {
-                images: said,
-                written: images.len(),
-            });
-        }
-        Ok(Rendered {
-            typed: marked.and_then(|marked| marks::find(&marked, &text)),
-            text,
-            supervised,
-            images,
-        })
     }
 
     /// A conversation as it is: to be continued if the human spoke last.
@@ -191,6 +168,28 @@ impl Jinja {
     fn closed(&self, turns: &[Turn]) -> Task {
         task(turns, self.form, false)
     }
+}
+
+fn rendered(
+    turns: &[Turn],
+    text: String,
+    marked: Option<String>,
+    supervised: Vec<Range<usize>>,
+) -> Result<Rendered, RenderError> {
+    let said = turns.iter().map(Turn::images).sum();
+    let images = places(&text, IMAGE_MARK);
+    if images.len() != said {
+        return Err(RenderError::Images {
+            images: said,
+            written: images.len(),
+        });
+    }
+    Ok(Rendered {
+        typed: marked.and_then(|marked| marks::find(&marked, &text)),
+        text,
+        supervised,
+        images,
+    })
 }
 
 fn next(

@@ -124,21 +124,13 @@ pub(super) fn copy_tokenizer(
     model: &Model,
     folder: &Path,
 ) -> Result<(), ExportError> {
-    let place = recipe.tokenizer_path();
-    let files = place.as_deref().map(Tokenizer::files).unwrap_or_default();
-    for (number, file) in files.iter().enumerate() {
-        let name = file.file_name().and_then(|name| name.to_str());
-        let is_json = file
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        // The tokenizer itself may have another name where it comes from.
-        let name = match name {
-            Some(name) if number > 0 || !is_json => name,
-            _ => "tokenizer.json",
-        };
-        write(&folder.join(name), &read(file)?)?;
+    let copies = recipe.tokenizer_path().map(|path| Tokenizer::copies(&path));
+    let copies = copies.transpose();
+    let copies = copies.map_err(|error| ExportError::Tokenizer(error.to_string()))?;
+    for (name, bytes) in copies.iter().flatten() {
+        write(&folder.join(name), bytes)?;
     }
-    if files.is_empty() {
+    if copies.is_none_or(|copies| copies.is_empty()) {
         let text = model
             .tokenizer()
             .to_json()

@@ -9,9 +9,8 @@ use thiserror::Error;
 
 use super::config::{Config, Configs};
 use super::vocabulary::{Piece, Vocabulary, VocabularyError, VocabularyKind};
-use super::{Specials, Tokenizer};
+use super::{Specials, Tokenizer, copies};
 use crate::chat::Template;
-use crate::weights::gguf::Gguf;
 
 /// A tokenizer that cannot be read.
 #[derive(Debug, Error)]
@@ -74,7 +73,7 @@ pub enum TokenizerError {
 }
 
 /// What holds a vocabulary, the first of them first.
-const MAIN: [&str; 3] = ["tokenizer.json", "tokenizer.model", "vocab.json"];
+pub(super) const MAIN: [&str; 3] = ["tokenizer.json", "tokenizer.model", "vocab.json"];
 /// The longest file that is read. Gemma 3's tokenizer.json has 33 MB.
 const FILE_LIMIT: u64 = 256 << 20;
 
@@ -97,12 +96,10 @@ impl Tokenizer {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         let path = path.as_ref();
         let folder = folder_of(path);
-        let main = main_file(path);
-        let is_other = main.is_none() || main.as_deref() == Some(path);
-        if is_other && let Ok(Some(gguf)) = Gguf::find(path) {
+        if let Some(gguf) = copies::gguf(path) {
             return Self::from_gguf(&gguf);
         }
-        let Some(main) = main else {
+        let Some(main) = main_file(path) else {
             let folder = folder.to_owned();
             return Err(TokenizerError::Missing { folder });
         };
@@ -113,8 +110,8 @@ impl Tokenizer {
             match Self::from_json(&bytes) {
                 Ok(tokenizer) => tokenizer,
                 Err(reason) => match serde_json::from_slice(&bytes) {
-                    Ok(ids) => from_ids(ids, &main, &configs)?,
-                    Err(_) => {
+                    Ok(Ids(ids)) if !ids.is_empty() => from_ids(&ids, &main, &configs)?,
+                    _ => {
                         return Err(TokenizerError::Parse {
                             path: main,
                             reason: format!(
@@ -283,7 +280,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// The file with the vocabulary: the one at `path`, or in it.
-fn main_file(path: &Path) -> Option<PathBuf> {
+pub(super) fn main_file(path: &Path) -> Option<PathBuf> {
     if !path.is_dir() {
         return Some(path.to_owned());
     }
@@ -309,9 +306,13 @@ fn from_sentencepiece(
     build(vocabulary, path)
 }
 
+/// What `vocab.json` holds.
+#[derive(serde::Deserialize)]
+struct Ids(HashMap<String, u32>);
+
 /// A byte-level tokenizer of `vocab.json`, which is `ids`, and `merges.txt` beside it.
 fn from_ids(
-    ids: HashMap<String, u32>,
+    ids: &HashMap<String, u32>,
     path: &Path,
     configs: &Configs,
 ) -> Result<Tokenizer, TokenizerError> {

@@ -68,6 +68,7 @@ pub struct Piece {
 
 /// All that a tokenizer is made of: [`Tokenizer::from_vocabulary`](super::Tokenizer::from_vocabulary).
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // independent flags, as the files have them
 pub struct Vocabulary {
     /// How a text is taken apart.
     pub kind: VocabularyKind,

@@ -54,6 +54,7 @@ pub(super) fn method(
 
 /// `x | tojson` as transformers has it: Python's `json.dumps` without `ensure_ascii`, where Jinja's
 /// own escapes HTML.
+#[allow(clippy::needless_pass_by_value)] // what a filter is called with
 pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     for accepted in ["ensure_ascii", "separators", "sort_keys"] {

@@ -12,7 +12,7 @@ pub(super) fn check(table: &[u8]) -> Result<(), VocabularyError> {
         return broken("it ends before the trie");
     };
     let size = u32::from_le_bytes(*size) as usize;
-    if size % 4 != 0 || size > rest.len() {
+    if !size.is_multiple_of(4) || size > rest.len() {
         return broken("it ends within the trie");
     }
     let (trie, replacements) = rest.split_at(size);
