@@ -82,7 +82,7 @@ def compare(report: Report, model: LlavaForConditionalGeneration, trace: dict[st
     rows = min(logits.shape[-1], trace["logits"].shape[-1])
     report.close("logits", trace["logits"][..., :rows], logits[..., :rows])
     if "generated" in trace:
-        ours = trace["generated"][0].tolist()
+        ours = trace["generated"].flatten().tolist()
         theirs = model.generate(**inputs, do_sample=False, max_new_tokens=len(ours))
         report.same("greedy tokens", ours, theirs[0, len(ids) :].tolist())
 
