@@ -1,11 +1,13 @@
 //! A model ready to use: the network, its tokenizer, its images and its manner of speech.
 
 mod assemble;
+mod error;
 mod request;
+mod speech;
 
-pub use assemble::AssembleError;
-pub(crate) use assemble::JINJA;
+pub use error::AssembleError;
 pub use request::{Request, RequestError};
+pub(crate) use speech::JINJA;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -55,9 +55,9 @@ impl Export<'_> {
         selection: Option<Value>,
     ) -> Result<(), ExportError> {
         self.write_image_processor()?;
-        let size = |key: &str| vision.get(key).and_then(Value::as_u64).unwrap_or(1);
-        let patch = size("patch_size").max(1);
-        let side = size("image_size") / patch;
+        let pixels = |key: &str| vision.get(key).and_then(Value::as_u64).unwrap_or(1);
+        let patch = pixels("patch_size").max(1);
+        let side = pixels("image_size") / patch;
         let mut config = Map::new();
         config.insert("processor_class".to_owned(), json!("LlavaProcessor"));
         config.insert("image_token".to_owned(), json!(IMAGE));

@@ -36,7 +36,12 @@ fn its_binary_lists_it_beside_the_default_plugins() {
         .iter()
         .map(|plugin| plugin["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["clip", "patchify", "linear", "mlp", "llama"]);
+    assert_eq!(
+        names,
+        [
+            "clip", "patchify", "siglip", "linear", "mlp", "llama", "qwen2"
+        ]
+    );
     assert_eq!(listed[1]["crate"], "acme-encoder");
     assert_eq!(listed[1]["version"], "0.3.0");
     assert_eq!(
