@@ -84,6 +84,7 @@ fn an_open_turn_ends_where_the_answer_begins() {
         ("v0", "\n### Human: Why?\n### Assistant:"),
         ("v1", "USER: Why? ASSISTANT:"),
         ("llava_v1", "USER: Why? ASSISTANT:"),
+        ("llava_v0", "###Human: Why?###Assistant:"),
         ("plain", "<image>"),
         ("llava_llama_2", "\n<</SYS>>\n\nWhy? [/INST]"),
         ("mpt", "Why?<|im_end|><|im_start|>assistant\n"),
@@ -129,7 +130,7 @@ fn an_unknown_template_names_the_others() {
     let error = Template::named("chatm").expect_err("no such template");
     assert_eq!(
         error.to_string(),
-        "no chat template is called `chatm`; there are: v0, v1, llava_v1, plain, llava_llama_2, \
+        "no chat template is called `chatm`; there are: v0, v1, llava_v1, llava_v0, plain, llava_llama_2, \
          mpt, chatml, qwen, llama3, hf-llava (did you mean `chatml`?)"
     );
 }
