@@ -44,7 +44,10 @@ fn a_stranger_copies_changes_and_checks_a_recipe() {
     let run = |args: &[&str]| run(folder.path(), args);
 
     let listed = stdout(&run(&["recipe", "list"]));
-    assert!(listed.contains("llava-1.5-13b  LLaVA-1.5"), "{listed}");
+    assert!(
+        listed.contains("\nllava-1.5-13b      LLaVA-1.5"),
+        "{listed}"
+    );
 
     let copied = run(&["recipe", "copy", "llava-13b", "--out", "mine.toml"]);
     assert_eq!(copied.status.code(), Some(0));
@@ -105,7 +108,7 @@ fn mistakes_in_a_recipe_point_at_their_line() {
         (
             "[vision]\nlayers = -1",
             "mine.toml:3:1: [vision] has no key `layers`; its keys are: type, preset, weights, \
-             resize, activation, hidden_size, image_size, intermediate_size, layer, \
+             adapter, base, resize, images, activation, hidden_size, image_size, intermediate_size, layer, \
              layer_norm_eps, num_heads, num_layers, patch_size, select (did you mean `layer`?)",
         ),
         (

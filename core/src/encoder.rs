@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::checkpoint::Checkpoint;
 use crate::error::BuildError;
 use crate::hf::HfParts;
+use crate::image::Resize;
 use crate::slot::Slot;
 
 /// A vision encoder. An implementor is a Burn [`Module`].
@@ -54,6 +55,9 @@ pub trait EncoderConfig:
     /// Options that a checkpoint's config suggests and a recipe may state otherwise, as they change
     /// no weight: which hidden state is read.
     const CHOICES: &'static [&'static str] = &[];
+
+    /// How the published weights want an image made square, where a recipe does not say.
+    const RESIZE: Resize = Resize::Crop;
 
     /// Hub ids of published weights, each with the preset of its sizes. Configs of the original
     /// LLaVA name their encoder by such an id and state none of its sizes.

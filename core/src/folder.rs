@@ -43,6 +43,18 @@ pub enum Layout {
     Adapter,
 }
 
+impl std::fmt::Display for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Run => "a run folder",
+            Self::Hf => "a whole model in Hugging Face's layout",
+            Self::Original => "a whole model in the original LLaVA's layout",
+            Self::Projector => "a projector alone",
+            Self::Adapter => "an adapter",
+        })
+    }
+}
+
 /// A whole model's folder and what is needed beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelPath {
@@ -74,6 +86,28 @@ impl ModelPath {
     /// # Errors
     /// It is no model's folder, of a kind that is not read here, or lacks what it lies over.
     pub fn recipe(&self) -> Result<FolderRecipe, FolderError> {
+        if let Some(base) = &self.base
+            && !Path::new(base).exists()
+            && !config::may_be_hub_id(base)
+        {
+            return Err(FolderError::NotFound(base.into()));
+        }
+        let recipe = self.read()?;
+        let lies_over = match recipe.layout {
+            Layout::Run | Layout::Hf => false,
+            Layout::Original => self.delta,
+            Layout::Projector | Layout::Adapter => !self.delta,
+        };
+        if (self.base.is_some() || self.delta) && !lies_over {
+            return Err(FolderError::NeedsNoBase {
+                path: self.path.clone(),
+                layout: recipe.layout,
+            });
+        }
+        Ok(recipe)
+    }
+
+    fn read(&self) -> Result<FolderRecipe, FolderError> {
         let folder = &self.path;
         if !folder.is_dir() {
             return Err(FolderError::NotFound(folder.clone()));

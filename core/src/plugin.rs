@@ -26,6 +26,7 @@ use crate::decoder::{Decoder, DecoderConfig, DecoderSpec};
 use crate::encoder::{Encoder, EncoderConfig, EncoderSpec};
 use crate::error::{BuildError, nearest};
 use crate::hf::HfParts;
+use crate::image::Resize;
 use crate::projector::{Projector, ProjectorConfig, ProjectorFields, ProjectorSpec};
 use crate::slot::Slot;
 
@@ -44,6 +45,8 @@ pub struct PluginInfo {
     pub model_types: &'static [&'static str],
     /// Options that a checkpoint's config suggests and a recipe may state otherwise.
     pub choices: &'static [&'static str],
+    /// How an encoder's published weights want an image made square.
+    pub resize: Resize,
     /// Hub ids of published weights, each with the preset of its sizes.
     pub published: &'static [(&'static str, &'static str)],
     schema: fn() -> Schema,
@@ -320,7 +323,7 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
 
 /// Declares the registry entry of one component: what its config gives, and its macro.
 macro_rules! registry {
-    ($entry:ident, $config:ident, $any:ident, $component:expr, $published:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
+    ($entry:ident, $config:ident, $any:ident, $component:expr, $resize:expr, $published:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
         #[doc = concat!("A registered ", $what, ".")]
         #[derive(Debug)]
         pub struct $entry {
@@ -353,6 +356,7 @@ macro_rules! registry {
                         },
                         model_types: C::MODEL_TYPES,
                         choices: $choices,
+                        resize: $resize,
                         published: $published,
                         tiny: || to_table(&C::tiny()),
                         from_hf: $from_hf,
@@ -413,6 +417,7 @@ registry!(
     EncoderConfig,
     AnyEncoderConfig,
     Component::Vision,
+    C::RESIZE,
     C::PUBLISHED,
     C::CHOICES,
     |config| C::from_hf(config).map(Some),
@@ -425,6 +430,7 @@ registry!(
     ProjectorConfig,
     AnyProjectorConfig,
     Component::Projector,
+    Resize::Crop,
     &[],
     &[],
     C::from_hf,
@@ -437,6 +443,7 @@ registry!(
     DecoderConfig,
     AnyDecoderConfig,
     Component::Llm,
+    Resize::Crop,
     &[],
     C::CHOICES,
     |config| C::from_hf(config).map(Some),

@@ -179,7 +179,7 @@ impl Recipe {
             name: name.to_owned(),
             allowed: self.stages.clone(),
         })?;
-        Ok(self.stages.drain(..place).last())
+        Ok(self.stages.drain(..place).next_back())
     }
 
     /// States other weights of a component.

@@ -53,6 +53,12 @@ pub(super) enum CliError {
     )]
     NoWeights { path: PathBuf, component: Component },
 
+    #[error(
+        "--base and --delta are for a model's folder; {} is a recipe: state `model = {{ path = …, base = … }}` in it",
+        .path.display()
+    )]
+    BaseOfRecipe { path: PathBuf },
+
     #[error(transparent)]
     Weights(#[from] WeightError),
 
@@ -127,6 +133,7 @@ impl CliError {
             | Self::Encode(_)
             | Self::Build(_)
             | Self::NoWeights { .. }
+            | Self::BaseOfRecipe { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {

@@ -17,7 +17,7 @@ use super::output::print;
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// The folder written. It must not exist.
+    /// The folder written. It must not exist, or be empty.
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// The layout.
@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// folder inside OUT.
     #[arg(long, value_name = "NAME")]
     tower: Option<String>,
-    /// The most bytes of one shard.
+    /// The most bytes of one shard; burnpack is one file.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     max_shard_bytes: Option<u64>,
 }

@@ -54,11 +54,7 @@ fn describe(report: &LoadReport) -> String {
     let mut lines = vec![
         format!("from {}", report.path.display()),
         format!("names begin with `{}`", report.prefix),
-        format!(
-            "found {} tensors in {} files",
-            report.found,
-            report.files.len()
-        ),
+        format!("found {} tensors", report.found),
         format!(
             "used {} tensors, {} parameters: {}",
             report.loaded,

@@ -84,6 +84,10 @@ impl ModelArgs {
 
     fn stated(&self, sets: &[String]) -> Result<Recipe, CliError> {
         let path = &self.model;
+        if path.is_file() && self.base.is_some() {
+            let path = path.clone();
+            return Err(CliError::BaseOfRecipe { path });
+        }
         if path.is_file() {
             let source = RecipeSource::File(path.clone());
             let options = LoadOptions {

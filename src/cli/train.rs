@@ -45,6 +45,14 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::create_new(Path::new("runs"), &recipe.name)?,
     };
+    for component in Component::ALL {
+        if recipe.weights(component).is_none() {
+            anstream::eprintln!(
+                "note: [{component}] states no weights: they are drawn from the seed {}",
+                recipe.seed
+            );
+        }
+    }
     let mut progress = TrainProgress::new();
     let trained = train::train(
         &recipe,
@@ -80,13 +88,5 @@ fn recipe(args: &Args) -> Result<Recipe, CliError> {
         }
     }
     hub::localise(&mut recipe)?;
-    for component in Component::ALL {
-        if recipe.weights(component).is_none() {
-            anstream::eprintln!(
-                "note: [{component}] states no weights: they are drawn from the seed {}",
-                recipe.seed
-            );
-        }
-    }
     Ok(recipe)
 }

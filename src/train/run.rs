@@ -177,6 +177,7 @@ pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
     for component in Component::ALL {
         let file = folder.join(weights_name(stage, component));
         if file.is_file() {
+            let file = std::path::absolute(&file).unwrap_or(file);
             recipe.set_weights(component, file.display().to_string());
         }
     }

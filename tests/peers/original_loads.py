@@ -87,7 +87,7 @@ def compare(report: Report, model: LlavaLlamaForCausalLM, bos: int, trace: dict[
     report.close("projected", trace["projected"], model.get_model().mm_projector(features))
     report.close("logits", trace["logits"], model(input_ids=ids, images=pixels, use_cache=False).logits)
     if "generated" in trace:
-        ours = trace["generated"][0].tolist()
+        ours = trace["generated"].flatten().tolist()
         theirs = model.generate(ids, images=pixels, do_sample=False, max_new_tokens=len(ours))[0].tolist()
         # transformers puts a BOS in front where the prompt is embeddings.
         report.same("greedy tokens", ours, theirs[1:] if theirs[0] == bos else theirs)

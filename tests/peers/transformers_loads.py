@@ -13,7 +13,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from compare import Report, read_trace
 from PIL import Image
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import AutoImageProcessor, AutoProcessor, LlavaForConditionalGeneration
 
 IMAGE = -200  # an image's place in a trace's `input_ids`
 
@@ -39,7 +39,9 @@ def main() -> int:
     if arguments.trace is not None:
         compare(report, model, read_trace(arguments.trace))
         if arguments.image is not None:
-            pixels = processor.image_processor(Image.open(arguments.image).convert("RGB"), return_tensors="pt")
+            # transformers' own torchvision processors differ from its PIL ones by up to 1/255.
+            images = AutoImageProcessor.from_pretrained(arguments.folder, backend="pil")
+            pixels = images(Image.open(arguments.image).convert("RGB"), return_tensors="pt")
             report.close("pixel_values", read_trace(arguments.trace)["pixel_values"], pixels["pixel_values"])
     return report.finish()
 
@@ -82,7 +84,7 @@ def compare(report: Report, model: LlavaForConditionalGeneration, trace: dict[st
     rows = min(logits.shape[-1], trace["logits"].shape[-1])
     report.close("logits", trace["logits"][..., :rows], logits[..., :rows])
     if "generated" in trace:
-        ours = trace["generated"][0].tolist()
+        ours = trace["generated"].flatten().tolist()
         theirs = model.generate(**inputs, do_sample=False, max_new_tokens=len(ours))
         report.same("greedy tokens", ours, theirs[0, len(ids) :].tolist())
 

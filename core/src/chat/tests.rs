@@ -130,8 +130,8 @@ fn an_unknown_template_names_the_others() {
     let error = Template::named("chatm").expect_err("no such template");
     assert_eq!(
         error.to_string(),
-        "no chat template is called `chatm`; there are: v0, v1, llava_v1, llava_v0, plain, llava_llama_2, \
-         mpt, chatml, qwen, llama3, hf-llava (did you mean `chatml`?)"
+        "no chat template is called `chatm`; there are: v0, v1, llava_v1, llava_v0, plain, \
+         llava_llama_2, mpt, chatml, qwen, llama3, hf-llava (did you mean `chatml`?)"
     );
 }
 

@@ -57,7 +57,6 @@ impl Joint {
     }
 
     /// All ways in which a component's tensors are found in files, alone first.
-    #[must_use]
     pub fn of(component: Component) -> impl Iterator<Item = Self> {
         let joined = JOINTS
             .into_iter()

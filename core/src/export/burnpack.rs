@@ -41,6 +41,8 @@ impl Export<'_> {
             return Ok(());
         }
         copy_tokenizer(self.recipe, self.model, self.folder)?;
+        // It may name end tokens of its own.
+        self.write_generation_config(self.model.tokenizer())?;
         let weights = |_| FILE.to_owned();
         let generation = self.model.generation();
         let recipe = self.recipe.resolve()?.for_use(weights, ".", generation);

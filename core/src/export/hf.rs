@@ -51,7 +51,7 @@ impl Export<'_> {
             json!(["LlavaForConditionalGeneration"]),
         );
         config.insert("model_type".to_owned(), json!("llava"));
-        config.insert("vision_config".to_owned(), vision.config.into());
+        config.insert("vision_config".to_owned(), vision.config.clone().into());
         let tied = text_config.get("tie_word_embeddings").cloned();
         config.insert(
             "tie_word_embeddings".to_owned(),
@@ -81,7 +81,7 @@ impl Export<'_> {
         }
         write_shards(tensors, self.folder, self.options.max_shard_bytes)?;
         self.write_text(&tokenizer)?;
-        self.write_processor(selection)?;
+        self.write_processor(&vision.config, selection)?;
         self.write_generation_config(&tokenizer)
     }
 }

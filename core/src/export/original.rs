@@ -8,6 +8,7 @@ use super::component::write_component;
 use super::folder::write_json;
 use super::hf::dtype_name;
 use super::shards::write_shards;
+use super::text::write_old_merges;
 use super::{Export, ExportError, ExportLayout};
 use crate::component::Component;
 use crate::folder::TOWER;
@@ -40,6 +41,7 @@ impl Export<'_> {
         }
         let tokenizer = self.model.tokenizer();
         self.write_text(tokenizer)?;
+        write_old_merges(self.folder)?;
         self.write_generation_config(tokenizer)
     }
 

@@ -49,24 +49,23 @@ impl Export<'_> {
     }
 
     /// `preprocessor_config.json`, and `processor_config.json` around it.
-    pub(super) fn write_processor(&self, selection: Option<Value>) -> Result<(), ExportError> {
+    pub(super) fn write_processor(
+        &self,
+        vision: &Map<String, Value>,
+        selection: Option<Value>,
+    ) -> Result<(), ExportError> {
         self.write_image_processor()?;
-        let spec = &self.model.configured().vision_spec;
+        let size = |key: &str| vision.get(key).and_then(Value::as_u64).unwrap_or(1);
+        let patch = size("patch_size").max(1);
+        let side = size("image_size") / patch;
         let mut config = Map::new();
         config.insert("processor_class".to_owned(), json!("LlavaProcessor"));
         config.insert("image_token".to_owned(), json!(IMAGE));
-        if let Some([rows, _]) = spec.grid {
-            config.insert("patch_size".to_owned(), (spec.image_size / rows).into());
-        }
-        let patches = spec.grid.map_or(0, |[rows, columns]| rows * columns);
-        let full = selection == Some(json!("full"));
-        // What the processor adds to the patches, and takes off again for `default`.
-        let kept = self.model.visual_tokens();
-        let extra = if full {
-            kept.saturating_sub(patches)
-        } else {
-            (kept + 1).saturating_sub(patches)
-        };
+        config.insert("patch_size".to_owned(), patch.into());
+        // The processor counts the patches, adds these, and takes one off for `default`.
+        let taken_off = u64::from(selection != Some(json!("full")));
+        let extra = self.model.visual_tokens() as u64 + taken_off;
+        let extra = extra.saturating_sub(side * side);
         config.insert("num_additional_image_tokens".to_owned(), extra.into());
         if let Some(selection) = selection {
             config.insert("vision_feature_select_strategy".to_owned(), selection);
@@ -103,6 +102,35 @@ impl Export<'_> {
         }
         write_json(&path, &config.into())
     }
+}
+
+/// Merges as `a b` and not as pairs: the `tokenizers` library of the original's time knows no other.
+/// A merge with a space in it has no such form; that file stays as it is.
+pub(super) fn write_old_merges(folder: &Path) -> Result<(), ExportError> {
+    let path = folder.join("tokenizer.json");
+    let invalid = |error: String| ExportError::Tokenizer(format!("{}: {error}", path.display()));
+    let mut json: Value =
+        serde_json::from_slice(&read(&path)?).map_err(|error| invalid(error.to_string()))?;
+    let Some(merges) = json
+        .pointer_mut("/model/merges")
+        .and_then(Value::as_array_mut)
+    else {
+        return Ok(());
+    };
+    let joined = merges
+        .iter()
+        .map(|merge| match merge.as_array()?.as_slice() {
+            [Value::String(left), Value::String(right)] => {
+                let fits = !left.contains(' ') && !right.contains(' ');
+                fits.then(|| Value::String(format!("{left} {right}")))
+            }
+            _ => None,
+        });
+    let Some(joined) = joined.collect::<Option<Vec<_>>>() else {
+        return Ok(());
+    };
+    *merges = joined;
+    write_json(&path, &json)
 }
 
 /// transformers 5 calls the class that takes `tokenizer.json` as it is by a name that older versions

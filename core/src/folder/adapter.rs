@@ -29,9 +29,10 @@ pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> 
         what: "an adapter",
     })?;
     let own_config = folder.join("config.json");
-    let config = match own_config.is_file() {
-        true => read_json(&own_config)?,
-        false => Value::Null,
+    let config = if own_config.is_file() {
+        read_json(&own_config)?
+    } else {
+        Value::Null
     };
     if is_original(&config) {
         let places = original_places(&folder, &base)?;

@@ -75,6 +75,13 @@ pub(super) fn reference(folder: &Path, text: &str) -> String {
     )
 }
 
+/// Whether a text that is no path here may name a model on a hub, `owner/name`.
+pub(super) fn may_be_hub_id(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.');
+    text.split_once('/')
+        .is_some_and(|(owner, name)| is_part(owner) && is_part(name) && !name.contains('/'))
+}
+
 /// The path from the root, without `..`.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     path.canonicalize()

@@ -72,6 +72,18 @@ pub enum FolderError {
         what: &'static str,
     },
 
+    /// A base, or the word that it is a delta, for a folder that lies over nothing.
+    #[error(
+        "`{}` is {layout}: a base goes under adapters, lone projectors and, with `delta`, differences to a whole model in the original's layout",
+        .path.display()
+    )]
+    NeedsNoBase {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        layout: super::Layout,
+    },
+
     /// The encoder is somewhere else, nobody knows what it is.
     #[error(
         "{} names the vision tower `{tower}`, which is no folder here and no published encoder known by name; state `type` and `weights` of [vision] in a recipe, or put the tower's folder there",

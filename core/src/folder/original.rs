@@ -137,8 +137,9 @@ pub(super) fn describe(
     match processor(Path::new(&place(folder, config)))? {
         Some(processor) => state(&mut vision, &processor, resize),
         None => {
-            let resize = resize.unwrap_or_default();
-            vision.insert("resize".to_owned(), resize.to_string().into());
+            if let Some(resize) = resize {
+                vision.insert("resize".to_owned(), resize.to_string().into());
+            }
         }
     }
     if places.tower.is_some() {

@@ -172,7 +172,8 @@ impl Recipe {
         let template = self.template(&self.llm.chat, "llm.chat")?;
 
         let images = self.vision.images.clone().unwrap_or_default();
-        let processor = images.processor(&configured.vision_spec, self.vision.resize);
+        let resize = self.vision.resize.unwrap_or(configured.vision_info.resize);
+        let processor = images.processor(&configured.vision_spec, resize);
 
         let fresh = self.network(&configured, &device.clone().inner())?;
         let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype)?;

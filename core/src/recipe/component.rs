@@ -30,9 +30,10 @@ pub struct VisionTable {
     /// What the weights are differences to: a folder, relative to the recipe, or a hub id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
-    /// How an image becomes the encoder's square.
-    #[serde(default)]
-    pub resize: Resize,
+    /// How an image becomes the encoder's square. Default: as the plugin's published weights want
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
     /// How images are prepared otherwise, where it is not the encoder's usual way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ImagesTable>,

@@ -115,7 +115,7 @@ fn embedded_names() -> Result<Vec<String>, RecipeError> {
 pub(super) fn load(source: &RecipeSource, options: &LoadOptions<'_>) -> Result<Node, RecipeError> {
     let mut root = load_layers(source, &mut Vec::new(), options.resolve)?;
     if let Some(init) = &options.init {
-        overlay(&mut root, model::init(init)?);
+        model::init(init, &mut root)?;
     }
     set(root, options.sets, options.resolve)
 }

@@ -10,6 +10,7 @@ use super::node::{Kind, Node};
 use super::origin::{Origin, Source};
 use crate::component::Component;
 use crate::folder::{FolderError, ModelPath};
+use crate::plugin;
 
 /// Finds a `model` that is no folder here: where it lies, or nothing to leave it out, or why not.
 pub type Resolve<'a> = dyn Fn(&str) -> Result<Option<PathBuf>, String> + 'a;
@@ -77,24 +78,31 @@ pub(super) fn under(model: &ModelPath) -> Result<Node, FolderError> {
     Ok(node)
 }
 
-/// The layer of a model that a recipe starts from: its components, but not how they are used.
-pub(super) fn init(model: &ModelPath) -> Result<Node, FolderError> {
+/// Puts the components of a model that a recipe starts from in place of the recipe's own. How the
+/// recipe uses them stays: conversations, images, answers, and what of an encoder is read.
+pub(super) fn init(model: &ModelPath, root: &mut Node) -> Result<(), RecipeError> {
     const USE: [&str; 5] = ["chat", "generation", "resize", "images", "image_wrap"];
     let mut layer = under(model)?;
-    let Some(table) = layer.table_mut() else {
-        return Ok(layer);
+    let (Some(layer), Some(root)) = (layer.table_mut(), root.table_mut()) else {
+        return Ok(());
     };
-    table.retain(|key, _| {
-        Component::ALL
-            .iter()
-            .any(|component| component.name() == key)
-    });
-    for (_, component) in table.iter_mut() {
-        if let Some(component) = component.table_mut() {
-            component.retain(|key, _| !USE.contains(&key));
+    for component in Component::ALL {
+        let Some(mut new) = layer.remove(component.name()) else {
+            continue;
+        };
+        let old = root.get(component.name()).and_then(Node::table).cloned();
+        if let Some(table) = new.table_mut() {
+            let name = table.get("type").and_then(Node::text).unwrap_or_default();
+            let info = plugin::info(component, name);
+            let choices = info.map_or(&[][..], |info| info.choices);
+            let stays = |key: &str| USE.contains(&key) || choices.contains(&key);
+            table.retain(|key, _| !USE.contains(&key));
+            let old = old.unwrap_or_default().into_iter();
+            table.extend(old.filter(|(key, _)| stays(key)));
         }
+        root.insert(component.name().to_owned(), new);
     }
-    Ok(layer)
+    Ok(())
 }
 
 /// Where a layer keeps the name of a tower that nobody knows.

@@ -16,6 +16,10 @@ impl Recipe {
         let configured = self.configure()?;
         let mut resolved = self.clone();
         resolved.vision.options = configured.vision.options();
+        resolved
+            .vision
+            .resize
+            .get_or_insert(configured.vision_info.resize);
         resolved.projector.options = configured.projector.options();
         resolved.llm.options = configured.llm.options();
         for stage in resolved.stage.values_mut() {

@@ -76,6 +76,9 @@ fn choice(own: &Value, info: &PluginInfo) -> Value {
         let names: Vec<_> = presets.iter().map(|(name, _)| *name).collect();
         *preset = json!({ "description": preset["description"], "enum": names });
     }
+    if let Some(resize) = properties.get_mut("resize") {
+        resize["default"] = json!(info.resize);
+    }
     properties.extend(options::schemas(info));
     json!({
         "title": info.name,

@@ -100,8 +100,12 @@ impl Sum {
                 let weight = flat(&self.weight)?;
                 let base = flat(base)?;
                 let [len] = base.dims();
-                let start = weight.clone().slice([0..len]) + base;
-                weight.slice_assign([0..len], start).into_data()
+                let rest = weight.dims()[0] - len;
+                let start = weight.clone().narrow(0, 0, len) + base;
+                match rest {
+                    0 => start.into_data(),
+                    _ => Tensor::cat(vec![start, weight.narrow(0, len, rest)], 0).into_data(),
+                }
             }
         };
         Ok(sum.convert_dtype(dtype).as_bytes().to_vec())

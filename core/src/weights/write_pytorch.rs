@@ -101,15 +101,12 @@ fn tuple(out: &mut Vec<u8>, numbers: &[usize]) {
 
 /// A size: four bytes where it fits, or else a long of eight.
 fn integer(out: &mut Vec<u8>, number: usize) {
-    match i32::try_from(number) {
-        Ok(number) => {
-            out.push(b'J');
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        Err(_) => {
-            out.extend_from_slice(&[0x8a, 8]);
-            out.extend_from_slice(&(number as u64).to_le_bytes());
-        }
+    if let Ok(number) = i32::try_from(number) {
+        out.push(b'J');
+        out.extend_from_slice(&number.to_le_bytes());
+    } else {
+        out.extend_from_slice(&[0x8a, 8]);
+        out.extend_from_slice(&(number as u64).to_le_bytes());
     }
 }
 
@@ -143,6 +140,7 @@ impl<W: Write> Zip<W> {
 
     fn add(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let name = format!("{ROOT}/{name}");
+        let name_len = u16::try_from(name.len()).expect("names of records are short");
         let too_large = |_| io::Error::other("a .bin file is written up to 4 GiB");
         let len = u32::try_from(bytes.len()).map_err(too_large)?;
         let header = self.at;
@@ -151,11 +149,12 @@ impl<W: Write> Zip<W> {
         for number in [crc32fast::hash(bytes), len, len] {
             common.extend_from_slice(&number.to_le_bytes());
         }
-        common.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        common.extend_from_slice(&name_len.to_le_bytes());
 
         // An extra field of padding puts the bytes at a multiple of the alignment.
-        let begin = header + 30 + name.len() as u32 + 4;
-        let padding = (begin.next_multiple_of(ALIGNMENT) - begin) as u16;
+        let begin = header + 30 + u32::from(name_len) + 4;
+        let padding = begin.next_multiple_of(ALIGNMENT) - begin;
+        let padding = u16::try_from(padding).expect("less than the alignment");
         let mut local = b"PK\x03\x04".to_vec();
         local.extend_from_slice(&common);
         local.extend_from_slice(&(4 + padding).to_le_bytes());

@@ -5,6 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::{HfConfig, HfParts};
+use menagerie_core::image::Resize;
 use menagerie_core::nn::normal;
 use menagerie_core::{
     BuildError, Checkpoint, Encoder, EncoderConfig, EncoderSpec, OneOrMany, TensorName,
@@ -132,6 +133,7 @@ impl EncoderConfig for SiglipConfig {
     type Encoder = Siglip;
     const NAME: &'static str = "siglip";
     const MODEL_TYPES: &'static [&'static str] = &["siglip", "siglip_vision_model"];
+    const RESIZE: Resize = Resize::Squash;
     const CHOICES: &'static [&'static str] = &["layer", "select"];
     const PUBLISHED: &'static [(&'static str, &'static str)] = &[
         ("google/siglip-base-patch16-224", "base-patch16-224"),

@@ -34,7 +34,7 @@ fn unknown_keys() {
     );
     assert_eq!(
         message("preset = \"small\"", "rezise = \"pad\""),
-        "<recipe>:6:1: [vision] has no key `rezise`; its keys are: type, preset, weights, resize, \
+        "<recipe>:6:1: [vision] has no key `rezise`; its keys are: type, preset, weights, adapter, base, resize, images, \
          image_size, layer, patch_size (did you mean `resize`?)"
     );
 }
