@@ -2,6 +2,7 @@
 //! tokenizer inside.
 
 use std::fs;
+use std::path::Path;
 
 use menagerie::burn::tensor::{Device, Int, Tensor};
 use menagerie::tokens::Tokenizer;
@@ -57,6 +58,9 @@ fn the_tokenizer_inside_gives_the_same_ids() {
     for name in ["gguf-llama", "gguf-qwen2"] {
         let tokenizer = Tokenizer::load(fixture(name).join("model.gguf"));
         let tokenizer = tokenizer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let copy = copied(&fixture(name).join("model.gguf"));
+        let specials = |of: &Tokenizer| (of.bos(), of.eos(), of.pad(), of.vocab_size());
+        assert_eq!(specials(&copy), specials(&tokenizer), "{name}");
         let text = fs::read_to_string(fixture(name).join("tokens.json")).expect("tokens.json");
         let cases: Value = serde_json::from_str(&text).expect("JSON");
         for case in cases.as_array().expect("a list") {
@@ -72,6 +76,18 @@ fn the_tokenizer_inside_gives_the_same_ids() {
             let mut ids: Vec<u32> = bos.into_iter().collect();
             ids.extend(tokenizer.encode_text(text).expect("tokenised"));
             assert_eq!(ids, expected, "{name}: {text:?}");
+            let again = copy.encode_text(text).expect("tokenised");
+            assert!(ids.ends_with(&again), "{name}: {text:?}");
         }
     }
+}
+
+/// The tokenizer as a run folder holds it.
+fn copied(path: &Path) -> Tokenizer {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in Tokenizer::copies(path).expect("reads") {
+        fs::write(folder.path().join(name), bytes).expect("written");
+    }
+    let main = folder.path().join(Tokenizer::copied_name(path));
+    Tokenizer::load(main).expect("loads")
 }

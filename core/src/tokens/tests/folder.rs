@@ -97,6 +97,28 @@ fn a_folder_adds_tokens_to_a_model_at_the_ids_it_states() {
 }
 
 #[test]
+fn a_copy_is_the_same_tokenizer_whatever_its_file_was_called() {
+    let config = (
+        "tokenizer_config.json",
+        r#"{"add_bos_token": false, "added_tokens_decoder": {"32000": {"content": "<image>"}}}"#,
+    );
+    let folder = llama_folder(&[config]);
+    let odd = folder.path().join("odd");
+    std::fs::rename(folder.path().join("tokenizer.model"), &odd).expect("renamed");
+    let copies = Tokenizer::copies(&odd).expect("reads");
+    let names: Vec<&str> = copies.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["tokenizer.model", "tokenizer_config.json"]);
+    assert_eq!(Tokenizer::copied_name(&odd), names[0]);
+    let other = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in &copies {
+        std::fs::write(other.path().join(name), bytes).expect("written");
+    }
+    let copy = Tokenizer::load(other.path().join(names[0])).expect("loads");
+    assert_eq!(copy.id("<image>"), Some(32_000));
+    assert!(!copy.specials.adds_bos);
+}
+
+#[test]
 fn an_added_token_at_an_id_that_is_not_free_is_an_error() {
     let fails = |added| load(&[("added_tokens.json", added)]).expect_err("not free");
     assert_eq!(
