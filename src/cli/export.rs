@@ -7,7 +7,7 @@ use menagerie_core::burn::tensor::{DType, Device};
 use menagerie_core::export::{ExportLayout, ExportOptions, export};
 
 use super::error::CliError;
-use super::model::{DtypeArg, ModelArgs};
+use super::model::{self, DtypeArg, ModelArgs};
 use super::output::print;
 
 /// Write a model in the layout that another tool expects, as a new folder.
@@ -58,7 +58,7 @@ enum ComponentArg {
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let recipe = args.model.recipe(args.dtype)?;
-    let model = recipe.assemble(&Device::flex())?;
+    let model = model::assemble(&recipe, &Device::flex())?;
     let layout = match args.layout {
         LayoutArg::Hf => ExportLayout::Hf,
         LayoutArg::Original => ExportLayout::Original,

@@ -5,7 +5,7 @@ use menagerie_core::weights::LoadReport;
 use serde_json::json;
 
 use super::error::CliError;
-use super::model::ModelArgs;
+use super::model::{self, ModelArgs};
 use super::output::{print, print_json};
 
 /// Load a model and report what was found in its files, used, cast and left over.
@@ -22,7 +22,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let recipe = args.model.recipe(None)?;
-    let model = recipe.assemble(&Device::flex())?;
+    let model = model::assemble(&recipe, &Device::flex())?;
     if args.json {
         let components = model
             .loaded()

@@ -11,6 +11,7 @@ use menagerie_core::{Component, Model, Recipe, RecipeSource};
 
 use super::error::CliError;
 use super::hub;
+use super::progress::Progress;
 
 /// Which model, and how it is read.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,7 +54,7 @@ impl DtypeArg {
 impl ModelArgs {
     /// The model on `device`, in its own type of number.
     pub(super) fn open(&self, device: &Device) -> Result<Model, CliError> {
-        Ok(self.recipe(None)?.assemble(device)?)
+        assemble(&self.recipe(None)?, device)
     }
 
     /// The model's recipe, all its weights on this machine; `dtype` in place of its own.
@@ -114,6 +115,24 @@ impl ModelArgs {
         };
         Ok(Recipe::of_folder(&model, sets)?)
     }
+}
+
+/// Parameters of a model that is worth a bar while it is loaded.
+const SHOWN_FROM: usize = 200_000_000;
+
+/// The recipe's model. A large one shows how far it is loaded.
+pub(super) fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, CliError> {
+    let mut bar: Option<Progress> = None;
+    let model = recipe.assemble_watched(device, &mut |done, total| {
+        if total >= SHOWN_FROM {
+            let bar = bar.get_or_insert_with(|| Progress::new("loading", total));
+            bar.set(done, total, "parameters");
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    Ok(model?)
 }
 
 /// The bytes of an image file.

@@ -41,7 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let images = model::read_images(&args.images)?;
     let recipe = args.model.recipe(Some(args.dtype))?;
-    let model = recipe.assemble(&args.device.device)?;
+    let model = model::assemble(&recipe, &args.device.device)?;
     let request = Request::question(&args.prompt, images);
     let trace = model
         .trace(&request, args.max_new_tokens)

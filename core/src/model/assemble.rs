@@ -58,6 +58,18 @@ impl Recipe {
     /// # Errors
     /// A recipe, weights or a tokenizer that cannot be used; each with its place in the recipe.
     pub fn assemble(&self, device: &Device) -> Result<Model, AssembleError> {
+        self.assemble_watched(device, &mut |_, _| {})
+    }
+
+    /// As [`Recipe::assemble`]; `progress` hears how many parameters are loaded of how many.
+    ///
+    /// # Errors
+    /// As [`Recipe::assemble`].
+    pub fn assemble_watched(
+        &self,
+        device: &Device,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Model, AssembleError> {
         let configured = self.configure()?;
         let dtype = self.dtype.into();
         // All files are looked for before any is read: a missing one shows at once.
@@ -69,12 +81,28 @@ impl Recipe {
 
         let images = self.vision.images.clone().unwrap_or_default();
         let resize = self.vision.resize.unwrap_or(configured.vision_info.resize);
+        let image_size = configured.vision_spec.image_size;
+        if let Some(size) = images.size.filter(|&size| size != image_size) {
+            let message = format!("images of {size} pixels a side for an encoder of {image_size}");
+            return Err(AssembleError::Recipe(RecipeError::Invalid {
+                origin: self.origin("vision.images.size"),
+                key: "vision.images.size".to_owned(),
+                message,
+            }));
+        }
         let processor = images.processor(&configured.vision_spec, resize);
 
         let fresh = self.network(&configured, &device.clone().inner())?;
-        let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype)?;
-        let (projector, projector_report) = projector.load(fresh.projector, &configured, dtype)?;
-        let (llm, llm_report) = llm.load(fresh.llm, &configured, dtype)?;
+        let total = fresh.num_params();
+        let mut done = 0;
+        let mut loaded = |parameters| {
+            done += parameters;
+            progress(done, total);
+        };
+        let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype, &mut loaded)?;
+        let (projector, projector_report) =
+            projector.load(fresh.projector, &configured, dtype, &mut loaded)?;
+        let (llm, llm_report) = llm.load(fresh.llm, &configured, dtype, &mut loaded)?;
         let network = Network {
             vision,
             projector,
@@ -245,12 +273,14 @@ impl Weights {
         module: M,
         configured: &Configured,
         dtype: DType,
+        progress: &mut dyn FnMut(usize),
     ) -> Result<(M, Option<LoadReport>), AssembleError> {
         let Some(shards) = self.shards else {
             return Ok((module, None));
         };
         let checkpoint = configured.checkpoint(self.component);
-        match weights::load(module, self.component.name(), &checkpoint, &shards, dtype) {
+        let name = self.component.name();
+        match weights::load_watched(module, name, &checkpoint, &shards, dtype, progress) {
             Ok((module, report)) => Ok((module, Some(report))),
             Err(source) => Err(AssembleError::Weights {
                 origin: self.origin,

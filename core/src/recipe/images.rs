@@ -10,6 +10,10 @@ use crate::image::{Filter, ImageProcessor, Resize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImagesTable {
+    /// Side of the result, in pixels. It must be that of the encoder's input, which it is by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub size: Option<usize>,
     /// Side after the resize, in pixels, of which the middle is kept. Default: the encoder's input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -33,6 +37,7 @@ impl ImagesTable {
     #[must_use]
     pub fn of(processor: &ImageProcessor) -> Self {
         Self {
+            size: Some(processor.size),
             resized: Some(processor.resized),
             filter: Some(processor.filter),
             scale: Some(processor.scale),

@@ -25,6 +25,21 @@ pub fn load<M: Module>(
     shards: &Shards,
     dtype: DType,
 ) -> Result<(M, LoadReport), WeightError> {
+    load_watched(module, component, checkpoint, shards, dtype, &mut |_| {})
+}
+
+/// As [`load`]; `progress` hears of each tensor how many numbers it had.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_watched<M: Module>(
+    module: M,
+    component: &str,
+    checkpoint: &Checkpoint,
+    shards: &Shards,
+    dtype: DType,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(M, LoadReport), WeightError> {
     let wanted = parameters(&module);
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
@@ -37,6 +52,7 @@ pub fn load<M: Module>(
     let mut filler = Filler {
         plan,
         dtype,
+        progress,
         path: PathStack::default(),
         loaded: 0,
         parameters: 0,
@@ -213,6 +229,7 @@ impl Plan<'_> {
 struct Filler<'a> {
     plan: Plan<'a>,
     dtype: DType,
+    progress: &'a mut dyn FnMut(usize),
     path: PathStack,
     loaded: usize,
     parameters: usize,
@@ -239,6 +256,7 @@ impl ModuleMapper for Filler<'_> {
             Ok(data) => {
                 self.loaded += 1;
                 self.parameters += shape.num_elements();
+                (self.progress)(shape.num_elements());
                 *self.stored.entry(data.dtype().name()).or_default() += 1;
                 self.cast += usize::from(data.dtype() != self.dtype);
                 let device = param.lazy_device();
