@@ -81,6 +81,10 @@ pub enum WeightError {
         problem: String,
     },
 
+    /// A file was written anew while it was read.
+    #[error("`{}` has changed while it was loaded; load it again", .0.display())]
+    Changed(PathBuf),
+
     /// Two shards hold the same tensor.
     #[error("the tensor `{key}` is in both `{first}` and `{second}`")]
     Twice {

@@ -28,6 +28,7 @@ pub struct Adapter {
     /// Low-rank pairs and whole tensors by the base's names.
     pairs: Vec<Pair>,
     whole: Vec<(String, TensorEntry)>,
+    files: Vec<Shards>,
 }
 
 /// `W + scale · up · down`.
@@ -55,16 +56,19 @@ impl Adapter {
             scale,
             pairs: Vec::new(),
             whole: Vec::new(),
+            files: Vec::new(),
         };
         for name in tensors.names() {
             adapter.add(name, &tensors)?;
         }
+        adapter.files.push(tensors);
         if WHOLE_FILES.iter().any(|file| folder.join(file).is_file()) {
             let trained = Shards::open_named(folder, &WHOLE_FILES)?;
             for (name, entry) in trained.entries() {
                 let name = name.strip_prefix(PREFIX).unwrap_or(name);
                 adapter.whole.push((name.to_owned(), entry.clone()));
             }
+            adapter.files.push(trained);
         }
         Ok(adapter)
     }
@@ -80,6 +84,9 @@ impl Adapter {
     /// The base lacks a module that the adapter changes, or has another shape.
     pub fn over(&self, base: Shards) -> Result<Shards, WeightError> {
         let mut merged = base;
+        for files in &self.files {
+            merged.draw_on(files);
+        }
         for pair in &self.pairs {
             let name = self.find(&merged, &format!("{}.weight", pair.module))?;
             let weight = merged.get(&name).expect("it was just found").clone();

@@ -61,6 +61,7 @@ pub fn load_watched<M: Module>(
         error: None,
     };
     let module = module.map(&mut filler);
+    shards.check_unchanged()?;
     if let Some(error) = filler.error {
         return Err(error);
     }

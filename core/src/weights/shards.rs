@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use burn::tensor::TensorData;
 
@@ -21,6 +22,27 @@ use super::{TensorEntry, WeightError, folder};
 pub struct Shards {
     path: PathBuf,
     tensors: BTreeMap<String, TensorEntry>,
+    /// The files as they were when they were opened.
+    stamps: BTreeMap<PathBuf, Stamp>,
+}
+
+/// What changes when a file is written anew: its length, when it was written, and, where files have
+/// one, its number on the disk.
+type Stamp = (u64, Option<SystemTime>, u64);
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.len(), metadata.modified().ok(), number(&metadata)))
+}
+
+#[cfg(unix)]
+fn number(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn number(_metadata: &std::fs::Metadata) -> u64 {
+    0
 }
 
 impl Shards {
@@ -81,6 +103,24 @@ impl Shards {
         tensors.map(|(name, entry)| (name.as_str(), entry))
     }
 
+    /// Whether the files are still those that were opened. A file that was written anew meanwhile
+    /// holds other bytes where the tensors were.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub(super) fn check_unchanged(&self) -> Result<(), WeightError> {
+        let mut files = self.stamps.iter();
+        match files.find(|(file, before)| stamp(file).as_ref() != Some(before)) {
+            None => Ok(()),
+            Some((file, _)) => Err(WeightError::Changed(file.clone())),
+        }
+    }
+
+    /// Counts the files of `other` as its own too.
+    pub(super) fn draw_on(&mut self, other: &Self) {
+        self.stamps.extend(other.stamps.clone());
+    }
+
     /// Puts a tensor in place of the one of that name, or beside the others.
     pub(super) fn put(&mut self, name: String, entry: TensorEntry) {
         self.tensors.insert(name, entry);
@@ -92,6 +132,7 @@ impl Shards {
     /// # Errors
     /// A tensor of `base` that is larger than the difference to it.
     pub fn over(mut self, base: &Self) -> Result<Self, WeightError> {
+        self.draw_on(base);
         for (name, entry) in &mut self.tensors {
             let Some(under) = base.get(name) else {
                 continue;
@@ -137,6 +178,7 @@ impl Shards {
         let mut shards = Self {
             path: path.to_owned(),
             tensors: BTreeMap::new(),
+            stamps: BTreeMap::new(),
         };
         shards.add(path, format, tensors)?;
         Ok(shards)
@@ -147,6 +189,7 @@ impl Shards {
         let mut shards = Self {
             path: path.to_owned(),
             tensors: BTreeMap::new(),
+            stamps: BTreeMap::new(),
         };
         let mut input = Input::open(file)?;
         let kind = Kind::of(&mut input).map_err(|problem| problem.at(file, Format::Weights))?;
@@ -207,6 +250,8 @@ impl Shards {
         input: &mut Input<R>,
     ) -> Result<(), WeightError> {
         let format = kind.format();
+        self.stamps
+            .extend(stamp(path).map(|stamp| (path.to_owned(), stamp)));
         let tensors = kind
             .read(input, &path.into())
             .map_err(|problem| problem.at(path, format))?;

@@ -41,3 +41,29 @@ fn assert_same(found: &Shards, expected: &Shards) {
         assert!(found.read().unwrap() == expected.read().unwrap(), "{name}");
     }
 }
+
+/// Saving over a file that is open here changes nothing under anybody's hands: a map of it keeps the
+/// old bytes, and a load that is under way ends in an error and not in a mixture.
+#[test]
+fn saving_over_a_file_that_is_being_read_is_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("model.safetensors");
+    let write = |value: f32| {
+        let data = burn::tensor::TensorData::new(vec![value; 8], [8]);
+        super::save_data(&[("weight", data)], &file).expect("written");
+    };
+    write(1.0);
+    let mut mapped = std::fs::File::open(&file).expect("opened");
+    let shards = Shards::open(&file).expect("opened");
+    shards.check_unchanged().expect("nothing has happened");
+    write(2.0);
+    let error = shards
+        .check_unchanged()
+        .expect_err("written anew")
+        .to_string();
+    assert!(error.contains("has changed while it was loaded"), "{error}");
+    // Whoever holds the old file, mapped or open, still sees it whole.
+    let mut old = Vec::new();
+    std::io::Read::read_to_end(&mut mapped, &mut old).expect("read");
+    assert!(old.ends_with(&1.0_f32.to_le_bytes()));
+}
