@@ -5,7 +5,7 @@
 
 mod joint;
 
-pub use joint::{Joint, owner};
+pub use joint::{Joint, owner, respell};
 
 use crate::component::Component;
 

@@ -89,6 +89,26 @@ impl BuildError {
         }
     }
 
+    /// Checks sizes of a plugin by their keys: each is at least 1, and none so large that no model
+    /// could have it, which would end in a lack of memory and not in an error. `num_layers` goes to
+    /// 1,000, all others to 2²⁴.
+    ///
+    /// # Errors
+    /// The first that is out of range.
+    pub fn check_sizes(
+        plugin: &str,
+        sizes: impl IntoIterator<Item = (&'static str, usize)>,
+    ) -> Result<(), Self> {
+        for (key, size) in sizes {
+            let most = if key == "num_layers" { 1000 } else { 1 << 24 };
+            if !(1..=most).contains(&size) {
+                let message = format!("is {size}; it must be from 1 to {most}");
+                return Err(Self::invalid(plugin, key, message));
+            }
+        }
+        Ok(())
+    }
+
     /// The key within the component's table that the error is about, if it is about one.
     #[must_use]
     pub fn key(&self) -> Option<&str> {

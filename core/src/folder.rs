@@ -107,6 +107,19 @@ impl ModelPath {
         Ok(recipe)
     }
 
+    /// The hub id of the base that an adapter's config names and that is not here, if none is stated:
+    /// whoever can fetch it states its folder as `base`.
+    #[must_use]
+    pub fn missing_base(&self) -> Option<String> {
+        match &self.base {
+            None => adapter::missing_base(&self.path),
+            Some(base) => {
+                let is_missing = !Path::new(base).exists() && config::may_be_hub_id(base);
+                is_missing.then(|| base.clone())
+            }
+        }
+    }
+
     fn read(&self) -> Result<FolderRecipe, FolderError> {
         let folder = &self.path;
         if !folder.is_dir() {

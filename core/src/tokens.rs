@@ -108,6 +108,16 @@ pub enum EncodeError {
         /// What the tokenizer lacks.
         token: String,
     },
+    /// The tokenizer does not know its own image token in a text.
+    #[error(
+        "{found} of {images} images are left once the text is tokenised: the tokenizer has a token `{IMAGE_MARK}` and does not find it in texts; see to `normalized`, `lstrip` and `rstrip` of that token in tokenizer.json"
+    )]
+    LostImages {
+        /// Images of the conversation.
+        images: usize,
+        /// Those that became tokens.
+        found: usize,
+    },
     /// The tokenizer itself failed.
     #[error("the tokenizer failed: {0}")]
     Backend(String),
@@ -285,9 +295,17 @@ impl Tokenizer {
         if let Some(image) = self.image_id() {
             self.place_piece(rendered, 0..rendered.text.len(), &mut tokens)?;
             for token in &mut tokens {
-                if token.id == image && rendered.images.contains(&token.bytes) {
+                if token.id == image && rendered.is_image(&token.bytes) {
                     token.id = IMAGE_TOKEN;
                 }
+            }
+            let found = tokens
+                .iter()
+                .filter(|token| token.id == IMAGE_TOKEN)
+                .count();
+            let images = rendered.images.len();
+            if found != images {
+                return Err(EncodeError::LostImages { images, found });
             }
         } else {
             let mut start = 0;
@@ -336,7 +354,7 @@ impl Tokenizer {
         };
         let (said, own): (Vec<_>, Vec<_>) =
             special.map(|token| token.bytes.clone()).partition(|bytes| {
-                let is_image = rendered.images.contains(bytes);
+                let is_image = rendered.is_image(bytes);
                 !is_image && typed.iter().any(|typed| overlap(typed, bytes))
             });
         // A turn that spells `</s>` must not end the conversation: only then is the piece taken

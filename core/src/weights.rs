@@ -164,7 +164,7 @@ pub enum WeightError {
 
     /// An adapter for another model.
     #[error(
-        "the adapter in `{path}` changes `{key}`, which `{base}` does not hold: it is of another model"
+        "what lies in `{path}` changes `{key}`, which `{base}` does not hold: it is of another model"
     )]
     AdapterMisses {
         /// The adapter's folder.

@@ -59,6 +59,9 @@ pub(super) enum CliError {
     )]
     BaseOfRecipe { path: PathBuf },
 
+    #[error("{} lies in the model's own folder; write it elsewhere", .path.display())]
+    InsideModel { path: PathBuf },
+
     #[error(transparent)]
     Weights(#[from] WeightError),
 
@@ -134,6 +137,7 @@ impl CliError {
             | Self::Build(_)
             | Self::NoWeights { .. }
             | Self::BaseOfRecipe { .. }
+            | Self::InsideModel { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {

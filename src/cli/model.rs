@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use menagerie_core::burn::tensor::Device;
 use menagerie_core::folder::ModelPath;
+use menagerie_core::image::MAX_BYTES;
 use menagerie_core::model::RequestError;
 use menagerie_core::recipe::LoadOptions;
 use menagerie_core::toml::Value;
@@ -52,6 +53,17 @@ impl DtypeArg {
 }
 
 impl ModelArgs {
+    /// Whether a file lies in the model's own folder.
+    pub(super) fn holds(&self, file: &Path) -> bool {
+        let folder = self.model.canonicalize();
+        let here = Path::new(".");
+        let parent = file.parent().map(|parent| {
+            let is_here = parent.as_os_str().is_empty();
+            (if is_here { here } else { parent }).canonicalize()
+        });
+        matches!((folder, parent), (Ok(folder), Some(Ok(parent))) if parent.starts_with(&folder))
+    }
+
     /// The model on `device`, in its own type of number.
     pub(super) fn open(&self, device: &Device) -> Result<Model, CliError> {
         assemble(&self.recipe(None)?, device)
@@ -108,11 +120,15 @@ impl ModelArgs {
         } else {
             hub::model(path)?
         };
-        let model = ModelPath {
+        let mut model = ModelPath {
             path: folder,
             base: self.base.clone(),
             delta: self.delta,
         };
+        if let Some(base) = model.missing_base() {
+            let base = hub::model(Path::new(&base))?;
+            model.base = Some(base.display().to_string());
+        }
         Ok(Recipe::of_folder(&model, sets)?)
     }
 }
@@ -137,7 +153,22 @@ pub(super) fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, CliErr
 
 /// The bytes of an image file.
 pub(super) fn read_image(path: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path).map_err(|source| CliError::Read {
+    let read = || {
+        let metadata = std::fs::metadata(path)?;
+        // A pipe would wait, and a device never end.
+        if !metadata.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
+        if metadata.len() > MAX_BYTES {
+            let problem = format!(
+                "it has {} bytes; at most {MAX_BYTES} are read",
+                metadata.len()
+            );
+            return Err(std::io::Error::other(problem));
+        }
+        std::fs::read(path)
+    };
+    read().map_err(|source| CliError::Read {
         path: path.to_owned(),
         source,
     })

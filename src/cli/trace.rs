@@ -39,6 +39,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    if args.model.holds(&args.out) {
+        let path = args.out.clone();
+        return Err(CliError::InsideModel { path });
+    }
     let images = model::read_images(&args.images)?;
     let recipe = args.model.recipe(Some(args.dtype))?;
     let model = model::assemble(&recipe, &args.device.device)?;

@@ -17,6 +17,13 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// Whether a token of these bytes stands for an image; it may take a space beside it along.
+    #[must_use]
+    pub fn is_image(&self, bytes: &Range<usize>) -> bool {
+        let covers = |image: &Range<usize>| bytes.start <= image.start && image.end <= bytes.end;
+        self.images.iter().any(covers)
+    }
+
     /// The same with `before` and `after` around every image, as the template's own text.
     ///
     /// The original LLaVA writes its images so where `mm_use_im_start_end` is set.

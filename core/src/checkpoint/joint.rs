@@ -111,6 +111,23 @@ pub fn owner(name: &str) -> Option<Component> {
         .component
 }
 
+/// How files that `hold` a name spell the tensor called `name`: the same, or as another layout of
+/// whole models has it.
+pub fn respell(name: &str, hold: impl Fn(&str) -> bool) -> Option<String> {
+    if hold(name) {
+        return Some(name.to_owned());
+    }
+    let spellings = Component::ALL.into_iter().flat_map(|component| {
+        let keys = Joint::of(component).filter_map(move |joint| joint.key(name));
+        keys.flat_map(move |key| {
+            let names = Joint::of(component).map(|joint| joint.name(&key));
+            names.collect::<Vec<_>>()
+        })
+    });
+    let mut spellings = spellings.into_iter();
+    spellings.find(|spelling| hold(spelling))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

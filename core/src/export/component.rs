@@ -29,7 +29,12 @@ impl Export<'_> {
     fn mm_projector(&self) -> Result<(), ExportError> {
         let layout = ExportLayout::Original;
         let tensors = self.tensors(Component::Projector, layout, true)?;
-        let config = self.original_config(self.folder)?;
+        // The projector goes over the decoder and beside the tower that it was made for.
+        let tower = self.recipe.weights(Component::Vision).unwrap_or_default();
+        let mut config = self.original_config(tower)?;
+        if let Some(base) = self.recipe.weights(Component::Llm) {
+            config.insert("_name_or_path".to_owned(), json!(base));
+        }
         write_json(&self.folder.join("config.json"), &Value::Object(config))?;
         Ok(write_pytorch(
             &tensors,

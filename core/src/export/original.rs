@@ -19,7 +19,9 @@ impl Export<'_> {
     /// it, and names where it will lie, unless another name is given.
     pub(super) fn original(&self, place: &std::path::Path) -> Result<(), ExportError> {
         let layout = ExportLayout::Original;
-        let config = self.original_config(place)?;
+        let place = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
+        let tower = place.join(TOWER).display().to_string();
+        let config = self.original_config(&tower)?;
         write_json(&self.folder.join("config.json"), &config.into())?;
         let mut tensors = self.tensors(Component::Llm, layout, true)?;
         tensors.extend(self.tensors(Component::Projector, layout, true)?);
@@ -45,10 +47,10 @@ impl Export<'_> {
         self.write_generation_config(tokenizer)
     }
 
-    /// The decoder's config with what the original adds (`llava/model/llava_arch.py`).
+    /// The decoder's config with what the original adds (`llava/model/llava_arch.py`). `own_tower` is where the tower lies, unless another name is given.
     pub(super) fn original_config(
         &self,
-        place: &std::path::Path,
+        own_tower: &str,
     ) -> Result<Map<String, Value>, ExportError> {
         let layout = ExportLayout::Original;
         let configured = self.model.configured();
@@ -58,10 +60,7 @@ impl Export<'_> {
         let llm = parts.ok_or_else(|| self.unknown(Component::Llm, layout))?;
         let projector = configured.projector.to_hf().original;
         let projector = projector.ok_or_else(|| self.unknown(Component::Projector, layout))?;
-        let tower = match &self.options.tower {
-            Some(tower) => tower.clone(),
-            None => place.join(TOWER).display().to_string(),
-        };
+        let tower = self.options.tower.as_deref().unwrap_or(own_tower);
         let no_way = |what: String| ExportError::NoWay {
             layout: layout.name(),
             what,

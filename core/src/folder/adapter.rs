@@ -1,11 +1,11 @@
 //! A LoRA adapter over a model: `adapter_config.json` with `adapter_model`, and, in the original
 //! LLaVA, `non_lora_trainables.bin` beside it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::config::{absolute, read_json, reference, text_at};
+use super::config::{absolute, may_be_hub_id, read_json, reference, text_at};
 use super::original::{Places, describe, is_original, own_tokenizer};
 use super::{FolderError, FolderRecipe, Layout, ModelPath};
 use crate::checkpoint::owner;
@@ -28,6 +28,12 @@ pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> 
         path: model.path.clone(),
         what: "an adapter",
     })?;
+    if Path::new(&base).join(CONFIG).is_file() {
+        let problem = format!(
+            "its base, `{base}`, is an adapter too; merge that one first: `menagerie export`"
+        );
+        return Err(FolderError::invalid(&file, problem));
+    }
     let own_config = folder.join("config.json");
     let config = if own_config.is_file() {
         read_json(&own_config)?
@@ -46,7 +52,10 @@ pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> 
     let mut recipe = whole.recipe()?;
     for component in Component::ALL {
         let part = recipe.table.get_mut(component.name());
-        if let Some(part) = part.and_then(toml::Value::as_table_mut) {
+        if let Some(part) = part.and_then(toml::Value::as_table_mut)
+            // A tower beside the base is none of the adapter's.
+            && part.get("weights").and_then(toml::Value::as_str) == Some(base.as_str())
+        {
             part.insert("adapter".to_owned(), folder.display().to_string().into());
         }
     }
@@ -57,8 +66,18 @@ pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> 
     })
 }
 
+/// What an adapter's config names as its base, if that is no folder here.
+pub(super) fn missing_base(folder: &Path) -> Option<String> {
+    let adapter = read_json(&folder.join(CONFIG)).ok()?;
+    let base = reference(
+        &absolute(folder),
+        text_at(&adapter, "base_model_name_or_path")?,
+    );
+    (!Path::new(&base).exists() && may_be_hub_id(&base)).then_some(base)
+}
+
 /// The original's: the projector comes whole with the adapter, the decoder is the base's.
-fn original_places(folder: &std::path::Path, base: &str) -> Result<Places, FolderError> {
+fn original_places(folder: &Path, base: &str) -> Result<Places, FolderError> {
     let invalid =
         |error: crate::weights::WeightError| FolderError::invalid(folder, error.to_string());
     let adapter = Adapter::open(folder).map_err(invalid)?;

@@ -25,12 +25,13 @@ pub(super) enum Tower {
 /// program brings, which may have been moved since.
 pub(super) fn place(folder: &Path, config: &Value) -> String {
     let named = text_at(config, "mm_vision_tower").unwrap_or_default();
-    let place = reference(folder, named);
     let brought = folder.join(TOWER);
-    if Path::new(&place).exists() || !brought.join("config.json").is_file() {
-        return place;
+    // What lies at the path that an export wrote may be another model's by now.
+    let is_exports = Path::new(named).file_name() == Some(TOWER.as_ref());
+    if is_exports && brought.join("config.json").is_file() {
+        return brought.display().to_string();
     }
-    brought.display().to_string()
+    reference(folder, named)
 }
 
 /// The tower that `config`, of the folder `folder`, names. With `inside`, its weights lie there.

@@ -55,11 +55,22 @@ pub(super) fn take(layer: &mut Node, resolve: &Resolve<'_>) -> Result<Option<Nod
             None => return Ok(None),
         }
     };
-    let model = ModelPath {
+    let mut model = ModelPath {
         path,
         base: table.base,
         delta: table.delta,
     };
+    if let Some(id) = model.missing_base() {
+        let found = resolve(&id).map_err(|message| RecipeError::Invalid {
+            origin: origin.clone(),
+            key: "model.base".to_owned(),
+            message,
+        })?;
+        match found {
+            Some(base) => model.base = Some(base.display().to_string()),
+            None => return Ok(None),
+        }
+    }
     let under = under(&model).map_err(|error| RecipeError::Model { origin, error })?;
     Ok(Some(under))
 }
@@ -96,7 +107,6 @@ pub(super) fn init(model: &ModelPath, root: &mut Node) -> Result<(), RecipeError
             let info = plugin::info(component, name);
             let choices = info.map_or(&[][..], |info| info.choices);
             let stays = |key: &str| USE.contains(&key) || choices.contains(&key);
-            table.retain(|key, _| !USE.contains(&key));
             let old = old.unwrap_or_default().into_iter();
             table.extend(old.filter(|(key, _)| stays(key)));
         }

@@ -155,6 +155,9 @@ impl Tokenizer {
     /// # Errors
     /// The reason why the `tokenizers` library does not take it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
+        // The library takes some texts apart that are no JSON, and panics on what it finds.
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
+            .map_err(|error| format!("not JSON: {error}"))?;
         let mut inner =
             tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
         inner.with_padding(None);

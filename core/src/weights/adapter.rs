@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::entry::TensorEntry;
 use super::sum::Sum;
 use super::{Format, Shards, WeightError};
-use crate::checkpoint::Joint;
-use crate::component::Component;
+use crate::checkpoint::respell;
 
 /// What PEFT puts before every name.
 const PREFIX: &str = "base_model.model.";
@@ -108,21 +107,10 @@ impl Adapter {
         Ok(merged)
     }
 
-    /// The base's spelling of a name: the same, or that of another layout of whole models.
+    /// The base's spelling of a name.
     fn find(&self, base: &Shards, name: &str) -> Result<String, WeightError> {
-        if base.get(name).is_some() {
-            return Ok(name.to_owned());
-        }
-        let spellings = Component::ALL.into_iter().flat_map(|component| {
-            let keys = Joint::of(component).filter_map(move |joint| joint.key(name));
-            keys.flat_map(move |key| {
-                Joint::of(component)
-                    .map(|joint| joint.name(&key))
-                    .collect::<Vec<_>>()
-            })
-        });
-        let mut spellings = spellings.filter(|spelling| base.get(spelling).is_some());
-        spellings.next().ok_or_else(|| WeightError::AdapterMisses {
+        let spelling = respell(name, |name| base.get(name).is_some());
+        spelling.ok_or_else(|| WeightError::AdapterMisses {
             path: self.path.clone(),
             base: base.path().to_owned(),
             key: name.to_owned(),
@@ -145,6 +133,16 @@ impl Adapter {
         if let Some(module) = own.strip_suffix(".lora_A.weight") {
             let up = entry(&name.replace(".lora_A.weight", ".lora_B.weight"))?;
             let down = entry(name)?;
+            if down.shape.len() != 2 || up.shape.len() != 2 {
+                return Err(WeightError::Format {
+                    path: self.path.clone(),
+                    format: Format::Adapter,
+                    problem: format!(
+                        "`{name}` and its partner have shapes {:?} and {:?}; they are matrices",
+                        down.shape, up.shape
+                    ),
+                });
+            }
             self.pairs.push(Pair {
                 module: module.to_owned(),
                 down,
@@ -203,14 +201,21 @@ impl Scale {
         let alpha =
             number("lora_alpha").ok_or_else(|| invalid("`lora_alpha` is missing".to_owned()))?;
         let patterns = config.get("alpha_pattern").and_then(Value::as_object);
-        let own = patterns
-            .into_iter()
-            .flatten()
-            .filter_map(|(module, alpha)| Some((module.clone(), alpha.as_f64()?)));
+        let mut own = Vec::new();
+        for (module, alpha) in patterns.into_iter().flatten() {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "._".contains(c);
+            let alpha = alpha.as_f64().filter(|_| module.chars().all(is_name));
+            let alpha = alpha.ok_or_else(|| {
+                invalid(format!(
+                    "`alpha_pattern` has `{module}`; read are names of modules with a number"
+                ))
+            })?;
+            own.push((module.clone(), alpha));
+        }
         Ok(Self {
             alpha,
             by_root: config.get("use_rslora").and_then(Value::as_bool) == Some(true),
-            own: own.collect(),
+            own,
         })
     }
 

@@ -15,6 +15,12 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> 
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    // A device or a pipe would be replaced by a file.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::other(
+            "there is something that is no regular file",
+        ));
+    }
     let temporary = new_file(folder)?.into_temp_path();
     write(&temporary)?;
     File::open(&temporary)?.sync_all()?;

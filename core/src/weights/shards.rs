@@ -16,6 +16,8 @@ use super::input::{Format, Input, Problem};
 use super::kind::Kind;
 use super::sum::Sum;
 use super::{TensorEntry, WeightError, folder};
+use crate::checkpoint::{owner, respell};
+use crate::component::Component;
 
 /// The tensors of one file, or of all shards of a folder.
 #[derive(Debug)]
@@ -127,15 +129,26 @@ impl Shards {
     }
 
     /// These tensors as differences to those of `base`: of both that have a name the sum, computed
-    /// in f32 when it is read; the others as they are.
+    /// in f32 when it is read; a projector and a tower, which a base does not have, as they are.
     ///
     /// # Errors
-    /// A tensor of `base` that is larger than the difference to it.
+    /// A tensor of the decoder that `base` lacks, or one of `base` that is larger than the difference to it.
     pub fn over(mut self, base: &Self) -> Result<Self, WeightError> {
         self.draw_on(base);
         for (name, entry) in &mut self.tensors {
-            let Some(under) = base.get(name) else {
-                continue;
+            let spelling = respell(name, |name| base.get(name).is_some());
+            let Some(under) = spelling.and_then(|spelling| base.get(&spelling)) else {
+                // A projector and a tower come with the difference; a base decoder has neither.
+                let comes_whole =
+                    matches!(owner(name), Some(Component::Vision | Component::Projector));
+                if comes_whole || name.ends_with("rotary_emb.inv_freq") {
+                    continue;
+                }
+                return Err(WeightError::AdapterMisses {
+                    path: self.path.clone(),
+                    base: base.path.clone(),
+                    key: name.clone(),
+                });
             };
             *entry = Sum::delta(entry, under).ok_or_else(|| WeightError::Shape {
                 component: "the difference".to_owned(),

@@ -114,11 +114,15 @@ impl Sum {
 
 /// An entry's values in f32 on the CPU.
 fn floats<const D: usize>(entry: &TensorEntry) -> Result<Tensor<D>, WeightError> {
-    let dtype = entry.dtype().map_err(|dtype| WeightError::Dtype {
+    let not_float = |dtype| WeightError::Dtype {
         path: entry.file().to_owned(),
-        key: "a weight that an adapter or a delta changes".to_owned(),
+        key: "a part of a sum".to_owned(),
         dtype,
-    })?;
+    };
+    let dtype = entry.dtype().map_err(not_float)?;
+    if !dtype.is_float() {
+        return Err(not_float(dtype.name().to_owned()));
+    }
     let data = TensorData::from_bytes_vec(entry.read()?, entry.shape.clone(), dtype);
     Ok(Tensor::from_data(data, (&Device::flex(), DType::F32)))
 }

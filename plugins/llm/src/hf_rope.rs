@@ -15,6 +15,11 @@ const DEFAULT_THETA: f64 = 10_000.0;
 
 /// Sets `rope_theta` and `rope_scaling`. `longest` stands for an absent `max_position_embeddings`.
 pub(crate) fn read(hf: HfConfig, longest: i64) -> Result<HfConfig, BuildError> {
+    for field in ["rope_scaling", "rope_parameters"] {
+        if let Some(value) = hf.get(field).filter(|value| !value.is_object()) {
+            return Err(hf.unsupported("rope_scaling", field, value, "it is a table"));
+        }
+    }
     let nothing = Map::new();
     let (field, table) = ["rope_scaling", "rope_parameters"]
         .into_iter()

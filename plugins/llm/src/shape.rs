@@ -51,12 +51,13 @@ impl Shape {
             ("num_layers", self.num_layers),
             ("num_heads", self.num_heads),
             ("num_kv_heads", self.num_kv_heads),
+            ("head_dim", self.head_dim),
             ("max_position_embeddings", self.max_position_embeddings),
         ];
-        for (key, size) in sizes {
-            if size == 0 {
-                return invalid(key, "must be at least 1".to_owned());
-            }
+        BuildError::check_sizes(plugin, sizes)?;
+        if !(self.rms_norm_eps >= 0.0 && self.rms_norm_eps.is_finite()) {
+            let message = format!("is {}; it must be 0 or more", self.rms_norm_eps);
+            return invalid("rms_norm_eps", message);
         }
         if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
             return invalid(

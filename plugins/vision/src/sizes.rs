@@ -39,11 +39,8 @@ impl Sizes {
     }
 
     pub(crate) fn check(self, plugin: &'static str) -> Result<(), BuildError> {
-        for (key, _, size) in self.fields() {
-            if size == 0 {
-                return Err(BuildError::invalid(plugin, key, "must be at least 1"));
-            }
-        }
+        let sizes = self.fields().map(|(key, _, size)| (key, size));
+        BuildError::check_sizes(plugin, sizes)?;
         if self.side() == 0 {
             let message = format!(
                 "{} px hold no patch of patch_size = {}",
