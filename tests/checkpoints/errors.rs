@@ -153,3 +153,140 @@ fn the_program_says_it_in_a_line_and_with_its_exit_code() {
         "{said:?}"
     );
 }
+
+#[test]
+fn what_lies_over_a_model_must_be_made_for_it() {
+    let refused = |model: &menagerie::folder::ModelPath| match Recipe::of_folder(model, &[]) {
+        Err(error) => error.to_string(),
+        Ok(recipe) => match recipe.assemble(&Device::flex()) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("{model:?} was loaded"),
+        },
+    };
+    let stranger = super::files::over(fixture("delta"), &fixture("gguf-llama"), true);
+    let message = refused(&stranger);
+    assert!(message.contains("it is of another model"), "{message}");
+    let whole = super::files::over(fixture("hf-clip-llama"), &fixture("base-llama"), false);
+    let message = refused(&whole);
+    assert!(
+        message.contains("is a whole model in Hugging Face's layout"),
+        "{message}"
+    );
+    let nowhere = super::files::over(fixture("lora"), Path::new("nowhere"), false);
+    assert_eq!(refused(&nowhere), "there is no folder `nowhere`");
+
+    // An adapter over itself, and one that is no matrix.
+    let made = tempfile::tempdir().expect("a folder");
+    let adapter = made.path().join("adapter");
+    fs::create_dir(&adapter).expect("made");
+    let config = |base: &Path, more: &str| {
+        let base = base.display();
+        let text = format!(
+            r#"{{ "peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": "{base}"{more} }}"#
+        );
+        fs::write(adapter.join("adapter_config.json"), text).expect("written");
+    };
+    config(&adapter, "");
+    assert!(refused(&folder(&adapter)).contains("is an adapter too"));
+    let bytes = [0_u8; 8];
+    let name = |part| {
+        format!("base_model.model.language_model.model.layers.0.self_attn.q_proj.{part}.weight")
+    };
+    let views = ["lora_A", "lora_B"].map(|part| {
+        let view = TensorView::new(Dtype::F32, vec![2], &bytes).expect("f32");
+        (name(part), view)
+    });
+    safetensors::serialize_to_file(views, None, &adapter.join("adapter_model.safetensors"))
+        .expect("written");
+    config(&fixture("hf-clip-llama"), "");
+    assert!(refused(&folder(&adapter)).contains("they are matrices"));
+    config(
+        &fixture("hf-clip-llama"),
+        r#", "alpha_pattern": { "layers\\.0.*": 8 }"#,
+    );
+    assert!(refused(&folder(&adapter)).contains("read are names of modules with a number"));
+}
+
+#[test]
+fn sizes_that_no_model_has_are_an_error_and_not_a_lack_of_memory() {
+    let made = tempfile::tempdir().expect("a folder");
+    let place = fixture("hf-clip-llama");
+    copy(&place, made.path());
+    let config = fs::read_to_string(place.join("config.json")).expect("config.json");
+    let json: serde_json::Value = serde_json::from_str(&config).expect("JSON");
+    for (part, key, option) in [
+        ("text_config", "num_hidden_layers", "num_layers"),
+        ("text_config", "hidden_size", "hidden_size"),
+        ("vision_config", "num_hidden_layers", "num_layers"),
+        ("vision_config", "image_size", "image_size"),
+    ] {
+        for size in [0_u64, 1_000_000_000, 1_000_000_000_000_000_000] {
+            let mut json = json.clone();
+            json[part][key] = size.into();
+            fs::write(made.path().join("config.json"), json.to_string()).expect("written");
+            let message = error(made.path());
+            assert!(
+                message.contains(&format!("`{option}`")),
+                "{key} = {size}: {message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_image_that_the_tokenizer_does_not_find_is_an_error_and_never_left_out() {
+    let made = tempfile::tempdir().expect("a folder");
+    let place = fixture("hf-clip-llama");
+    copy(&place, made.path());
+    let file = place.join("tokenizer.json");
+    let text = fs::read_to_string(file).expect("tokenizer.json");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for key in ["lstrip", "rstrip", "normalized"] {
+        let mut json = json.clone();
+        let added = json["added_tokens"].as_array_mut().expect("a list");
+        let image = added.iter_mut().find(|token| token["content"] == "<image>");
+        image.expect("an image token")[key] = true.into();
+        fs::write(made.path().join("tokenizer.json"), json.to_string()).expect("written");
+        let recipe = Recipe::of_folder(&folder(made.path()), &[]).expect("a model");
+        let model = recipe.assemble(&Device::flex()).expect("loaded");
+        let request = menagerie::model::Request::question(
+            "What is it?",
+            vec![fs::read(place.join("image.png")).expect("image.png")],
+        );
+        match model.trace(&request, None) {
+            Err(error) => assert!(error.to_string().contains("0 of 1 images"), "{error}"),
+            Ok(trace) => {
+                let has = |name: &str| trace.tensors.iter().any(|(other, _)| *other == name);
+                assert!(has("projected"), "{key}");
+                let (_, ids) = &trace.tensors[3];
+                let ids = super::files::ids(ids);
+                assert!(ids.contains(&-200), "{key}: {ids:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trace_replaces_neither_a_model_nor_a_device() {
+    let world = World::new();
+    let model = world.path("model");
+    copy(&fixture("hf-clip-llama"), &model);
+    let before = fs::read(model.join("model.safetensors")).expect("read");
+    let said = world.menagerie(&[
+        "trace",
+        "model",
+        "--prompt",
+        "x",
+        "--out",
+        "model/model.safetensors",
+    ]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert_eq!(
+        fs::read(model.join("model.safetensors")).expect("read"),
+        before
+    );
+    fs::create_dir(world.path("folder")).expect("made");
+    let said = world.menagerie(&["trace", "model", "--prompt", "x", "--out", "folder"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.stderr.contains("no regular file"), "{said:?}");
+}
