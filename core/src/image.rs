@@ -15,6 +15,7 @@ pub use decode::{ImageError, MAX_BYTES, MAX_SIDE, decode};
 pub use filter::Filter;
 pub use image::RgbImage;
 pub use processor_config::ProcessorConfigError;
+pub(crate) use processor_config::shortest;
 
 use resample::{Axis, Canvas, resample};
 

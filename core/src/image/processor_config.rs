@@ -94,7 +94,7 @@ impl ImageProcessor {
 }
 
 /// The shortest decimal number that is this f32, as people write it.
-fn shortest(value: f32) -> f64 {
+pub(crate) fn shortest(value: f32) -> f64 {
     value.to_string().parse().expect("a number")
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::EncoderSpec;
-use crate::image::{Filter, ImageProcessor, Resize};
+use crate::image::{Filter, ImageProcessor, Resize, shortest};
 
 /// How images are prepared: `[vision.images]`. What is not stated is the encoder's own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,9 +64,4 @@ impl ImagesTable {
             ..usual
         }
     }
-}
-
-/// The shortest decimal number that is this f32, as people write it.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().expect("a number")
 }
