@@ -290,3 +290,33 @@ fn a_trace_replaces_neither_a_model_nor_a_device() {
     assert_eq!(said.code, Some(4), "{said:?}");
     assert!(said.stderr.contains("no regular file"), "{said:?}");
 }
+
+#[test]
+fn a_generation_config_that_makes_no_sense_is_an_error() {
+    let made = tempfile::tempdir().expect("a folder");
+    copy(&fixture("hf-clip-llama"), made.path());
+    for (text, message) in [
+        (
+            r#"{ "top_p": 5 }"#,
+            "`top_p` is 5; it must be above 0 and at most 1",
+        ),
+        (
+            r#"{ "repetition_penalty": 0 }"#,
+            "`repetition_penalty` is 0; it must be above 0",
+        ),
+        (
+            r#"{ "eos_token_id": "x" }"#,
+            "`eos_token_id` must be a token's id",
+        ),
+        ("{", "not JSON"),
+    ] {
+        fs::write(made.path().join("generation_config.json"), text).expect("written");
+        let found = error(made.path());
+        assert!(found.contains(message), "{found}");
+    }
+    let fine = r#"{ "temperature": null, "eos_token_id": [1, 2], "top_k": 50 }"#;
+    fs::write(made.path().join("generation_config.json"), fine).expect("written");
+    let recipe = Recipe::of_folder(&folder(made.path()), &[]).expect("a model");
+    let model = recipe.assemble(&Device::flex()).expect("loaded");
+    assert!(model.end_tokens().contains(&1));
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::AssembleError;
 use crate::chat::{Template, TemplateError};
+use crate::folder::read_json;
 use crate::generate::GenerationConfig;
 use crate::recipe::Recipe;
 use crate::tokens::Tokenizer;
@@ -146,15 +147,35 @@ impl Recipe {
     }
 }
 
+/// A key, what is allowed, and whether a number is.
+type Check = (&'static str, &'static str, fn(f64) -> bool);
+
 /// The fields of Hugging Face's `generation_config.json` that are known here.
 fn read_generation_config(path: &Path) -> Result<(GenerationConfig, Vec<i64>), AssembleError> {
     let failure = |problem: String| AssembleError::Generation {
         path: path.to_owned(),
         problem,
     };
-    let text = std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| failure(error.to_string()))?;
+    let json = read_json(path).map_err(|error| failure(error.to_string()))?;
+    // A number where there is none would be silently the default; one out of range draws nothing.
+    let checks: [Check; 6] = [
+        ("temperature", "0 or more", |x| x >= 0.0),
+        ("top_p", "above 0 and at most 1", |x| x > 0.0 && x <= 1.0),
+        ("min_p", "from 0 to 1", |x| (0.0..=1.0).contains(&x)),
+        ("top_k", "0 or more", |x| x >= 0.0),
+        ("repetition_penalty", "above 0", |x| x > 0.0),
+        ("max_new_tokens", "1 or more", |x| x >= 1.0),
+    ];
+    for (key, allowed, fits) in checks {
+        let stated = json.get(key).filter(|value| !value.is_null());
+        if let Some(value) = stated
+            && !value
+                .as_f64()
+                .is_some_and(|number| number.is_finite() && fits(number))
+        {
+            return Err(failure(format!("`{key}` is {value}; it must be {allowed}")));
+        }
+    }
     let number = |key: &str| json.get(key).and_then(serde_json::Value::as_f64);
     let whole = |key: &str| {
         let value = json.get(key).and_then(serde_json::Value::as_u64);
@@ -184,11 +205,14 @@ fn read_generation_config(path: &Path) -> Result<(GenerationConfig, Vec<i64>), A
         ..default
     };
     let ends = match json.get("eos_token_id") {
-        Some(serde_json::Value::Array(ids)) => {
-            ids.iter().filter_map(serde_json::Value::as_i64).collect()
-        }
-        Some(id) => id.as_i64().into_iter().collect(),
-        None => Vec::new(),
+        None | Some(serde_json::Value::Null) => Vec::new(),
+        Some(serde_json::Value::Array(ids)) => ids.clone(),
+        Some(id) => vec![id.clone()],
     };
+    let ends = ends.iter().map(serde_json::Value::as_i64).collect();
+    let ends: Option<Vec<i64>> = ends;
+    let ends = ends.ok_or_else(|| {
+        failure("`eos_token_id` must be a token's id, or a list of them".to_owned())
+    })?;
     Ok((config, ends))
 }
