@@ -27,6 +27,9 @@ pub use jinja::JinjaError;
 pub use rendered::Rendered;
 pub use turn::{IMAGE_MARK, Role, Turn, TurnError, check_order};
 
+/// The name in `chat = "…"` of the template that a model brings.
+pub const JINJA: &str = "jinja";
+
 /// How a conversation is written for a model: one of those built in, or a Jinja template that came
 /// with a model. A clone is the same template.
 #[derive(Debug, Clone)]
@@ -130,7 +133,7 @@ impl Template {
     pub fn name(&self) -> &'static str {
         match &self.0 {
             Kind::BuiltIn(template) => template.name,
-            Kind::Jinja(_) => "jinja",
+            Kind::Jinja(_) => JINJA,
         }
     }
 

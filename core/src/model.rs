@@ -7,7 +7,6 @@ mod speech;
 
 pub use error::AssembleError;
 pub use request::{Request, RequestError};
-pub(crate) use speech::JINJA;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -6,8 +6,7 @@ use serde_json::Value;
 use toml::Table;
 
 use super::{FolderError, FolderRecipe, Layout};
-use crate::chat::Template;
-use crate::model::JINJA;
+use crate::chat::{JINJA, Template};
 
 /// The most that a `config.json` may take; real ones have a few thousand bytes.
 const MAX_BYTES: u64 = 16 << 20;

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::JINJA;
-use crate::chat::{Template, TemplateError, UnknownTemplate};
+use crate::chat::{JINJA, Template, TemplateError, UnknownTemplate};
 use crate::recipe::{Origin, RecipeError};
 use crate::tokens::{EncodeError, TokenizerError};
 use crate::weights::WeightError;

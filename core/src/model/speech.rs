@@ -3,15 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::AssembleError;
-use crate::chat::{Template, TemplateError};
+use crate::chat::{JINJA, Template, TemplateError};
 use crate::folder::read_json;
 use crate::generate::GenerationConfig;
 use crate::recipe::Recipe;
 use crate::tokens::Tokenizer;
 use crate::weights::gguf::Gguf;
-
-/// The name in `chat = "…"` of the template that a folder brings.
-pub(crate) const JINJA: &str = "jinja";
 
 impl Recipe {
     /// A built-in template, or the one that the tokenizer's folder brings, `jinja`.
