@@ -20,6 +20,7 @@ pub use error::ExportError;
 
 use crate::checkpoint::{Publisher, Spelling};
 use crate::component::Component;
+use crate::hf::HfParts;
 use crate::model::Model;
 use crate::recipe::Recipe;
 use crate::weights::{Stored, stored};
@@ -118,6 +119,17 @@ impl Export<'_> {
         let spelling = checkpoint.spelling_of(component, layout.publisher(), is_joined);
         let spelling = spelling.ok_or_else(|| self.unknown(component, layout))?;
         self.stored(component, &spelling)
+    }
+
+    /// What a `config.json` says of the encoder or the decoder.
+    fn parts(&self, component: Component, layout: ExportLayout) -> Result<HfParts, ExportError> {
+        let configured = self.model.configured();
+        let parts = match component {
+            Component::Vision => configured.vision.to_hf(),
+            Component::Projector => None,
+            Component::Llm => configured.llm.to_hf(),
+        };
+        parts.ok_or_else(|| self.unknown(component, layout))
     }
 
     fn stored(

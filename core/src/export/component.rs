@@ -49,14 +49,7 @@ pub(super) fn write_component(
     component: Component,
 ) -> Result<(), ExportError> {
     let layout = ExportLayout::Hf;
-    let configured = export.model.configured();
-    let parts = match component {
-        Component::Vision => configured.vision.to_hf(),
-        _ => configured.llm.to_hf(),
-    };
-    let mut config = parts
-        .ok_or_else(|| export.unknown(component, layout))?
-        .config;
+    let mut config = export.parts(component, layout)?.config;
     config.insert("torch_dtype".to_owned(), json!(dtype_name(export.dtype())));
     write_json(&export.folder.join("config.json"), &Value::Object(config))?;
     let tensors = export.tensors(component, layout, false)?;

@@ -22,10 +22,8 @@ impl Export<'_> {
     pub(super) fn hf(&self) -> Result<(), ExportError> {
         let layout = ExportLayout::Hf;
         let configured = self.model.configured();
-        let parts = configured.vision.to_hf();
-        let vision = parts.ok_or_else(|| self.unknown(Component::Vision, layout))?;
-        let parts = configured.llm.to_hf();
-        let llm = parts.ok_or_else(|| self.unknown(Component::Llm, layout))?;
+        let vision = self.parts(Component::Vision, layout)?;
+        let llm = self.parts(Component::Llm, layout)?;
         let fields = configured.projector.to_hf().hf;
         let projector = fields.ok_or_else(|| self.unknown(Component::Projector, layout))?;
 

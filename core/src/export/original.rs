@@ -54,10 +54,8 @@ impl Export<'_> {
     ) -> Result<Map<String, Value>, ExportError> {
         let layout = ExportLayout::Original;
         let configured = self.model.configured();
-        let parts = configured.vision.to_hf();
-        let vision = parts.ok_or_else(|| self.unknown(Component::Vision, layout))?;
-        let parts = configured.llm.to_hf();
-        let llm = parts.ok_or_else(|| self.unknown(Component::Llm, layout))?;
+        let vision = self.parts(Component::Vision, layout)?;
+        let llm = self.parts(Component::Llm, layout)?;
         let projector = configured.projector.to_hf().original;
         let projector = projector.ok_or_else(|| self.unknown(Component::Projector, layout))?;
         let tower = self.options.tower.as_deref().unwrap_or(own_tower);

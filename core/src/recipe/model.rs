@@ -42,15 +42,17 @@ pub(super) fn take(layer: &mut Node, resolve: &Resolve<'_>) -> Result<Option<Nod
         None => ModelTable::deserialize(node)
             .map_err(|failure| failure.under("model".to_owned()).into_error(&origin))?,
     };
+    let find = |key: &str, text: &str| {
+        resolve(text).map_err(|message| RecipeError::Invalid {
+            origin: origin.clone(),
+            key: key.to_owned(),
+            message,
+        })
+    };
     let path = if Path::new(&table.path).exists() {
         PathBuf::from(&table.path)
     } else {
-        let found = resolve(&table.path).map_err(|message| RecipeError::Invalid {
-            origin: origin.clone(),
-            key: "model".to_owned(),
-            message,
-        })?;
-        match found {
+        match find("model", &table.path)? {
             Some(path) => path,
             None => return Ok(None),
         }
@@ -61,12 +63,7 @@ pub(super) fn take(layer: &mut Node, resolve: &Resolve<'_>) -> Result<Option<Nod
         delta: table.delta,
     };
     if let Some(id) = model.missing_base() {
-        let found = resolve(&id).map_err(|message| RecipeError::Invalid {
-            origin: origin.clone(),
-            key: "model.base".to_owned(),
-            message,
-        })?;
-        match found {
+        match find("model.base", &id)? {
             Some(base) => model.base = Some(base.display().to_string()),
             None => return Ok(None),
         }
@@ -81,7 +78,7 @@ pub(super) fn under(model: &ModelPath) -> Result<Node, FolderError> {
     let source = Arc::new(Source::File(stated.file));
     let place = Origin::new(&source, "", 0);
     let mut node = of_value(toml::Value::Table(stated.table), &place);
-    // What the folder does not say must come from the recipe; `missing_tower` looks for it.
+    // What the folder does not say must come from the recipe; `check_tower` looks for it.
     if let (Some(tower), Some(root)) = (stated.unknown_tower, node.table_mut()) {
         let marker = toml::Value::String(tower);
         root.insert(UNKNOWN_TOWER.to_owned(), of_value(marker, &place));
@@ -89,8 +86,9 @@ pub(super) fn under(model: &ModelPath) -> Result<Node, FolderError> {
     Ok(node)
 }
 
-/// Puts the components of a model that a recipe starts from in place of the recipe's own. How the
-/// recipe uses them stays: conversations, images, answers, and what of an encoder is read.
+/// Puts the components of a model that a recipe starts from in place of the recipe's own. What the
+/// recipe states of how they are used stays: conversations, images, answers, and what of an encoder
+/// is read.
 pub(super) fn init(model: &ModelPath, root: &mut Node) -> Result<(), RecipeError> {
     const USE: [&str; 5] = ["chat", "generation", "resize", "images", "image_wrap"];
     let mut layer = under(model)?;
