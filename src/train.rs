@@ -13,6 +13,7 @@
 //! ```
 
 mod adamw;
+mod batches;
 mod error;
 mod files;
 mod frozen;
@@ -25,6 +26,7 @@ mod report;
 mod run;
 mod schedule;
 mod stage;
+mod step;
 mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig};

@@ -6,22 +6,21 @@ use std::time::Instant;
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
-use menagerie_core::network::Network;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::{AdamW, AdamWConfig};
+use super::batches::Batches;
 use super::error::TrainError;
 use super::frozen::Fingerprint;
-use super::gradients::GradientSet;
-use super::loss::loss_sum;
 use super::metrics::StepMetrics;
 use super::observer::{Observer, StagePlan};
 use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
+use super::step::Step;
 use super::trainable;
-use crate::data::{Batch, Dataset, Loader, SampleEncoder, order};
+use crate::data::{Dataset, Loader, SampleEncoder};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -113,13 +112,14 @@ impl<'r> StageRun<'r> {
         let mut optimizer = AdamW::new(self.adamw());
         let schedule = self.schedule();
         let mut metrics = run.metrics()?;
+        let batches = self.batches();
         let mut loader = self.loader(&model);
         let begun = Instant::now();
         let mut last = begun;
         let mut finished = true;
         for step in 0..self.steps {
             let mut work = Step::new(&model, &network);
-            for _ in 0..self.micro_batches(step) {
+            for _ in 0..batches.passes_of(step) {
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
@@ -228,101 +228,18 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            self.passes(),
+            self.batches().passes(),
             table.workers,
         )
     }
 
-    /// Samples of every forward pass of the stage.
-    fn passes(&self) -> Vec<Vec<usize>> {
-        let len = self.data.len();
-        let epochs = (0..).flat_map(|epoch| {
-            let order = order(self.table.sampler, len, self.recipe.seed, self.name, epoch);
-            let batches = order.chunks(self.table.batch_size).map(<[usize]>::to_vec);
-            batches.collect::<Vec<_>>()
-        });
-        let micro = self.table.micro_batch_size();
-        let batches = epochs.take(self.steps);
-        batches
-            .flat_map(|batch| {
-                batch
-                    .chunks(micro)
-                    .map(<[usize]>::to_vec)
-                    .collect::<Vec<_>>()
-            })
-            .collect()
-    }
-
-    /// Forward passes of a step.
-    fn micro_batches(&self, step: usize) -> usize {
-        let (len, size) = (self.data.len(), self.table.batch_size);
-        let place = step % len.div_ceil(size);
-        let samples = size.min(len - place * size);
-        samples.div_ceil(self.table.micro_batch_size())
-    }
-}
-
-/// The forward and backward passes of one optimizer step.
-struct Step<'a> {
-    model: &'a Model,
-    network: &'a Network,
-    gradients: GradientSet,
-    loss_sum: f64,
-    supervised_tokens: usize,
-    samples: Vec<String>,
-}
-
-/// What they gave.
-struct StepDone {
-    loss: f64,
-    gradients: GradientSet,
-    supervised_tokens: usize,
-    samples: Vec<String>,
-}
-
-impl<'a> Step<'a> {
-    fn new(model: &'a Model, network: &'a Network) -> Self {
-        Self {
-            model,
-            network,
-            gradients: GradientSet::default(),
-            loss_sum: 0.0,
-            supervised_tokens: 0,
-            samples: Vec::new(),
-        }
-    }
-
-    fn pass(&mut self, batch: Batch) {
-        let pixels = self.model.pixels(batch.pixels);
-        let images = pixels.map(|pixels| self.network.encode(pixels));
-        let rows: Vec<(&[i64], &[i64])> = batch
-            .samples
-            .iter()
-            .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
-            .collect();
-        let (loss, count) = loss_sum(self.network, &rows, images, self.model.visual_tokens());
-        // A batch that nothing trainable took part in, text alone while a projector learns, has no
-        // graph.
-        if loss.is_tracked() {
-            self.gradients
-                .add(GradientSet::collect(self.network, &loss.backward()));
-        }
-        let loss: f32 = loss.into_scalar();
-        self.loss_sum += f64::from(loss);
-        self.supervised_tokens += count;
-        self.samples
-            .extend(batch.samples.into_iter().map(|sample| sample.id));
-    }
-
-    /// Sums become means over the supervised tokens.
-    fn finish(mut self) -> StepDone {
-        let tokens = self.supervised_tokens as f64;
-        self.gradients.scale(1.0 / tokens);
-        StepDone {
-            loss: self.loss_sum / tokens,
-            gradients: self.gradients,
-            supervised_tokens: self.supervised_tokens,
-            samples: self.samples,
+    fn batches(&self) -> Batches<'_> {
+        Batches {
+            table: self.table,
+            stage: self.name,
+            seed: self.recipe.seed,
+            samples: self.data.len(),
+            steps: self.steps,
         }
     }
 }

@@ -1,0 +1,76 @@
+//! One optimizer step: forward and backward passes over the micro-batches of a batch.
+
+use menagerie_core::Model;
+use menagerie_core::network::Network;
+
+use super::gradients::GradientSet;
+use super::loss::loss_sum;
+use crate::data::Batch;
+
+/// The forward and backward passes of one optimizer step.
+pub(super) struct Step<'a> {
+    model: &'a Model,
+    network: &'a Network,
+    gradients: GradientSet,
+    loss_sum: f64,
+    supervised_tokens: usize,
+    samples: Vec<String>,
+}
+
+/// What they gave.
+pub(super) struct StepDone {
+    /// Mean over the supervised tokens.
+    pub loss: f64,
+    pub gradients: GradientSet,
+    pub supervised_tokens: usize,
+    /// Ids of the batch's samples.
+    pub samples: Vec<String>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(model: &'a Model, network: &'a Network) -> Self {
+        Self {
+            model,
+            network,
+            gradients: GradientSet::default(),
+            loss_sum: 0.0,
+            supervised_tokens: 0,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Takes one micro-batch's loss and gradients.
+    pub(super) fn pass(&mut self, batch: Batch) {
+        let pixels = self.model.pixels(batch.pixels);
+        let images = pixels.map(|pixels| self.network.encode(pixels));
+        let rows: Vec<(&[i64], &[i64])> = batch
+            .samples
+            .iter()
+            .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
+            .collect();
+        let (loss, count) = loss_sum(self.network, &rows, images, self.model.visual_tokens());
+        // A batch that nothing trainable took part in, text alone while a projector learns, has no
+        // graph.
+        if loss.is_tracked() {
+            self.gradients
+                .add(GradientSet::collect(self.network, &loss.backward()));
+        }
+        let loss: f32 = loss.into_scalar();
+        self.loss_sum += f64::from(loss);
+        self.supervised_tokens += count;
+        self.samples
+            .extend(batch.samples.into_iter().map(|sample| sample.id));
+    }
+
+    /// Sums become means over the supervised tokens.
+    pub(super) fn finish(mut self) -> StepDone {
+        let tokens = self.supervised_tokens as f64;
+        self.gradients.scale(1.0 / tokens);
+        StepDone {
+            loss: self.loss_sum / tokens,
+            gradients: self.gradients,
+            supervised_tokens: self.supervised_tokens,
+            samples: self.samples,
+        }
+    }
+}
