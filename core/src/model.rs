@@ -46,9 +46,10 @@ impl Model {
         &self.network
     }
 
-    /// The same model with another state of its network.
+    /// The same model with its network changed; what `change` drops is freed on the way.
     #[must_use]
-    pub fn with_network(self, network: Network) -> Self {
+    pub fn map_network(self, change: impl FnOnce(Network) -> Network) -> Self {
+        let network = change(self.network);
         Self { network, ..self }
     }
 

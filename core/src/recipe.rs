@@ -7,6 +7,7 @@
 //! [`RecipeError`] that begins with file, line and column.
 
 mod check;
+mod checkpoint;
 mod component;
 mod configure;
 mod data;
@@ -40,6 +41,7 @@ use crate::folder::ModelPath;
 use node::Node;
 use origin::Origins;
 
+pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
@@ -91,6 +93,9 @@ pub struct Recipe {
     /// The score taken after each stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<EvalTable>,
+    /// When a run is saved while it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointTable>,
     #[serde(skip)]
     origins: Origins,
 }

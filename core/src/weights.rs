@@ -31,8 +31,7 @@ mod transpose;
 mod write_pytorch;
 
 pub use adapter::Adapter;
-pub(crate) use atomic::sync_folder;
-pub use atomic::write_whole;
+pub use atomic::{sync_folder, write_whole};
 pub use entry::{TensorEntry, count_non_finite};
 #[doc(hidden)]
 pub use in_memory::InMemory;
@@ -40,7 +39,7 @@ pub use input::Format;
 pub use load::{load, load_watched};
 pub use report::LoadReport;
 pub(crate) use save::{Stored, stored, write};
-pub use save::{save, save_data};
+pub use save::{save, save_data, save_tensors};
 pub use shards::Shards;
 pub(crate) use write_pytorch::write_pytorch;
 

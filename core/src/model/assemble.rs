@@ -218,6 +218,7 @@ impl Recipe {
         recipe.stages = Vec::new();
         recipe.stage.clear();
         recipe.eval = None;
+        recipe.checkpoint = None;
         recipe
     }
 }

@@ -28,6 +28,16 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
         rule.paths(&eval.data.conversations, "eval.data.conversations")?;
         rule.at_least_one(eval.batch_size, "eval.batch_size")?;
         rule.at_least_one(eval.max_new_tokens, "eval.max_new_tokens")?;
+        if let Some(steps) = eval.every_steps {
+            rule.at_least_one(steps, "eval.every_steps")?;
+        }
+    }
+    if let Some(checkpoint) = &recipe.checkpoint {
+        if let Some(steps) = checkpoint.every_steps {
+            rule.at_least_one(steps, "checkpoint.every_steps")?;
+        }
+        rule.positive_or_zero(checkpoint.every_minutes, "checkpoint.every_minutes")?;
+        rule.at_least_one(checkpoint.keep, "checkpoint.keep")?;
     }
     Ok(())
 }
