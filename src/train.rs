@@ -4,7 +4,8 @@
 //! RUN/recipe.toml       the recipe, resolved: training it again repeats the run
 //! RUN/model.toml        the trained model as a recipe, for `ask`, `chat`, `eval` and `Recipe::load`
 //! RUN/manifest.json     versions, seed, hashes of data and weights, parameters by stage
-//! RUN/metrics.jsonl     one line an optimizer step
+//! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
+//! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
 //! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
@@ -20,6 +21,7 @@ mod frozen;
 mod gradients;
 mod loss;
 mod manifest;
+mod memory;
 mod metrics;
 mod observer;
 mod report;
@@ -33,7 +35,7 @@ pub use adamw::{AdamW, AdamWConfig};
 pub use error::TrainError;
 pub use gradients::GradientSet;
 pub use loss::loss_sum;
-pub use metrics::{Score, StepMetrics};
+pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
@@ -122,8 +124,8 @@ pub fn train(
             };
             let evaluation = eval::evaluate(&model, data, &options, &mut progress)?;
             run.write_answers(stage.name, &evaluation)?;
-            let score = Score::new(stage.name, &evaluation);
-            run.append_score(&score)?;
+            let score = Score::new(stage.name, stage.steps, &evaluation);
+            run.append_score(&score, &ScoreTiming::new(&score, &evaluation))?;
             observer.scored(&score);
             manifest.scores.push(score.clone());
             scores.push((score, evaluation));

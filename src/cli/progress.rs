@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::train::{Observer, Score, StagePlan, StepMetrics};
+use crate::train::{Observer, Score, StagePlan, StepMetrics, StepTiming};
 
 /// Time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -145,9 +145,9 @@ impl Observer for TrainProgress {
         self.current = Some(Progress::new(&plan.name, plan.steps));
     }
 
-    fn step(&mut self, metrics: &StepMetrics) {
+    fn step(&mut self, metrics: &StepMetrics, timing: &StepTiming) {
         let loss = smooth(&mut self.loss, metrics.loss);
-        let rate = smooth(&mut self.rate, metrics.samples_per_second);
+        let rate = smooth(&mut self.rate, metrics.samples as f64 / timing.seconds);
         let done = metrics.step + 1;
         if let Some(progress) = &mut self.current {
             progress.set(

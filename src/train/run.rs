@@ -1,7 +1,6 @@
 //! The run folder.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use menagerie_core::component::Component;
@@ -9,9 +8,9 @@ use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Model, Recipe};
 
 use super::error::TrainError;
-use super::files::{FileHash, append, json_line, link, pretty_json, write_error, write_whole};
+use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
-use super::metrics::{MetricsLog, Score, StepMetrics};
+use super::metrics::{Lines, MetricsLog, Score, ScoreTiming, StepMetrics};
 use super::stage::StageRun;
 use crate::eval::Evaluation;
 
@@ -140,16 +139,18 @@ impl RunFolder {
         self.write(&format!("answers/{stage}.jsonl"), &lines)
     }
 
-    pub(super) fn append_score(&self, score: &Score) -> Result<(), TrainError> {
-        let path = self.path.join("scores.jsonl");
-        let mut file = append(&path)?;
-        file.write_all(&json_line(score))
-            .map_err(|source| write_error(&path, source))
+    pub(super) fn append_score(
+        &self,
+        score: &Score,
+        timing: &ScoreTiming,
+    ) -> Result<(), TrainError> {
+        Lines::open(self.path.join("scores.jsonl"))?.push(score)?;
+        Lines::open(self.path.join("timings.jsonl"))?.push(timing)
     }
 
-    /// Opens `metrics.jsonl` to add lines.
+    /// Opens `metrics.jsonl` and `timings.jsonl` to add lines.
     pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        MetricsLog::open(&self.path.join("metrics.jsonl"))
+        MetricsLog::open(&self.path)
     }
 
     /// All lines of `metrics.jsonl`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
@@ -14,7 +14,8 @@ use super::adamw::{AdamW, AdamWConfig};
 use super::batches::Batches;
 use super::error::TrainError;
 use super::frozen::Fingerprint;
-use super::metrics::StepMetrics;
+use super::memory::Memory;
+use super::metrics::{StepMetrics, StepTiming};
 use super::observer::{Observer, StagePlan};
 use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
@@ -115,14 +116,16 @@ impl<'r> StageRun<'r> {
         let batches = self.batches();
         let mut loader = self.loader(&model);
         let begun = Instant::now();
-        let mut last = begun;
         let mut finished = true;
         for step in 0..self.steps {
             let mut work = Step::new(&model, &network);
+            let (step_begun, mut waited) = (Instant::now(), Duration::ZERO);
             for _ in 0..batches.passes_of(step) {
+                let asked = Instant::now();
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
+                waited += asked.elapsed();
                 work.pass(batch);
             }
             let done = work.finish();
@@ -143,7 +146,6 @@ impl<'r> StageRun<'r> {
             let lr = schedule.rate(step);
             network = optimizer.step(lr, network, &gradients);
 
-            let now = Instant::now();
             let line = StepMetrics {
                 stage: self.name.to_owned(),
                 step,
@@ -151,11 +153,20 @@ impl<'r> StageRun<'r> {
                 grad_norm,
                 lr,
                 supervised_tokens: done.supervised_tokens,
-                samples_per_second: done.samples.len() as f64 / (now - last).as_secs_f64(),
+                tokens: done.tokens,
+                samples: done.samples.len(),
             };
-            last = now;
-            metrics.push(&line)?;
-            observer.step(&line);
+            let memory = Memory::now();
+            let timing = StepTiming {
+                stage: self.name.to_owned(),
+                step,
+                seconds: step_begun.elapsed().as_secs_f64(),
+                wait_seconds: waited.as_secs_f64(),
+                resident_bytes: memory.resident,
+                peak_bytes: memory.peak,
+            };
+            metrics.push(&line, &timing)?;
+            observer.step(&line, &timing);
             if stop.load(Ordering::Relaxed) && step + 1 < self.steps {
                 finished = false;
                 break;
