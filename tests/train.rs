@@ -8,4 +8,6 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/resume.rs"]
+mod resume;
 mod tiny;

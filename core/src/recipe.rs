@@ -187,14 +187,21 @@ impl Recipe {
         Ok(self.stages.drain(..place).next_back())
     }
 
-    /// States other weights of a component.
+    /// States other weights of a component, whole ones: no adapter or base lies under them.
     pub fn set_weights(&mut self, component: Component, weights: String) {
-        let place = match component {
-            Component::Vision => &mut self.vision.weights,
-            Component::Projector => &mut self.projector.weights,
-            Component::Llm => &mut self.llm.weights,
+        let (vision, projector, llm) = (&mut self.vision, &mut self.projector, &mut self.llm);
+        let (place, adapter, base) = match component {
+            Component::Vision => (&mut vision.weights, &mut vision.adapter, &mut vision.base),
+            Component::Projector => (
+                &mut projector.weights,
+                &mut projector.adapter,
+                &mut projector.base,
+            ),
+            Component::Llm => (&mut llm.weights, &mut llm.adapter, &mut llm.base),
         };
         *place = Some(weights);
+        *adapter = None;
+        *base = None;
     }
 
     /// Every place that may hold a hub id, with its key path: weights, adapters and bases.

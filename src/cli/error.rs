@@ -247,9 +247,11 @@ fn train_exit(error: &TrainError) -> Exit {
         TrainError::Eval(error) => eval_exit(error),
         TrainError::Interrupted { .. } => Exit::Interrupted,
         TrainError::Write { .. } => Exit::Resource,
-        TrainError::NotEmpty(_) | TrainError::Loss { .. } | TrainError::FrozenMoved { .. } => {
-            Exit::Failure
-        }
+        TrainError::NotEmpty(_)
+        | TrainError::Locked(_)
+        | TrainError::Loss { .. }
+        | TrainError::FrozenMoved { .. } => Exit::Failure,
+        TrainError::Weights(error) => weights_exit(error),
         _ => Exit::BadInput,
     }
 }

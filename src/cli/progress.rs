@@ -179,6 +179,17 @@ impl Observer for TrainProgress {
         anstream::eprintln!("score after {}: {}", score.stage, describe(score));
     }
 
+    fn note(&mut self, text: &str) {
+        match self
+            .current
+            .as_ref()
+            .and_then(|progress| progress.bar.as_ref())
+        {
+            Some(bar) => bar.suspend(|| anstream::eprintln!("note: {text}")),
+            None => anstream::eprintln!("note: {text}"),
+        }
+    }
+
     fn done(&mut self, run: &Path) {
         let report = run.join("report.html");
         anstream::eprintln!("report: {}", report.display());

@@ -1,9 +1,9 @@
 //! Answers and their score.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A question with its truth and what the model said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answered {
     /// The sample's id.
@@ -17,7 +17,7 @@ pub struct Answered {
     /// Whether it is right.
     pub correct: bool,
     /// The answer to the same question with grey images.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<String>,
     /// Number of the sample in its data set.
     #[serde(skip)]
@@ -35,6 +35,17 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Answers that were read back from where a score left them.
+    pub(crate) fn of(mut answers: Vec<Answered>) -> Self {
+        for (sample, answered) in answers.iter_mut().enumerate() {
+            answered.sample = sample;
+        }
+        Self {
+            answers,
+            seconds: 0.0,
+        }
+    }
+
     /// Share of right answers, 0-1.
     pub fn score(&self) -> f64 {
         self.share(|answered| answered.correct)

@@ -24,8 +24,8 @@ mod writer;
 pub(super) use folder::Checkpoints;
 pub(super) use logs::Logs;
 pub(super) use saved::Saved;
-pub(super) use snapshot::Snapshot;
-pub(super) use standing::{Best, Code, Standing};
+pub(super) use snapshot::{Snapshot, learning};
+pub(super) use standing::{Best, Code, FORMAT, Standing};
 pub(super) use writer::Writer;
 
 const STANDING: &str = "checkpoint.json";

@@ -32,6 +32,8 @@ pub trait Observer {
     fn scoring(&mut self, stage: &str, done: usize, total: usize);
     /// A score is known.
     fn scored(&mut self, score: &Score);
+    /// Something that is no error and yet worth knowing.
+    fn note(&mut self, _text: &str) {}
     /// All stages are done.
     fn done(&mut self, run: &Path);
 }

@@ -1,24 +1,31 @@
 //! The run folder.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use menagerie_core::component::Component;
 use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Model, Recipe};
+use serde::de::DeserializeOwned;
 
 use super::error::TrainError;
 use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
 use super::metrics::{Lines, MetricsLog, Score, ScoreTiming, StepMetrics};
 use super::stage::StageRun;
-use crate::eval::Evaluation;
+use crate::eval::{Answered, Evaluation};
 
-/// A run folder, held for one run.
+/// A run folder, held by one process at a time.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Locked as long as it is open.
+    lock: File,
 }
+
+/// The file whose lock says that a process trains here.
+const LOCK: &str = ".lock";
 
 impl RunFolder {
     /// Makes the folder `path`, which must not exist or be empty.
@@ -27,13 +34,45 @@ impl RunFolder {
     /// It holds something, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let mut entries = fs::read_dir(path).map_err(|source| write_error(path, source))?;
-        if entries.next().is_some() {
-            return Err(TrainError::NotEmpty(path.to_owned()));
+        let unreadable = |source| write_error(path, source);
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            // A run that was killed before it had begun leaves no more than these.
+            let name = entry.map_err(unreadable)?.file_name();
+            if name != LOCK && !name.to_string_lossy().starts_with(".partial-") {
+                return Err(TrainError::NotEmpty(path.to_owned()));
+            }
         }
-        Ok(Self {
-            path: path.to_owned(),
-        })
+        Self::lock(path)
+    }
+
+    /// Opens the folder of a run that has begun, to go on with it.
+    ///
+    /// # Errors
+    /// No run is there, or another process trains in it.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        if !path.join("recipe.toml").is_file() {
+            return Err(TrainError::NoRun(path.to_owned()));
+        }
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, TrainError> {
+        let file = path.join(LOCK);
+        let failed = |source| write_error(&file, source);
+        let options = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file);
+        let lock = options.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(TrainError::Locked(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -49,7 +88,7 @@ impl RunFolder {
                 _ => parent.join(format!("{name}-{number}")),
             };
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Self::lock(&path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(source) => return Err(write_error(&path, source)),
             }
@@ -57,9 +96,39 @@ impl RunFolder {
     }
 
     /// Removes the folder again if nothing was written into it.
-    pub fn discard_if_empty(&self) {
-        // A folder that holds something is not removed, which is what is wanted.
-        let _ = fs::remove_dir(&self.path);
+    pub fn discard_if_empty(self) {
+        let entries = fs::read_dir(&self.path);
+        if entries.is_ok_and(|entries| entries.count() == 1) {
+            drop(self.lock);
+            let _ = fs::remove_file(self.path.join(LOCK));
+            // A folder that holds something by now is not removed, which is what is wanted.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+
+    /// Removes what interrupted writes left.
+    pub(super) fn sweep(&self) -> Result<(), TrainError> {
+        for folder in [self.path.clone(), self.path.join("answers")] {
+            sweep(&folder).map_err(|source| write_error(&folder, source))?;
+        }
+        for stage in fs::read_dir(self.path.join("weights"))
+            .into_iter()
+            .flatten()
+        {
+            let folder = stage
+                .map_err(|source| write_error(&self.path, source))?
+                .path();
+            sweep(&folder).map_err(|source| write_error(&folder, source))?;
+        }
+        Ok(())
+    }
+
+    /// Lets `recipe` make the model as it was after `stage`.
+    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) {
+        // The tokenizer may lie beside the weights of the recipe, which are no longer named.
+        let tokenizer = self.path.join(tokenizer_name(recipe));
+        weights_after(recipe, &self.path, stage);
+        recipe.llm.tokenizer = Some(tokenizer);
     }
 
     /// Where it is.
@@ -130,13 +199,47 @@ impl RunFolder {
 
     pub(super) fn write_answers(
         &self,
-        stage: &str,
+        name: &str,
         evaluation: &Evaluation,
     ) -> Result<(), TrainError> {
         let folder = self.path.join("answers");
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
-        self.write(&format!("answers/{stage}.jsonl"), &lines)
+        self.write(&format!("answers/{name}.jsonl"), &lines)
+    }
+
+    /// All scores taken so far, with their answers. `stages`: the steps of each stage.
+    pub(super) fn read_scores(
+        &self,
+        stages: &[StageRun<'_>],
+    ) -> Result<Vec<(Score, Evaluation)>, TrainError> {
+        let scores: Vec<Score> = self.lines("scores.jsonl")?;
+        let read = scores.into_iter().map(|score| {
+            let stage = stages.iter().find(|stage| stage.name == score.stage);
+            let steps = stage.map_or(0, |stage| stage.steps);
+            let name = answers_name(&score.stage, score.step, steps);
+            let answers: Vec<Answered> = self.lines(&format!("answers/{name}.jsonl"))?;
+            Ok((score, Evaluation::of(answers)))
+        });
+        read.collect()
+    }
+
+    /// The lines of a file; none if it is not there.
+    fn lines<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, TrainError> {
+        let path = self.path.join(name);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text.map_err(|source| write_error(&path, source))?,
+        };
+        let lines = text.lines().enumerate();
+        let read = lines.map(|(number, line)| {
+            serde_json::from_str(line).map_err(|error| TrainError::Line {
+                path: path.clone(),
+                line: number + 1,
+                reason: error.to_string(),
+            })
+        });
+        read.collect()
     }
 
     pub(super) fn append_score(
@@ -158,17 +261,37 @@ impl RunFolder {
     /// # Errors
     /// The file cannot be read.
     pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
-        let path = self.path.join("metrics.jsonl");
-        let text = fs::read_to_string(&path).map_err(|source| write_error(&path, source))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        self.lines("metrics.jsonl")
     }
 
     /// Writes a file whole or not at all.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         write_whole(&self.path.join(name), bytes)
+    }
+}
+
+/// Removes the files of `folder` that an interrupted write left.
+fn sweep(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let left = entry.file_name().to_string_lossy().starts_with(".partial-");
+        if left && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of the answers to a score: the stage's at its end, and within it with the step.
+pub(super) fn answers_name(stage: &str, step: usize, steps: usize) -> String {
+    if step == steps {
+        stage.to_owned()
+    } else {
+        format!("{stage}-{step:08}")
     }
 }
 

@@ -1,8 +1,6 @@
 //! One stage: data in order, forward, backward, step.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
@@ -10,17 +8,11 @@ use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
 use menagerie_core::{Model, Recipe, Stage};
 
-use super::adamw::{AdamW, AdamWConfig};
+use super::adamw::AdamWConfig;
 use super::batches::Batches;
 use super::error::TrainError;
-use super::frozen::Fingerprint;
-use super::memory::Memory;
-use super::metrics::{StepMetrics, StepTiming};
-use super::observer::{Observer, StagePlan};
-use super::run::RunFolder;
+use super::observer::StagePlan;
 use super::schedule::{Decay, Schedule};
-use super::step::Step;
-use super::trainable;
 use crate::data::{Dataset, Loader, SampleEncoder};
 
 /// A stage of a recipe with its data open.
@@ -33,14 +25,6 @@ pub(super) struct StageRun<'r> {
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
-}
-
-/// How a stage ended.
-pub(super) struct Outcome {
-    pub model: Model,
-    /// False if it was interrupted.
-    pub finished: bool,
-    pub seconds: f64,
 }
 
 impl<'r> StageRun<'r> {
@@ -99,95 +83,7 @@ impl<'r> StageRun<'r> {
         learning.map(ParameterInfo::len).sum()
     }
 
-    /// Trains `model` to the end of the stage, or until `stop` is set.
-    pub(super) fn train(
-        &self,
-        model: Model,
-        run: &RunFolder,
-        observer: &mut dyn Observer,
-        stop: &AtomicBool,
-    ) -> Result<Outcome, TrainError> {
-        observer.stage(&self.plan(&model));
-        let before = Fingerprint::of(model.network(), |path| self.learns(path));
-        let mut network = trainable::for_stage(model.network().clone(), &self.table.freeze);
-        let mut optimizer = AdamW::new(self.adamw());
-        let schedule = self.schedule();
-        let mut metrics = run.metrics()?;
-        let batches = self.batches();
-        let mut loader = self.loader(&model);
-        let begun = Instant::now();
-        let mut finished = true;
-        for step in 0..self.steps {
-            let mut work = Step::new(&model, &network);
-            let (step_begun, mut waited) = (Instant::now(), Duration::ZERO);
-            for _ in 0..batches.passes_of(step) {
-                let asked = Instant::now();
-                let batch = loader
-                    .next()
-                    .expect("the loader has a batch for every pass")?;
-                waited += asked.elapsed();
-                work.pass(batch);
-            }
-            let done = work.finish();
-            let mut gradients = done.gradients;
-            let grad_norm = gradients.norm();
-            if !done.loss.is_finite() || !grad_norm.is_finite() {
-                return Err(TrainError::Loss {
-                    stage: self.name.to_owned(),
-                    step,
-                    loss: done.loss,
-                    grad_norm,
-                    samples: done.samples,
-                });
-            }
-            if self.table.max_grad_norm > 0.0 {
-                gradients.clip(grad_norm, self.table.max_grad_norm);
-            }
-            let lr = schedule.rate(step);
-            network = optimizer.step(lr, network, &gradients);
-
-            let line = StepMetrics {
-                stage: self.name.to_owned(),
-                step,
-                loss: done.loss,
-                grad_norm,
-                lr,
-                supervised_tokens: done.supervised_tokens,
-                tokens: done.tokens,
-                samples: done.samples.len(),
-            };
-            let memory = Memory::now();
-            let timing = StepTiming {
-                stage: self.name.to_owned(),
-                step,
-                seconds: step_begun.elapsed().as_secs_f64(),
-                wait_seconds: waited.as_secs_f64(),
-                resident_bytes: memory.resident,
-                peak_bytes: memory.peak,
-            };
-            metrics.push(&line, &timing)?;
-            observer.step(&line, &timing);
-            if stop.load(Ordering::Relaxed) && step + 1 < self.steps {
-                finished = false;
-                break;
-            }
-        }
-        let network = trainable::none(network);
-        let after = Fingerprint::of(&network, |path| self.learns(path));
-        if let Some(parameter) = before.moved(&after) {
-            return Err(TrainError::FrozenMoved {
-                stage: self.name.to_owned(),
-                parameter: parameter.to_owned(),
-            });
-        }
-        Ok(Outcome {
-            model: model.with_network(network),
-            finished,
-            seconds: begun.elapsed().as_secs_f64(),
-        })
-    }
-
-    fn plan(&self, model: &Model) -> StagePlan {
+    pub(super) fn plan(&self, model: &Model) -> StagePlan {
         let all = parameters(model.network());
         let parts = Component::ALL
             .into_iter()
@@ -205,7 +101,7 @@ impl<'r> StageRun<'r> {
         }
     }
 
-    fn adamw(&self) -> AdamWConfig {
+    pub(super) fn adamw(&self) -> AdamWConfig {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         AdamWConfig {
             beta1: table.beta1,
@@ -215,7 +111,7 @@ impl<'r> StageRun<'r> {
         }
     }
 
-    fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self) -> Schedule {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         let (decay, warmup_ratio) = match &self.table.schedule {
             ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
@@ -224,7 +120,8 @@ impl<'r> StageRun<'r> {
         Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
     }
 
-    fn loader(&self, model: &Model) -> Loader {
+    /// The batches from `step` on.
+    pub(super) fn loader(&self, model: &Model, step: usize) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -239,12 +136,12 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            self.batches().passes(),
+            self.batches().passes_from(step),
             table.workers,
         )
     }
 
-    fn batches(&self) -> Batches<'_> {
+    pub(super) fn batches(&self) -> Batches<'_> {
         Batches {
             table: self.table,
             stage: self.name,

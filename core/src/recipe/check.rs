@@ -107,6 +107,7 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         &message,
     )?;
     rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
+    rule.positive_or_zero(stage.max_loss_ratio, &key("max_loss_ratio"))?;
     rule.paths(&stage.data.conversations, &key("data.conversations"))?;
 
     let Optimizer::AdamW(adamw) = &stage.optimizer;

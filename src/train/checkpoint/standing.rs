@@ -69,6 +69,23 @@ impl Code {
             device: format!("{:?}", device.clone().inner()),
         }
     }
+
+    /// What is not as it was, in words.
+    pub(in crate::train) fn changes(&self, now: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, before: &str, now: &str| {
+            if before != now {
+                changes.push(format!("{what} was {before} and is {now}"));
+            }
+        };
+        compare("menagerie", &self.menagerie, &now.menagerie);
+        compare("burn", &self.burn, &now.burn);
+        compare("the device", &self.device, &now.device);
+        if changes.is_empty() && self.program != now.program {
+            changes.push("the program is another build of the same version".to_owned());
+        }
+        changes
+    }
 }
 
 /// The name of a checkpoint's folder, and its stage and step.
