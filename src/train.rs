@@ -78,7 +78,7 @@ pub fn train(
     }
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
-    let model = opened.assemble(recipe, device)?;
+    let model = assemble(recipe, device)?;
     let manifest = opened.manifest(recipe, &model)?;
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
@@ -138,7 +138,7 @@ pub fn resume(
         None => observer.note("no checkpoint is there: going on from the beginning"),
     }
     let from = resume::before(first, recipe, run, &opened.stages);
-    let model = opened.assemble(&from, device)?;
+    let model = assemble(&from, device)?;
     let manifest = opened.manifest(recipe, &model)?.going_on(before, changes);
     let base = match standing {
         Some(standing) => standing.base.clone(),
@@ -147,7 +147,15 @@ pub fn resume(
     run.begin(recipe, &manifest)?;
     let mut session = opened.session(recipe, run, manifest, observer, stop)?;
     session.take_up(standing)?;
-    session.run(model, base, first, saved)
+    session.run(model, base, first, saved.as_ref())
+}
+
+fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
+    let model = recipe.assemble(device)?;
+    let parameters = model.parameters().into_iter();
+    let paths: Vec<String> = parameters.map(|info| info.path).collect();
+    recipe.check_freeze(&paths)?;
+    Ok(model)
 }
 
 /// The data of a run.
@@ -173,14 +181,6 @@ impl<'r> Opened<'r> {
             })
             .transpose()?;
         Ok(Self { stages, questions })
-    }
-
-    fn assemble(&self, recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
-        let model = recipe.assemble(device)?;
-        let parameters = model.parameters().into_iter();
-        let paths: Vec<String> = parameters.map(|info| info.path).collect();
-        recipe.check_freeze(&paths)?;
-        Ok(model)
     }
 
     fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {

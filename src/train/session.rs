@@ -117,10 +117,9 @@ impl<'a> Session<'a> {
         mut model: Model,
         mut base: Vec<FileHash>,
         first: usize,
-        saved: Option<Saved>,
+        mut saved: Option<&Saved>,
     ) -> Result<(), TrainError> {
         let stages = std::mem::take(&mut self.stages);
-        let mut saved = saved.as_ref();
         for (number, stage) in stages.iter().enumerate().skip(first) {
             let previous = number.checked_sub(1).map(|before| stages[before].name);
             (model, base) = self.stage(stage, model, base, saved.take(), previous)?;
@@ -142,8 +141,8 @@ impl<'a> Session<'a> {
         self.observer.stage(&stage.plan(&model));
         let before = Fingerprint::of(model.network(), |path| stage.learns(path));
         let at = self.begin(stage, model, base, saved)?;
-        let scored = saved.is_none_or(|saved| saved.standing.scored);
-        let Progress { model, seconds, .. } = self.steps(stage, at, scored)?;
+        let is_scored = saved.is_none_or(|saved| saved.standing.scored);
+        let Progress { model, seconds, .. } = self.steps(stage, at, is_scored)?;
         self.writer.finish()?;
 
         let model = model.map_network(trainable::none);
@@ -167,8 +166,13 @@ impl<'a> Session<'a> {
             }
         }
         self.run.write_manifest(&self.manifest)?;
-        let (scores, questions) = (&self.scores, self.questions.as_deref());
-        report::write(self.run, self.recipe, &self.manifest, scores, questions)?;
+        report::write(
+            self.run,
+            self.recipe,
+            &self.manifest,
+            &self.scores,
+            self.questions.as_deref(),
+        )?;
         Ok((model, hashes))
     }
 
@@ -213,9 +217,9 @@ impl<'a> Session<'a> {
         &mut self,
         stage: &StageRun<'_>,
         mut at: Progress,
-        scored: bool,
+        is_scored: bool,
     ) -> Result<Progress, TrainError> {
-        if !scored {
+        if !is_scored {
             (at, _) = self.score_within(stage, at)?;
         }
         let schedule = stage.schedule();
@@ -247,6 +251,7 @@ impl<'a> Session<'a> {
                     && done.loss > (limit * smoothed).max(ignorance(&at.model))
             });
             if !done.loss.is_finite() || !grad_norm.is_finite() || explodes {
+                self.writer.discard(stage.name, at.step)?;
                 return Err(TrainError::Loss {
                     stage: stage.name.to_owned(),
                     step: at.step,
@@ -406,10 +411,9 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let options = self.options(table)?;
-        let (observer, stop) = (&mut *self.observer, self.stop);
         let mut progress = |done, total| {
-            observer.scoring(stage.name, done, total);
-            !stop.load(Ordering::Relaxed)
+            self.observer.scoring(stage.name, done, total);
+            !self.stop.load(Ordering::Relaxed)
         };
         let evaluation = eval::evaluate(model, &data, &options, &mut progress)?;
         self.run.write_answers(answers, &evaluation)?;

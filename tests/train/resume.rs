@@ -23,6 +23,7 @@ data = { conversations = \"questions.json\", images = \"images\" }
 every_steps = 3
 max_new_tokens = 3";
 const STEPS: usize = 9;
+const NONE: [PathBuf; 0] = [];
 
 /// Asks to stop after so many steps.
 struct After<'a> {
@@ -126,7 +127,7 @@ fn a_run_stopped_after_any_step_ends_with_the_bytes_of_one_that_was_not() {
         let (ended, notes) = go(&recipe, &path, usize::MAX);
         assert!(ended);
         assert!(notes[0].starts_with("going on after step"), "{notes:?}");
-        assert_eq!(differing(&whole.0, &path), [PathBuf::new(); 0], "{stopped}");
+        assert_eq!(differing(&whole.0, &path), NONE, "{stopped}");
     }
 }
 
@@ -142,8 +143,8 @@ fn a_run_may_be_stopped_after_each_of_its_steps() {
     }
     // Each stage's last step leaves its score to the next session.
     assert_eq!(sessions, STEPS + 1);
-    assert_eq!(differing(&whole.0, &path), [PathBuf::new(); 0]);
+    assert_eq!(differing(&whole.0, &path), NONE);
     // Going on with a run that is finished changes nothing.
     assert!(go(&recipe, &path, 1).0);
-    assert_eq!(differing(&whole.0, &path), [PathBuf::new(); 0]);
+    assert_eq!(differing(&whole.0, &path), NONE);
 }
