@@ -7,6 +7,7 @@
 //! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
+//! RUN/tensorboard/      both of these and the scores for TensorBoard
 //! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
 //! RUN/tokenizer.json    the tokenizer
@@ -19,6 +20,8 @@ mod error;
 mod files;
 mod frozen;
 mod gradients;
+mod history;
+mod log;
 mod loss;
 mod manifest;
 mod memory;
@@ -29,11 +32,13 @@ mod run;
 mod schedule;
 mod stage;
 mod step;
+mod tensorboard;
 mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig};
 pub use error::TrainError;
 pub use gradients::GradientSet;
+pub use history::History;
 pub use loss::loss_sum;
 pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
@@ -48,6 +53,7 @@ use menagerie_core::Recipe;
 
 use crate::data::Dataset;
 use crate::eval::{self, EvalOptions};
+use log::{LogPlan, RunLog};
 use manifest::Manifest;
 use stage::{Outcome, StageRun};
 
@@ -94,10 +100,23 @@ pub fn train(
 
     let mut manifest = Manifest::new(recipe, &model, &stages, questions.as_deref())?;
     run.begin(recipe, &manifest)?;
+    let plan: Vec<(&str, usize)> = stages
+        .iter()
+        .map(|stage| (stage.name, stage.steps))
+        .collect();
+    let mut log = RunLog::open(
+        run.path(),
+        &LogPlan {
+            stages: &plan,
+            first: 0,
+            recipe: &recipe.to_toml()?,
+            samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
+        },
+    )?;
     let mut scores = Vec::new();
     let mut previous = None;
     for stage in &stages {
-        let outcome = stage.train(model, run, observer, stop)?;
+        let outcome = stage.train(model, &mut log, observer, stop)?;
         let Outcome {
             model: trained,
             finished,
@@ -125,7 +144,7 @@ pub fn train(
             let evaluation = eval::evaluate(&model, data, &options, &mut progress)?;
             run.write_answers(stage.name, &evaluation)?;
             let score = Score::new(stage.name, stage.steps, &evaluation);
-            run.append_score(&score, &ScoreTiming::new(&score, &evaluation))?;
+            log.score(&score, &evaluation)?;
             observer.scored(&score);
             manifest.scores.push(score.clone());
             scores.push((score, evaluation));

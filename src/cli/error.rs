@@ -246,7 +246,7 @@ fn train_exit(error: &TrainError) -> Exit {
         TrainError::Data(error) => data_exit(error),
         TrainError::Eval(error) => eval_exit(error),
         TrainError::Interrupted { .. } => Exit::Interrupted,
-        TrainError::Write { .. } => Exit::Resource,
+        TrainError::Write { .. } | TrainError::Read { .. } => Exit::Resource,
         TrainError::NotEmpty(_) | TrainError::Loss { .. } | TrainError::FrozenMoved { .. } => {
             Exit::Failure
         }

@@ -58,6 +58,15 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
+    /// A file of a run cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
     /// The loss or the gradient is infinite or not a number.
     #[error(
         "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`; the batch held: {}. Lower the learning rate, or look at these samples with `menagerie data show`",

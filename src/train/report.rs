@@ -8,6 +8,7 @@ use std::fmt::Write;
 use menagerie_core::Recipe;
 
 use super::error::TrainError;
+use super::history::History;
 use super::manifest::Manifest;
 use super::metrics::{Score, StepMetrics};
 use super::run::RunFolder;
@@ -25,7 +26,7 @@ pub(super) fn write(
     scores: &[(Score, Evaluation)],
     questions: Option<&Dataset>,
 ) -> Result<(), TrainError> {
-    let metrics = run.read_metrics()?;
+    let metrics = History::read(run.path())?.metrics;
     let name = escape(&recipe.name);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\

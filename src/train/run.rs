@@ -10,7 +10,6 @@ use menagerie_core::{Model, Recipe};
 use super::error::TrainError;
 use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
-use super::metrics::{Lines, MetricsLog, Score, ScoreTiming, StepMetrics};
 use super::stage::StageRun;
 use crate::eval::Evaluation;
 
@@ -137,33 +136,6 @@ impl RunFolder {
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
         self.write(&format!("answers/{stage}.jsonl"), &lines)
-    }
-
-    pub(super) fn append_score(
-        &self,
-        score: &Score,
-        timing: &ScoreTiming,
-    ) -> Result<(), TrainError> {
-        Lines::open(self.path.join("scores.jsonl"))?.push(score)?;
-        Lines::open(self.path.join("timings.jsonl"))?.push(timing)
-    }
-
-    /// Opens `metrics.jsonl` and `timings.jsonl` to add lines.
-    pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        MetricsLog::open(&self.path)
-    }
-
-    /// All lines of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
-        let path = self.path.join("metrics.jsonl");
-        let text = fs::read_to_string(&path).map_err(|source| write_error(&path, source))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
     }
 
     /// Writes a file whole or not at all.

@@ -14,10 +14,10 @@ use super::adamw::{AdamW, AdamWConfig};
 use super::batches::Batches;
 use super::error::TrainError;
 use super::frozen::Fingerprint;
+use super::log::RunLog;
 use super::memory::Memory;
 use super::metrics::{StepMetrics, StepTiming};
 use super::observer::{Observer, StagePlan};
-use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
 use super::step::Step;
 use super::trainable;
@@ -103,7 +103,7 @@ impl<'r> StageRun<'r> {
     pub(super) fn train(
         &self,
         model: Model,
-        run: &RunFolder,
+        log: &mut RunLog,
         observer: &mut dyn Observer,
         stop: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
@@ -112,7 +112,6 @@ impl<'r> StageRun<'r> {
         let mut network = trainable::for_stage(model.network().clone(), &self.table.freeze);
         let mut optimizer = AdamW::new(self.adamw());
         let schedule = self.schedule();
-        let mut metrics = run.metrics()?;
         let batches = self.batches();
         let mut loader = self.loader(&model);
         let begun = Instant::now();
@@ -165,7 +164,7 @@ impl<'r> StageRun<'r> {
                 resident_bytes: memory.resident,
                 peak_bytes: memory.peak,
             };
-            metrics.push(&line, &timing)?;
+            log.step(&line, &timing)?;
             observer.step(&line, &timing);
             if stop.load(Ordering::Relaxed) && step + 1 < self.steps {
                 finished = false;
