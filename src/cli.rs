@@ -29,6 +29,7 @@ mod progress;
 mod recipe;
 mod trace;
 mod train;
+mod training;
 
 use clap::{Parser, Subcommand};
 

@@ -10,6 +10,8 @@ pub mod data;
 pub mod eval;
 #[cfg(any(feature = "hub", feature = "train"))]
 mod hash;
+#[cfg(feature = "train")]
+mod html;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod recipes;

@@ -16,6 +16,7 @@
 
 mod adamw;
 mod batches;
+mod curves;
 mod error;
 mod files;
 mod frozen;
@@ -30,9 +31,12 @@ mod observer;
 mod report;
 mod run;
 mod schedule;
+mod smooth;
 mod stage;
 mod step;
 mod tensorboard;
+mod timeline;
+mod totals;
 mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig};
@@ -44,6 +48,8 @@ pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
+pub(crate) use smooth::Smooth;
+pub use totals::StageTotals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,20 +106,15 @@ pub fn train(
 
     let mut manifest = Manifest::new(recipe, &model, &stages, questions.as_deref())?;
     run.begin(recipe, &manifest)?;
-    let plan: Vec<(&str, usize)> = stages
-        .iter()
-        .map(|stage| (stage.name, stage.steps))
-        .collect();
     let mut log = RunLog::open(
         run.path(),
         &LogPlan {
-            stages: &plan,
+            timeline: &manifest.timeline(),
             first: 0,
             recipe: &recipe.to_toml()?,
             samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
         },
     )?;
-    let mut scores = Vec::new();
     let mut previous = None;
     for stage in &stages {
         let outcome = stage.train(model, &mut log, observer, stop)?;
@@ -146,11 +147,10 @@ pub fn train(
             let score = Score::new(stage.name, stage.steps, &evaluation);
             log.score(&score, &evaluation)?;
             observer.scored(&score);
-            manifest.scores.push(score.clone());
-            scores.push((score, evaluation));
+            manifest.scores.push(score);
         }
         run.write_manifest(&manifest)?;
-        report::write(run, recipe, &manifest, &scores, questions.as_deref())?;
+        report::write(run, recipe, &manifest, questions.as_deref())?;
         previous = Some(stage.name);
     }
     observer.done(run.path());

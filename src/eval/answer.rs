@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A question with its truth and what the model said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answered {
     /// The sample's id.

@@ -11,6 +11,7 @@ use super::files::{append, json_line, write_error};
 use super::history::History;
 use super::metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 use super::tensorboard::TensorBoard;
+use super::timeline::Timeline;
 use crate::eval::Evaluation;
 
 /// `metrics.jsonl`, `timings.jsonl`, `scores.jsonl` and `tensorboard/`, each a line or an event at
@@ -26,8 +27,8 @@ pub(super) struct RunLog {
 
 /// What is to be logged.
 pub(super) struct LogPlan<'a> {
-    /// All stages with their steps, in order.
-    pub stages: &'a [(&'a str, usize)],
+    /// All stages with their steps.
+    pub timeline: &'a Timeline,
     /// Steps that are done already, counted over all stages: 0, unless the run is resumed.
     pub first: usize,
     /// The recipe, resolved.
@@ -40,12 +41,12 @@ impl RunLog {
     /// Opens the files of the folder `run` to add to them. Lines that a resumed run does not
     /// continue must be gone already.
     pub(super) fn open(run: &Path, plan: &LogPlan<'_>) -> Result<Self, TrainError> {
-        let mut board = TensorBoard::open(run, plan.stages, plan.first, plan.recipe)?;
+        let mut board = TensorBoard::open(run, plan.timeline, plan.first, plan.recipe)?;
         if plan.first > 0 {
             // TensorBoard drops what earlier files have from this step on, a score taken right
             // before the checkpoint too.
             for score in History::read(run)?.scores {
-                if board.global(&score.stage, score.step) >= plan.first {
+                if plan.timeline.at(&score.stage, score.step) >= Some(plan.first) {
                     board.score(&score, &[])?;
                 }
             }

@@ -10,6 +10,7 @@ use super::error::TrainError;
 use super::files::FileHash;
 use super::metrics::Score;
 use super::stage::StageRun;
+use super::timeline::Timeline;
 use crate::data::{DataFile, Dataset};
 
 /// What a run was made of.
@@ -141,8 +142,9 @@ impl Manifest {
         (all, trained.map(count).sum())
     }
 
-    /// Time of the stages done, training alone.
-    pub(super) fn training_seconds(&self) -> f64 {
-        self.stages.iter().filter_map(|stage| stage.seconds).sum()
+    /// The stages with their steps.
+    pub(super) fn timeline(&self) -> Timeline {
+        let stages = self.stages.iter();
+        Timeline::new(stages.map(|stage| (stage.name.as_str(), stage.steps)))
     }
 }

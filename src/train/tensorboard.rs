@@ -18,6 +18,7 @@ use prost::Message;
 use super::error::TrainError;
 use super::files::write_error;
 use super::metrics::{Score, StepMetrics, StepTiming};
+use super::timeline::Timeline;
 use crate::eval::Answered;
 use event::{Event, Value, What};
 use record::record;
@@ -30,30 +31,24 @@ const PREFIX: &str = "events.out.tfevents.";
 pub(super) struct TensorBoard {
     path: PathBuf,
     file: File,
-    /// Each stage with the steps of those before it.
-    offsets: Vec<(String, usize)>,
+    timeline: Timeline,
 }
 
 impl TensorBoard {
-    /// Begins a file in `run`, for the steps of all `stages` (name, steps) from `first` on.
+    /// Begins a file in `run`, for the steps of `timeline` from `first` on.
     pub(super) fn open(
         run: &Path,
-        stages: &[(&str, usize)],
+        timeline: &Timeline,
         first: usize,
         recipe: &str,
     ) -> Result<Self, TrainError> {
         let folder = run.join("tensorboard");
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let (path, file) = create(&folder)?;
-        let mut before = 0;
-        let offsets = stages.iter().map(|(name, steps)| {
-            before += steps;
-            ((*name).to_owned(), before - steps)
-        });
         let mut board = Self {
             path,
             file,
-            offsets: offsets.collect(),
+            timeline: timeline.clone(),
         };
         board.push(0, What::version())?;
         board.push(first, What::start())?;
@@ -67,20 +62,20 @@ impl TensorBoard {
         metrics: &StepMetrics,
         timing: &StepTiming,
     ) -> Result<(), TrainError> {
-        let step = self.global(&metrics.stage, metrics.step);
-        self.push(step, What::summary(step_values(metrics, timing)))
+        let step = self.timeline.at(&metrics.stage, metrics.step);
+        self.push(
+            step.unwrap_or(metrics.step),
+            What::summary(step_values(metrics, timing)),
+        )
     }
 
     /// A score, and some of the answers that it is the share of.
     pub(super) fn score(&mut self, score: &Score, answers: &[&Answered]) -> Result<(), TrainError> {
-        let step = self.global(&score.stage, score.step);
-        self.push(step, What::summary(score_values(score, answers)))
-    }
-
-    /// A stage's step, counted over all stages.
-    pub(super) fn global(&self, stage: &str, step: usize) -> usize {
-        let offset = self.offsets.iter().find(|(name, _)| name == stage);
-        offset.map_or(0, |(_, before)| *before) + step
+        let step = self.timeline.at(&score.stage, score.step);
+        self.push(
+            step.unwrap_or(score.step),
+            What::summary(score_values(score, answers)),
+        )
     }
 
     /// Events go to the file at once: a watcher sees them, and a killed run loses none.

@@ -27,6 +27,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     })
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "an index of 256")]
 const TABLE: [u32; 256] = {
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     let mut table = [0; 256];

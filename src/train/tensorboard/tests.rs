@@ -134,7 +134,8 @@ fn tensorboard_has_read_what_was_meant() {
 #[test]
 fn a_write_that_fails_names_the_file() {
     let run = tempfile::tempdir().expect("a folder");
-    let mut board = TensorBoard::open(run.path(), &[("align", 3)], 0, "").expect("opened");
+    let mut board =
+        TensorBoard::open(run.path(), &Timeline::new([("align", 3)]), 0, "").expect("opened");
     board.file = File::open(&board.path).expect("opened to read alone");
     let error = board
         .step(&metrics("align", 0, 1.0), &timing("align", 0))
@@ -145,7 +146,8 @@ fn a_write_that_fails_names_the_file() {
 #[test]
 fn a_later_process_has_a_file_that_sorts_after_all_others() {
     let run = tempfile::tempdir().expect("a folder");
-    let open = || TensorBoard::open(run.path(), &[("align", 3)], 0, "").expect("opened");
+    let open =
+        || TensorBoard::open(run.path(), &Timeline::new([("align", 3)]), 0, "").expect("opened");
     let paths: Vec<PathBuf> = (0..3).map(|_| open().path).collect();
     assert!(paths.is_sorted() && paths[0] != paths[1] && paths[1] != paths[2]);
 }
