@@ -16,6 +16,8 @@ mod html;
 pub mod hub;
 pub mod recipes;
 #[cfg(feature = "train")]
+pub mod runs;
+#[cfg(feature = "train")]
 pub mod train;
 
 // A plugin crate that is not named is not linked, and its plugins would be missing.

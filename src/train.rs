@@ -40,6 +40,7 @@ mod totals;
 mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub(crate) use curves::{Quantity, curve};
 pub use error::TrainError;
 pub use gradients::GradientSet;
 pub use history::History;
@@ -49,6 +50,7 @@ pub use observer::{Observer, Silent, StagePlan};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
 pub(crate) use smooth::Smooth;
+pub(crate) use timeline::Timeline;
 pub use totals::StageTotals;
 
 use std::sync::Arc;

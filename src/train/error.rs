@@ -67,6 +67,13 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
+    /// Another process writes into the run.
+    #[error(
+        "another process trains into the folder of `{}`; wait for it or end it, or choose another folder with --out",
+        .0.display()
+    )]
+    InUse(PathBuf),
+
     /// The loss or the gradient is infinite or not a number.
     #[error(
         "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`; the batch held: {}. Lower the learning rate, or look at these samples with `menagerie data show`",

@@ -1,8 +1,9 @@
 //! What a run writes as it goes: lines of JSON, and the same for TensorBoard.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,6 +14,11 @@ use super::metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 use super::tensorboard::TensorBoard;
 use super::timeline::Timeline;
 use crate::eval::Evaluation;
+
+/// How long somebody who looks whether a run goes on may hold its lock, and how often that is
+/// waited for.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: usize = 50;
 
 /// `metrics.jsonl`, `timings.jsonl`, `scores.jsonl` and `tensorboard/`, each a line or an event at
 /// a time.
@@ -51,9 +57,11 @@ impl RunLog {
                 }
             }
         }
+        let metrics = Lines::open(run.join("metrics.jsonl"))?;
+        metrics.hold()?;
         Ok(Self {
             run: run.to_owned(),
-            metrics: Lines::open(run.join("metrics.jsonl"))?,
+            metrics,
             timings: Lines::open(run.join("timings.jsonl"))?,
             board,
             samples: plan.samples,
@@ -95,6 +103,19 @@ impl Lines {
     fn open(path: PathBuf) -> Result<Self, TrainError> {
         let file = append(&path)?;
         Ok(Self { path, file })
+    }
+
+    /// Locks the file until the process ends, however it ends: others see that the run goes on, and
+    /// no second process writes into it. A file system without locks leaves them in doubt, and is
+    /// no reason to end.
+    fn hold(&self) -> Result<(), TrainError> {
+        for _ in 0..LOOKS {
+            match self.file.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+            }
+        }
+        Err(TrainError::InUse(self.path.clone()))
     }
 
     fn push(&mut self, line: &impl Serialize) -> Result<(), TrainError> {

@@ -50,7 +50,8 @@ pub(super) fn section(
         return Ok(String::new());
     }
     Ok(format!(
-        "<h2>Questions it has never seen</h2>\n<div class=\"answers\">\n{cards}</div>\n"
+        "<h2>Questions it has never seen</h2>\n<div class=\"answers\">\n{cards}</div>\n\
+         <p class=\"note\">An answer stays until the next one that is listed.</p>\n"
     ))
 }
 
@@ -75,15 +76,9 @@ fn card(asked: &[Asked], questions: &Dataset, number: usize) -> Result<String, D
 /// A row for each time that the answer became another one.
 fn rows(asked: &[Asked], number: usize) -> String {
     let same = |a: &Asked, b: &Asked| a.answers[number].answer == b.answers[number].answer;
-    let rows = asked.chunk_by(same).map(|chunk| {
-        let (first, last) = (&chunk[0], &chunk[chunk.len() - 1]);
-        let when = if chunk.len() == 1 {
-            escape(&first.place)
-        } else {
-            format!("{} – {}", escape(&first.place), escape(&last.place))
-        };
-        row(&when, &first.answers[number])
-    });
+    let rows = asked
+        .chunk_by(same)
+        .map(|chunk| row(&escape(&chunk[0].place), &chunk[0].answers[number]));
     rows.collect()
 }
 
