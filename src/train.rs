@@ -7,6 +7,7 @@
 //! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
+//! RUN/tensorboard/      both of these and the scores for TensorBoard
 //! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
 //! RUN/checkpoints/        what is needed to go on exactly; see `train --resume`
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
@@ -17,11 +18,14 @@
 mod adamw;
 mod batches;
 mod checkpoint;
+mod curves;
 mod difference;
 mod error;
 mod files;
 mod frozen;
 mod gradients;
+mod history;
+mod log;
 mod loss;
 mod manifest;
 mod memory;
@@ -32,19 +36,28 @@ mod resume;
 mod run;
 mod schedule;
 mod session;
+mod smooth;
 mod stage;
 mod step;
+mod tensorboard;
+mod timeline;
+mod totals;
 mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub(crate) use curves::{Quantity, curve};
 pub use difference::{Difference, differences};
 pub use error::TrainError;
 pub use gradients::GradientSet;
+pub use history::History;
 pub use loss::loss_sum;
 pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
+pub(crate) use smooth::Smooth;
+pub(crate) use timeline::Timeline;
+pub use totals::StageTotals;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -82,7 +95,8 @@ pub fn train(
     let manifest = opened.manifest(recipe, &model)?;
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
-    let session = opened.session(recipe, run, manifest, observer, stop)?;
+    let data = (opened.stages, opened.questions);
+    let session = Session::new(recipe, run, data, manifest, None, observer, stop)?;
     session.run(model, base, 0, None)
 }
 
@@ -139,14 +153,16 @@ pub fn resume(
     }
     let from = resume::before(first, recipe, run, &opened.stages);
     let model = assemble(&from, device)?;
-    let manifest = opened.manifest(recipe, &model)?.going_on(before, changes);
+    let scores = History::read(run.path())?.scores;
+    let manifest = opened.manifest(recipe, &model)?;
+    let manifest = manifest.going_on(before, scores, changes);
     let base = match standing {
         Some(standing) => standing.base.clone(),
         None => manifest.base(None),
     };
     run.begin(recipe, &manifest)?;
-    let mut session = opened.session(recipe, run, manifest, observer, stop)?;
-    session.take_up(standing)?;
+    let data = (opened.stages, opened.questions);
+    let session = Session::new(recipe, run, data, manifest, standing, observer, stop)?;
     session.run(model, base, first, saved.as_ref())
 }
 
@@ -185,26 +201,5 @@ impl<'r> Opened<'r> {
 
     fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {
         Manifest::new(recipe, model, &self.stages, self.questions.as_deref())
-    }
-
-    fn session<'a>(
-        self,
-        recipe: &'a Recipe,
-        run: &'a RunFolder,
-        manifest: Manifest,
-        observer: &'a mut dyn Observer,
-        stop: &'a AtomicBool,
-    ) -> Result<Session<'a>, TrainError>
-    where
-        'r: 'a,
-    {
-        Session::new(
-            recipe,
-            run,
-            (self.stages, self.questions),
-            manifest,
-            observer,
-            stop,
-        )
     }
 }

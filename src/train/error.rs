@@ -89,20 +89,18 @@ pub enum TrainError {
         reason: String,
     },
 
-    /// A line of a log cannot be read.
-    #[error("{}:{line}: {reason}", .path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-
     /// A file of the run cannot be written.
     #[error("cannot write `{}`", .path.display())]
     Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
+    /// A file of a run cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
         /// The file.
         path: PathBuf,
         /// The system's word.

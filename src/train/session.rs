@@ -15,17 +15,18 @@ use super::checkpoint::{
 use super::error::TrainError;
 use super::files::FileHash;
 use super::frozen::Fingerprint;
+use super::log::{LogPlan, RunLog};
 use super::manifest::Manifest;
 use super::memory::Memory;
-use super::metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
+use super::metrics::{Score, StepMetrics, StepTiming};
 use super::observer::Observer;
 use super::resume::data_hashes;
-use super::run::{RunFolder, answers_name};
+use super::run::RunFolder;
 use super::stage::StageRun;
 use super::step::Step;
 use super::{report, trainable};
 use crate::data::Dataset;
-use crate::eval::{self, EvalError, EvalOptions, Evaluation};
+use crate::eval::{self, EvalError, EvalOptions};
 
 /// Share of the smoothed loss that a step keeps.
 const KEEP: f64 = 0.95;
@@ -50,8 +51,7 @@ pub(super) struct Session<'a> {
     best: BTreeMap<String, Best>,
     /// When the last checkpoint was begun.
     saved: Instant,
-    /// All scores so far, for the report.
-    scores: Vec<(Score, Evaluation)>,
+    log: RunLog,
 }
 
 /// A stage as it goes.
@@ -76,14 +76,27 @@ impl<'a> Session<'a> {
         run: &'a RunFolder,
         (stages, questions): (Vec<StageRun<'a>>, Option<Arc<Dataset>>),
         manifest: Manifest,
+        standing: Option<&Standing>,
         observer: &'a mut dyn Observer,
         stop: &'a AtomicBool,
     ) -> Result<Self, TrainError> {
         let table = recipe.checkpoint.clone().unwrap_or_default();
         let checkpoints = Checkpoints::new(run.path(), &recipe.stages);
+        let recipe_text = recipe.to_toml()?;
+        let timeline = manifest.timeline();
+        let done = standing.and_then(|standing| timeline.at(&standing.stage, standing.step));
+        let log = RunLog::open(
+            run.path(),
+            &LogPlan {
+                timeline: &timeline,
+                first: done.unwrap_or(0),
+                recipe: &recipe_text,
+                samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
+            },
+        )?;
         Ok(Self {
             recipe,
-            recipe_text: recipe.to_toml()?,
+            recipe_text,
             data: data_hashes(&stages),
             stages,
             questions,
@@ -93,21 +106,12 @@ impl<'a> Session<'a> {
             manifest,
             writer: Writer::new(checkpoints, table.keep, table.keep_best),
             table,
-            best: BTreeMap::new(),
+            best: standing
+                .map(|standing| standing.best.clone())
+                .unwrap_or_default(),
             saved: Instant::now(),
-            scores: Vec::new(),
+            log,
         })
-    }
-
-    /// Takes up what was known where the run goes on.
-    pub(super) fn take_up(&mut self, standing: Option<&Standing>) -> Result<(), TrainError> {
-        self.best = standing
-            .map(|standing| standing.best.clone())
-            .unwrap_or_default();
-        self.scores = self.run.read_scores(&self.stages)?;
-        let scores = self.scores.iter().map(|(score, _)| score.clone());
-        self.manifest.scores = scores.collect();
-        Ok(())
     }
 
     /// Runs the stages from number `first` on; the first of them from a checkpoint, if there is one.
@@ -170,7 +174,6 @@ impl<'a> Session<'a> {
             self.run,
             self.recipe,
             &self.manifest,
-            &self.scores,
             self.questions.as_deref(),
         )?;
         Ok((model, hashes))
@@ -223,7 +226,6 @@ impl<'a> Session<'a> {
             (at, _) = self.score_within(stage, at)?;
         }
         let schedule = stage.schedule();
-        let mut log = self.run.metrics()?;
         let batches = stage.batches();
         let mut loader = stage.loader(&at.model, at.step);
         while at.step < stage.steps {
@@ -291,7 +293,7 @@ impl<'a> Session<'a> {
                 resident_bytes: memory.resident,
                 peak_bytes: memory.peak,
             };
-            log.push(&line, &timing)?;
+            self.log.step(&line, &timing)?;
             self.observer.step(&line, &timing);
             at.smoothed_loss = Some(smoothed.map_or(done.loss, |smoothed| {
                 KEEP * smoothed + (1.0 - KEEP) * done.loss
@@ -390,7 +392,7 @@ impl<'a> Session<'a> {
     ) -> Result<(Progress, bool), TrainError> {
         let learning = at.model.network().clone();
         at.model = at.model.map_network(trainable::none);
-        let answers = answers_name(stage.name, at.step, stage.steps);
+        let answers = format!("{}-{}", stage.name, at.step);
         let scored = self.score(stage, &at.model, at.step, &answers);
         at.model = at.model.map_network(|_| learning);
         match scored {
@@ -418,8 +420,7 @@ impl<'a> Session<'a> {
         let evaluation = eval::evaluate(model, &data, &options, &mut progress)?;
         self.run.write_answers(answers, &evaluation)?;
         let score = Score::new(stage.name, step, &evaluation);
-        self.run
-            .append_score(&score, &ScoreTiming::new(&score, &evaluation))?;
+        self.log.score(&score, &evaluation)?;
         self.observer.scored(&score);
         let best = self.best.get(stage.name);
         if best.is_none_or(|best| score.score > best.score) {
@@ -427,8 +428,7 @@ impl<'a> Session<'a> {
             self.best
                 .insert(stage.name.to_owned(), Best { step, score });
         }
-        self.manifest.scores.push(score.clone());
-        self.scores.push((score, evaluation));
+        self.manifest.scores.push(score);
         Ok(())
     }
 
