@@ -13,7 +13,6 @@
 //! ```
 
 mod adamw;
-mod batches;
 mod error;
 mod files;
 mod frozen;

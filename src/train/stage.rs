@@ -8,10 +8,10 @@ use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::splice::Padding;
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::{AdamW, AdamWConfig};
-use super::batches::Batches;
 use super::error::TrainError;
 use super::frozen::Fingerprint;
 use super::metrics::StepMetrics;
@@ -20,7 +20,7 @@ use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
 use super::step::Step;
 use super::trainable;
-use crate::data::{Dataset, Loader, SampleEncoder};
+use crate::data::{Dataset, Loader, Mix, Order, PassIter, Passes, SampleEncoder, Sampler};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(super) struct StageRun<'r> {
     pub table: &'r Stage,
     pub data: Arc<Dataset>,
     pub steps: usize,
+    mix: Mix,
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
@@ -49,9 +50,11 @@ impl<'r> StageRun<'r> {
         name: &'r str,
         table: &'r Stage,
     ) -> Result<Self, TrainError> {
-        let data = Dataset::open(&table.data.source())?;
+        let (sources, weights): (Vec<_>, Vec<_>) = table.data.sources().into_iter().unzip();
+        let data = Dataset::open_all(&sources)?;
         data.check_images()?;
-        let batches = data.len().div_ceil(table.batch_size).max(1);
+        let mix = Mix::new(data.sets().iter().cloned().zip(weights));
+        let batches = mix.len().div_ceil(table.batch_size);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let steps = match table.length() {
             Length::Steps(steps) => steps,
@@ -67,6 +70,7 @@ impl<'r> StageRun<'r> {
             table,
             data: Arc::new(data),
             steps,
+            mix,
             recipe,
             template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
@@ -112,14 +116,14 @@ impl<'r> StageRun<'r> {
         let mut optimizer = AdamW::new(self.adamw());
         let schedule = self.schedule();
         let mut metrics = run.metrics()?;
-        let batches = self.batches();
-        let mut loader = self.loader(&model);
+        let passes = self.passes(&model);
+        let mut loader = self.loader(&model, passes.from_step(0));
         let begun = Instant::now();
         let mut last = begun;
         let mut finished = true;
         for step in 0..self.steps {
-            let mut work = Step::new(&model, &network);
-            for _ in 0..batches.passes_of(step) {
+            let mut work = Step::new(&model, &network, self.padding());
+            for _ in 0..passes.of_step(step) {
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
@@ -194,6 +198,14 @@ impl<'r> StageRun<'r> {
         }
     }
 
+    fn padding(&self) -> Padding {
+        if self.table.packing {
+            Padding::Packed
+        } else {
+            Padding::Right
+        }
+    }
+
     fn adamw(&self) -> AdamWConfig {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         AdamWConfig {
@@ -213,7 +225,7 @@ impl<'r> StageRun<'r> {
         Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
     }
 
-    fn loader(&self, model: &Model) -> Loader {
+    fn loader(&self, model: &Model, passes: PassIter) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -228,18 +240,26 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            self.batches().passes(),
+            passes,
             table.workers,
         )
     }
 
-    fn batches(&self) -> Batches<'_> {
-        Batches {
-            table: self.table,
-            stage: self.name,
+    fn passes(&self, model: &Model) -> Passes {
+        let sizes = match self.table.sampler {
+            Sampler::Sequential | Sampler::Shuffled => Vec::new(),
+            Sampler::GroupedByLength | Sampler::GroupedByModality => {
+                self.data.sizes(model.visual_tokens())
+            }
+        };
+        let order = Order {
+            sampler: self.table.sampler,
+            mix: self.mix.clone(),
+            sizes,
             seed: self.recipe.seed,
-            samples: self.data.len(),
-            steps: self.steps,
-        }
+            stage: self.name.to_owned(),
+            batch_size: self.table.batch_size,
+        };
+        Passes::new(order, self.table.micro_batch_size(), self.steps)
     }
 }
