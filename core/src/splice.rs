@@ -63,7 +63,7 @@ impl Splice {
                 } else {
                     (&mut next_text, 1)
                 };
-                for (slot, place) in slots.by_ref().zip(*next..*next + count) {
+                for (place, slot) in (*next..*next + count).zip(&mut slots) {
                     *slot = as_i32(place);
                 }
                 *next += count;

@@ -97,12 +97,12 @@ fn data_is_one_set_or_a_mix_with_weights() {
     );
     assert_eq!(
         message(data, &mix("conversations = \"b.json\", weight = 0")),
-        "<recipe>:17:71: `stage.align.data.mix.1.weight`: must be above 0; leave a set out that \
+        "<recipe>:17:75: `stage.align.data.mix.1.weight`: must be above 0; leave a set out that \
          is not to be learned"
     );
     assert_eq!(
         message(data, &mix("conversations = []")),
-        "<recipe>:17:46: `stage.align.data.mix.1.conversations`: must name at least one file"
+        "<recipe>:17:49: `stage.align.data.mix.1.conversations`: must name at least one file"
     );
     assert!(message(data, &mix("wieght = 2")).contains("did you mean `weight`?"));
 }

@@ -192,7 +192,7 @@ fn paths_are_relative_to_the_file_that_states_them() {
 
 #[test]
 fn a_mix_takes_the_place_of_conversations_and_its_paths_are_relative_too() {
-    let folder = TempDir::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     write(folder, "base/toy.toml", TOY);
     let mix = "extends = \"base/toy.toml\"\n[stage.align.data]\nturns = \"separate\"\nmix = [\n\
@@ -216,7 +216,7 @@ fn a_mix_takes_the_place_of_conversations_and_its_paths_are_relative_too() {
     };
     assert_eq!(sources, [(first, 0.5), (second, 1.0)]);
     let again = Recipe::parse(&recipe.to_toml().unwrap()).unwrap();
-    assert_eq!(again.stage, recipe.stage);
+    assert_eq!(again.stage["align"].data, recipe.stage["align"].data);
 
     let back = "extends = \"mix.toml\"\nstage.align.data.conversations = \"d.json\"";
     write(folder, "back.toml", back);
