@@ -127,7 +127,7 @@ fn ids(size: SampleSize, visual_tokens: usize, shrink: usize) -> Vec<i64> {
     let text = (size.length / shrink)
         .saturating_sub(images * visual_tokens)
         .max(2);
-    let text = (0..text).map(|n| 3 + (n * 7 % 300) as i64);
+    let text = (3..300).cycle().take(text);
     [IMAGE_TOKEN].into_iter().take(images).chain(text).collect()
 }
 
@@ -164,12 +164,12 @@ fn step_seconds(
     let visual_tokens = model.visual_tokens();
     let begun = Instant::now();
     for pass in passes(sizes, sampler).from_step(0) {
-        let samples: Vec<Vec<i64>> = pass
+        let prompts: Vec<Vec<i64>> = pass
             .iter()
             .map(|&n| ids(sizes[n], visual_tokens, SHRINK))
             .collect();
         // All text is learned.
-        let rows: Vec<(&[i64], &[i64])> = samples.iter().map(|ids| (&ids[..], &ids[..])).collect();
+        let rows: Vec<(&[i64], &[i64])> = prompts.iter().map(|ids| (&ids[..], &ids[..])).collect();
         let images = pass.iter().filter(|&&n| sizes[n].has_image).count();
         let images = (images > 0).then(|| {
             let pixels = Tensor::<4>::random(

@@ -120,11 +120,11 @@ mod tests {
             ImagePosition::Random.apply(&mut turns, seed, &id.to_string());
             turns[0].text.starts_with('<')
         };
-        let draws: [&dyn Fn(u64) -> bool; 3] =
+        let streams: [&dyn Fn(u64) -> bool; 3] =
             [&|n| in_front(n, 1, 1), &|n| in_front(1, n, 1), &|n| {
                 in_front(1, 1, n)
             }];
-        for draw in draws {
+        for draw in streams {
             let drawn: Vec<bool> = (0..400).map(draw).collect();
             assert_eq!(drawn, (0..400).map(draw).collect::<Vec<_>>());
             let share = drawn.iter().filter(|&&first| first).count();
