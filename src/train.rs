@@ -16,7 +16,6 @@
 //! ```
 
 mod adamw;
-mod batches;
 mod checkpoint;
 mod curves;
 mod difference;

@@ -5,6 +5,8 @@
 mod broken;
 #[path = "data/loading.rs"]
 mod loading;
+#[path = "data/order.rs"]
+mod order;
 #[path = "data/show.rs"]
 mod show;
 

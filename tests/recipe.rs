@@ -102,7 +102,7 @@ fn mistakes_in_a_recipe_point_at_their_line() {
         (
             "[stage.align]\nbatchsize = 4",
             "mine.toml:3:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, \
-             steps, batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, \
+             steps, batch_size, micro_batch_size, max_grad_norm, sampler, packing, eval, data, optimizer, \
              schedule (did you mean `batch_size`?)",
         ),
         (

@@ -46,6 +46,28 @@ impl Rows {
         )
     }
 
+    /// Rows that hold several samples of these lengths one after the other, each a segment of its
+    /// own with positions from 0, padded on the right to `width`.
+    #[must_use]
+    pub fn packed(rows: &[Vec<usize>], width: usize) -> Self {
+        let filled = |mut row: Vec<u32>| {
+            row.resize(width, PADDING);
+            row
+        };
+        let positions =
+            |row: &Vec<usize>| row.iter().flat_map(|&length| 0..as_u32(length)).collect();
+        let segments = |row: &Vec<usize>| {
+            let numbered = row.iter().zip(1..);
+            numbered
+                .flat_map(|(&length, segment)| std::iter::repeat_n(segment, length))
+                .collect()
+        };
+        Self {
+            positions: rows.iter().map(positions).map(filled).collect(),
+            segments: rows.iter().map(segments).map(filled).collect(),
+        }
+    }
+
     fn build(
         lengths: &[usize],
         position: impl Fn(usize, usize) -> Option<usize>,

@@ -45,7 +45,8 @@ pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
-    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns,
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OneOrMany,
+    Resize, Turns,
 };
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;

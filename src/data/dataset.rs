@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use menagerie_core::chat::Turn;
 use menagerie_core::hex::hex;
 use menagerie_core::recipe::DataSource;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -13,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{DataError, SampleError};
 use super::json::{Record, read_records};
+use super::order::SampleSize;
 use super::sample::{Conversation, ImageRef, conversations};
 use super::shard::read_shard;
 
@@ -28,12 +31,14 @@ pub struct DataFile {
     pub bytes: u64,
 }
 
-/// All samples of a [`DataSource`], in the order of its files. Texts are held in memory; images
-/// stay on disk, but for those of compressed shards.
+/// All samples of one or more [`DataSource`]s, in the order of their files. Texts are held in memory;
+/// images stay on disk, but for those of compressed shards.
 #[derive(Debug)]
 pub struct Dataset {
     files: Vec<DataFile>,
     samples: Vec<Conversation>,
+    /// The samples of each source.
+    sets: Vec<Range<usize>>,
 }
 
 struct Loaded {
@@ -49,21 +54,59 @@ impl Dataset {
     /// A file that is missing, broken, empty or of an unknown kind, or a sample without text or
     /// answer, with turns that do not alternate, or with more or fewer `<image>`s than images.
     pub fn open(source: &DataSource) -> Result<Self, DataError> {
-        let paths = files(&source.paths)?;
+        Self::open_all(std::slice::from_ref(source))
+    }
+
+    /// As [`open`](Self::open), several sources one after the other.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_all(sources: &[DataSource]) -> Result<Self, DataError> {
+        let mut paths = Vec::new();
+        for (set, source) in sources.iter().enumerate() {
+            let files = files(&source.paths)?.into_iter();
+            paths.extend(files.map(|path| (set, path)));
+        }
         let loaded = paths
             .par_iter()
             .enumerate()
-            .map(|(file, path)| load(path, file, source))
+            .map(|(file, (set, path))| Ok((*set, load(path, file, &sources[*set])?)))
             .collect::<Result<Vec<_>, _>>()?;
         let mut dataset = Self {
             files: Vec::new(),
             samples: Vec::new(),
+            sets: Vec::new(),
         };
-        for loaded in loaded {
-            dataset.files.push(loaded.file);
-            dataset.samples.extend(loaded.samples);
+        let mut loaded = loaded.into_iter().peekable();
+        for set in 0..sources.len() {
+            let first = dataset.samples.len();
+            while let Some((_, loaded)) = loaded.next_if(|(of, _)| *of == set) {
+                dataset.files.push(loaded.file);
+                dataset.samples.extend(loaded.samples);
+            }
+            dataset.sets.push(first..dataset.samples.len());
         }
         Ok(dataset)
+    }
+
+    /// The samples of each source.
+    #[must_use]
+    pub fn sets(&self) -> &[Range<usize>] {
+        &self.sets
+    }
+
+    /// How long every sample is and whether it has images, an image taking `visual_tokens`. Words
+    /// are counted and not tokens: to tokenise a whole data set takes minutes, to count its words a
+    /// second, and the original LLaVA groups by them too.
+    #[must_use]
+    pub fn sizes(&self, visual_tokens: usize) -> Vec<SampleSize> {
+        let words = |turn: &Turn| turn.text.split_whitespace().count();
+        let size = |sample: &Conversation| SampleSize {
+            length: sample.turns.iter().map(words).sum::<usize>()
+                + sample.images.len() * visual_tokens,
+            has_image: !sample.images.is_empty(),
+        };
+        self.samples.par_iter().map(size).collect()
     }
 
     /// Number of samples.

@@ -10,17 +10,19 @@ use menagerie_core::splice::{Padding, Splice, supervised};
 /// Logits are made only where a token is supervised, and in f32. The sum, and not the mean, lets
 /// micro-batches add up to the mean over all supervised tokens of an optimizer batch.
 ///
-/// `samples`: token ids with their labels. `images`: `[image, visual_token, hidden]`, in the order of the samples.
+/// `samples`: token ids with their labels. `images`: `[image, visual_token, hidden]`, in the order
+/// of the samples. `padding`: how the samples are laid out in rows, which does not change the loss.
 pub fn loss_sum(
     network: &Network,
     samples: &[(&[i64], &[i64])],
     images: Option<Tensor<3>>,
     visual_tokens: usize,
+    padding: Padding,
 ) -> (Tensor<1>, usize) {
     let ids: Vec<&[i64]> = samples.iter().map(|(ids, _)| *ids).collect();
-    let splice = Splice::new(&ids, visual_tokens, Padding::Right);
+    let splice = Splice::new(&ids, visual_tokens, padding);
     let (slots, targets): (Vec<usize>, Vec<i64>) =
-        supervised(samples, visual_tokens, splice.width())
+        supervised(samples, visual_tokens, &splice.starts)
             .into_iter()
             .unzip();
 

@@ -226,15 +226,15 @@ impl<'a> Session<'a> {
             (at, _) = self.score_within(stage, at)?;
         }
         let schedule = stage.schedule();
-        let batches = stage.batches();
-        let mut loader = stage.loader(&at.model, at.step);
+        let passes = stage.passes(&at.model);
+        let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
-            let mut work = Step::new(&at.model, at.model.network());
-            for _ in 0..batches.passes_of(at.step) {
+            let mut work = Step::new(&at.model, at.model.network(), stage.padding());
+            for _ in 0..passes.of_step(at.step) {
                 let asked = Instant::now();
                 let batch = loader
                     .next()

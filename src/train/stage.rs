@@ -6,14 +6,14 @@ use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::splice::Padding;
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::AdamWConfig;
-use super::batches::Batches;
 use super::error::TrainError;
 use super::observer::StagePlan;
 use super::schedule::{Decay, Schedule};
-use crate::data::{Dataset, Loader, SampleEncoder};
+use crate::data::{Dataset, Loader, Mix, Order, Passes, SampleEncoder, Sampler};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(super) struct StageRun<'r> {
     pub table: &'r Stage,
     pub data: Arc<Dataset>,
     pub steps: usize,
+    mix: Mix,
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
@@ -34,9 +35,11 @@ impl<'r> StageRun<'r> {
         name: &'r str,
         table: &'r Stage,
     ) -> Result<Self, TrainError> {
-        let data = Dataset::open(&table.data.source())?;
+        let (sources, weights): (Vec<_>, Vec<_>) = table.data.sources().into_iter().unzip();
+        let data = Dataset::open_all(&sources)?;
         data.check_images()?;
-        let batches = data.len().div_ceil(table.batch_size).max(1);
+        let mix = Mix::new(data.sets().iter().cloned().zip(weights));
+        let batches = mix.len().div_ceil(table.batch_size);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let steps = match table.length() {
             Length::Steps(steps) => steps,
@@ -52,6 +55,7 @@ impl<'r> StageRun<'r> {
             table,
             data: Arc::new(data),
             steps,
+            mix,
             recipe,
             template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
@@ -101,6 +105,15 @@ impl<'r> StageRun<'r> {
         }
     }
 
+    /// How the samples of a pass are laid out.
+    pub(super) fn padding(&self) -> Padding {
+        if self.table.packing {
+            Padding::Packed
+        } else {
+            Padding::Right
+        }
+    }
+
     pub(super) fn adamw(&self) -> AdamWConfig {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         AdamWConfig {
@@ -120,8 +133,8 @@ impl<'r> StageRun<'r> {
         Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
     }
 
-    /// The batches from `step` on.
-    pub(super) fn loader(&self, model: &Model, step: usize) -> Loader {
+    /// The batches of `passes` from `step` on.
+    pub(super) fn loader(&self, model: &Model, passes: &Passes, step: usize) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -136,18 +149,27 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            self.batches().passes_from(step),
+            passes.from_step(step),
             table.workers,
         )
     }
 
-    pub(super) fn batches(&self) -> Batches<'_> {
-        Batches {
-            table: self.table,
-            stage: self.name,
+    /// The forward passes of the whole stage.
+    pub(super) fn passes(&self, model: &Model) -> Passes {
+        let sizes = match self.table.sampler {
+            Sampler::Sequential | Sampler::Shuffled => Vec::new(),
+            Sampler::GroupedByLength | Sampler::GroupedByModality => {
+                self.data.sizes(model.visual_tokens())
+            }
+        };
+        let order = Order {
+            sampler: self.table.sampler,
+            mix: self.mix.clone(),
+            sizes,
             seed: self.recipe.seed,
-            samples: self.data.len(),
-            steps: self.steps,
-        }
+            stage: self.name.to_owned(),
+            batch_size: self.table.batch_size,
+        };
+        Passes::new(order, self.table.micro_batch_size(), self.steps)
     }
 }

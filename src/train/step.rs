@@ -2,6 +2,7 @@
 
 use menagerie_core::Model;
 use menagerie_core::network::Network;
+use menagerie_core::splice::Padding;
 
 use super::gradients::GradientSet;
 use super::loss::loss_sum;
@@ -11,6 +12,7 @@ use crate::data::Batch;
 pub(super) struct Step<'a> {
     model: &'a Model,
     network: &'a Network,
+    padding: Padding,
     gradients: GradientSet,
     loss_sum: f64,
     supervised_tokens: usize,
@@ -31,10 +33,12 @@ pub(super) struct StepDone {
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(model: &'a Model, network: &'a Network) -> Self {
+    /// `padding`: how the samples of a pass are laid out in rows.
+    pub(super) fn new(model: &'a Model, network: &'a Network, padding: Padding) -> Self {
         Self {
             model,
             network,
+            padding,
             gradients: GradientSet::default(),
             loss_sum: 0.0,
             supervised_tokens: 0,
@@ -59,7 +63,7 @@ impl<'a> Step<'a> {
             .iter()
             .map(|sample| sample.input_ids.len() - sample.images + sample.images * visual);
         self.tokens += lengths.sum::<usize>();
-        let (loss, count) = loss_sum(self.network, &rows, images, visual);
+        let (loss, count) = loss_sum(self.network, &rows, images, visual, self.padding);
         // A batch that nothing trainable took part in, text alone while a projector learns, has no
         // graph.
         if loss.is_tracked() {

@@ -1,5 +1,6 @@
 //! Ranges and references within a recipe.
 
+use super::data::DataTable;
 use super::error::RecipeError;
 use super::freeze::FreezeError;
 use super::stage::{Optimizer, Schedule, Stage};
@@ -108,7 +109,7 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
     )?;
     rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
     rule.positive_or_zero(stage.max_loss_ratio, &key("max_loss_ratio"))?;
-    rule.paths(&stage.data.conversations, &key("data.conversations"))?;
+    check_data(recipe, &stage.data, &key("data"))?;
 
     let Optimizer::AdamW(adamw) = &stage.optimizer;
     rule.positive_or_zero(adamw.learning_rate, &key("optimizer.learning_rate"))?;
@@ -132,6 +133,33 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         Schedule::Constant(constant) => constant.warmup_ratio,
     };
     rule.ratio(warmup_ratio, &key("schedule.warmup_ratio"))
+}
+
+/// `key`: that of the table.
+fn check_data(recipe: &Recipe, data: &DataTable, key: &str) -> Result<(), RecipeError> {
+    let rule = Rule(recipe);
+    let mix = format!("{key}.mix");
+    match (&data.conversations, &data.mix[..]) {
+        (None, []) => {
+            let message = "must name data: state `conversations`, or `mix` for several sets";
+            rule.holds(false, key, message)?;
+        }
+        (Some(_), [_, ..]) => {
+            let message = "state `conversations` or `mix`, not both; a set of `mix` has \
+                           `conversations` of its own";
+            rule.holds(false, &mix, message)?;
+        }
+        (Some(paths), []) => rule.paths(paths, &format!("{key}.conversations"))?,
+        (None, _) => {}
+    }
+    for (index, set) in data.mix.iter().enumerate() {
+        let key = |rest: &str| format!("{mix}.{index}.{rest}");
+        rule.paths(&set.conversations, &key("conversations"))?;
+        let fine = set.weight > 0.0 && set.weight.is_finite();
+        let message = "must be above 0; leave a set out that is not to be learned";
+        rule.holds(fine, &key("weight"), message)?;
+    }
+    Ok(())
 }
 
 struct Rule<'r>(&'r Recipe);

@@ -43,6 +43,10 @@ pub struct Stage {
     /// The order of the samples.
     #[serde(default)]
     pub sampler: Sampler,
+    /// Whether the samples of a forward pass share rows, no longer than its longest sample, in place
+    /// of padding. Changes time and memory, not the result.
+    #[serde(default)]
+    pub packing: bool,
     /// Whether to score after this stage, if the recipe has `[eval]`.
     #[serde(default = "default_eval")]
     pub eval: bool,
@@ -102,6 +106,12 @@ pub enum Sampler {
     /// Shuffled anew each epoch, from the recipe's seed.
     #[default]
     Shuffled,
+    /// The batches of `shuffled`, each with its longest samples first, so that samples of like
+    /// length share a forward pass of `micro_batch_size`.
+    GroupedByLength,
+    /// Batches of samples with images and batches of text alone, shuffled; each with its longest
+    /// samples first. What is left of both comes last and may share one batch.
+    GroupedByModality,
 }
 
 /// The optimizer, by its `type`.

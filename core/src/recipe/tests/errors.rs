@@ -16,12 +16,12 @@ fn unknown_keys() {
     assert_eq!(
         message("batch_size = 4", "batchsize = 4"),
         "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
-         batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, schedule \
+         batch_size, micro_batch_size, max_grad_norm, sampler, packing, eval, data, optimizer, schedule \
          (did you mean `batch_size`?)"
     );
     assert!(message("images =", "imgaes =").starts_with(
         "<recipe>:17:39: [stage.align.data] has no key `imgaes`; its keys are: conversations, \
-         images,"
+         mix, images,"
     ));
     assert_eq!(
         message("learning_rate = 1e-3", "learning_rat = 1e-3"),
@@ -76,6 +76,35 @@ fn values_of_the_wrong_kind() {
             .next(),
         Some("<recipe>:19:1")
     );
+}
+
+#[test]
+fn data_is_one_set_or_a_mix_with_weights() {
+    let data = "{ conversations = \"chat.json\", images = \"images\" }";
+    let mix = |set: &str| format!("{{ mix = [{{ conversations = \"a.json\" }}, {{ {set} }}] }}");
+    assert_eq!(
+        message(data, "{ images = \"images\" }"),
+        "<recipe>:17:1: `stage.align.data`: must name data: state `conversations`, or `mix` for \
+         several sets"
+    );
+    assert_eq!(
+        message(
+            "images = \"images\"",
+            "mix = [{ conversations = \"a.json\" }]"
+        ),
+        "<recipe>:17:39: `stage.align.data.mix`: state `conversations` or `mix`, not both; a set \
+         of `mix` has `conversations` of its own"
+    );
+    assert_eq!(
+        message(data, &mix("conversations = \"b.json\", weight = 0")),
+        "<recipe>:17:75: `stage.align.data.mix.1.weight`: must be above 0; leave a set out that \
+         is not to be learned"
+    );
+    assert_eq!(
+        message(data, &mix("conversations = []")),
+        "<recipe>:17:49: `stage.align.data.mix.1.conversations`: must name at least one file"
+    );
+    assert!(message(data, &mix("wieght = 2")).contains("did you mean `weight`?"));
 }
 
 #[test]
