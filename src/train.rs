@@ -22,12 +22,14 @@ mod loss;
 mod manifest;
 mod metrics;
 mod observer;
+mod pass;
 mod report;
 mod run;
 mod schedule;
 mod stage;
 mod step;
-mod trainable;
+mod tape;
+pub mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig};
 pub use error::TrainError;
@@ -35,6 +37,7 @@ pub use gradients::GradientSet;
 pub use loss::loss_sum;
 pub use metrics::{Score, StepMetrics};
 pub use observer::{Observer, Silent, StagePlan};
+pub use pass::{Pass, PassDone, PassOptions};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
 

@@ -16,6 +16,7 @@ use super::error::TrainError;
 use super::frozen::Fingerprint;
 use super::metrics::StepMetrics;
 use super::observer::{Observer, StagePlan};
+use super::pass::PassOptions;
 use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
 use super::step::Step;
@@ -118,7 +119,7 @@ impl<'r> StageRun<'r> {
         let mut last = begun;
         let mut finished = true;
         for step in 0..self.steps {
-            let mut work = Step::new(&model, &network);
+            let mut work = Step::new(&model, &network, self.pass());
             for _ in 0..batches.passes_of(step) {
                 let batch = loader
                     .next()
@@ -201,6 +202,13 @@ impl<'r> StageRun<'r> {
             beta2: table.beta2,
             epsilon: table.epsilon,
             weight_decay: table.weight_decay,
+        }
+    }
+
+    fn pass(&self) -> PassOptions {
+        PassOptions {
+            checkpoint_blocks: self.table.checkpoint_blocks,
+            ..PassOptions::default()
         }
     }
 
