@@ -103,3 +103,36 @@ impl GradientSet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct Parameters {
+        all: Vec<Param<Tensor<1>>>,
+    }
+
+    #[test]
+    fn the_order_is_the_modules_whatever_comes_first() {
+        let device = Device::flex().autodiff();
+        let values = [1.0, 1e-4, 3e-5, 2e4, 7.0];
+        let module = Parameters {
+            all: values
+                .map(|value| Param::from_tensor(Tensor::from_floats([value], &device)))
+                .to_vec(),
+        };
+        let norm = |order: [usize; 5]| {
+            let mut set = GradientSet::default();
+            for place in order {
+                let loss = module.all[place].val().square().sum();
+                set.add(GradientSet::collect(&module, &loss.backward()));
+            }
+            set.norm().to_bits()
+        };
+        assert_eq!(norm([4, 3, 2, 1, 0]), norm([0, 1, 2, 3, 4]));
+        assert_eq!(norm([3, 0, 4, 2, 1]), norm([0, 1, 2, 3, 4]));
+    }
+}

@@ -113,3 +113,74 @@ fn pull<const D: usize>(value: Tensor<D>, gradient: Tensor<D>) -> Gradients {
     // The derivative of this sum by `value` is `gradient`, to the bit.
     (value * gradient).sum().backward()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use burn::tensor::{Device, Int};
+    use menagerie_core::plugin;
+
+    use super::*;
+    use crate::train::trainable;
+
+    /// Nothing but the decoder's embeddings learns.
+    fn network() -> Network {
+        let device = Device::flex();
+        let vision = plugin::encoder("clip").expect("clip");
+        let vision = vision.configure(vision.info.tiny()).expect("options");
+        let llm = plugin::decoder("llama").expect("llama");
+        let llm = llm.configure(llm.info.tiny()).expect("options");
+        let projector = plugin::projector("linear").expect("linear");
+        let projector = projector.configure(projector.info.tiny()).expect("options");
+        let sizes = (vision.spec().expect("sizes"), llm.spec().expect("sizes"));
+        let projector = projector.init(&sizes.0, &sizes.1, &device);
+        let network = Network {
+            vision: vision.init(&device).expect("an encoder"),
+            projector: projector.expect("a projector"),
+            llm: llm.init(&device).expect("a decoder"),
+        };
+        let frozen = [
+            "vision",
+            "projector",
+            "llm.layers",
+            "llm.norm",
+            "llm.lm_head",
+        ];
+        let frozen = frozen.map(|pattern| pattern.parse().expect("a pattern"));
+        trainable::for_stage(network, &frozen)
+    }
+
+    #[test]
+    fn only_blocks_above_the_lowest_that_learns_are_run_again() {
+        let network = network();
+        let plain = trainable::none(network.clone());
+        let learns = [false, false, true, false, true];
+        for (plain, expected) in [(Some(&plain), [1, 1, 1, 2, 2]), (None, [1; 5])] {
+            let runs = [const { Cell::new(0) }; 5];
+            let mut tape = Tape::new(&network, plain);
+            let ids: Tensor<2, Int> = Tensor::from_ints([[0, 1]], &Device::flex());
+            let mut hidden = network.llm.embed(ids.clone()).without_autodiff();
+            for (learns, runs) in learns.iter().zip(&runs) {
+                let ids = ids.clone();
+                hidden = tape.block(hidden, move |network, hidden| {
+                    runs.set(runs.get() + 1);
+                    if *learns {
+                        hidden + network.llm.embed(ids.clone())
+                    } else {
+                        hidden.mul_scalar(2.0)
+                    }
+                });
+            }
+            let gradient = hidden.clone().without_autodiff().ones_like();
+            let [_, tokens, size] = gradient.dims();
+            tape.backward(hidden, gradient);
+            assert_eq!(runs.each_ref().map(Cell::get), expected);
+            let gradients = tape.finish();
+            let embed = gradients.get("llm.embed_tokens").expect("a gradient");
+            let sum: f32 = embed.clone().sum().into_scalar();
+            // Doubled by one block above, and by none.
+            assert_eq!(sum, (tokens * size) as f32 * (2.0 + 1.0));
+        }
+    }
+}
