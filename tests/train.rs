@@ -2,6 +2,8 @@
 //! did not, and what is said when something is wrong.
 #![cfg(feature = "cli")]
 
+#[path = "train/blocks.rs"]
+mod blocks;
 #[path = "train/errors.rs"]
 mod errors;
 #[path = "train/folder.rs"]

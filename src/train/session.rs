@@ -233,7 +233,7 @@ impl<'a> Session<'a> {
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
-            let mut work = Step::new(&at.model, at.model.network(), stage.padding());
+            let mut work = Step::new(&at.model, at.model.network(), stage.pass());
             for _ in 0..passes.of_step(at.step) {
                 let asked = Instant::now();
                 let batch = loader

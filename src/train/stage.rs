@@ -12,6 +12,7 @@ use menagerie_core::{Model, Recipe, Stage};
 use super::adamw::AdamWConfig;
 use super::error::TrainError;
 use super::observer::StagePlan;
+use super::pass::PassOptions;
 use super::schedule::{Decay, Schedule};
 use crate::data::{Dataset, Loader, Mix, Order, Passes, SampleEncoder, Sampler};
 
@@ -105,12 +106,16 @@ impl<'r> StageRun<'r> {
         }
     }
 
-    /// How the samples of a pass are laid out.
-    pub(super) fn padding(&self) -> Padding {
-        if self.table.packing {
-            Padding::Packed
-        } else {
-            Padding::Right
+    /// How a pass is made.
+    pub(super) fn pass(&self) -> PassOptions {
+        PassOptions {
+            checkpoint_blocks: self.table.checkpoint_blocks,
+            padding: if self.table.packing {
+                Padding::Packed
+            } else {
+                Padding::Right
+            },
+            ..PassOptions::default()
         }
     }
 

@@ -30,6 +30,11 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub micro_batch_size: Option<usize>,
+    /// Whether encoder and decoder keep what goes into each of their blocks and nothing of what
+    /// happens inside, which is computed again on the way back: less memory, more time, the same
+    /// result but for rounding.
+    #[serde(default)]
+    pub checkpoint_blocks: bool,
     /// Global gradient norm above which gradients are scaled down; 0 turns clipping off.
     #[serde(default = "default_max_grad_norm")]
     #[schemars(range(min = 0.0))]
