@@ -76,6 +76,7 @@ fn list(folder: &Path, as_json: bool) -> Result<(), CliError> {
     }
     let mut table = Table::new(&[
         ("run", Side::Left),
+        ("recipe", Side::Left),
         ("state", Side::Left),
         ("started, UTC", Side::Left),
         ("steps", Side::Right),

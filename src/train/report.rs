@@ -4,12 +4,15 @@ mod answers;
 mod figures;
 mod tables;
 
+use std::path::Path;
+
 use menagerie_core::Recipe;
 
 use super::error::TrainError;
 use super::history::History;
 use super::manifest::Manifest;
 use super::run::RunFolder;
+use super::timeline::Timeline;
 use super::totals::StageTotals;
 use crate::data::Dataset;
 use crate::html::{bytes, duration, escape, facts, page, percent, short, thousands};
@@ -21,35 +24,52 @@ pub(super) fn write(
     manifest: &Manifest,
     questions: Option<&Dataset>,
 ) -> Result<(), TrainError> {
-    let history = History::read(run.path())?;
-    let timeline = manifest.timeline();
-    let totals = StageTotals::of(&timeline, &history);
+    let made = Made {
+        parameters: manifest.parameter_counts(),
+        timeline: manifest.timeline(),
+    };
+    let text = html(run.path(), recipe, &made, questions)?;
+    run.write("report.html", text.as_bytes())
+}
+
+/// What the manifest knows.
+struct Made {
+    /// All numbers of the model, and those that some stage trains.
+    parameters: (usize, usize),
+    timeline: Timeline,
+}
+
+fn html(
+    run: &Path,
+    recipe: &Recipe,
+    made: &Made,
+    questions: Option<&Dataset>,
+) -> Result<String, TrainError> {
+    let history = History::read(run)?;
+    let timeline = &made.timeline;
+    let totals = StageTotals::of(timeline, &history);
     let mut body = format!("<h1>{}</h1>\n", escape(&recipe.name));
     if let Some(description) = &recipe.description {
         body.push_str(&format!("<p class=\"lead\">{}</p>\n", escape(description)));
     }
-    body.push_str(&facts(&numbers(recipe, manifest, &totals)));
-    body.push_str(&tables::scores(&history, &timeline));
-    body.push_str(&figures::section(&history, &timeline));
+    body.push_str(&facts(&numbers(recipe, made, &totals)));
+    body.push_str(&tables::scores(&history, timeline));
+    body.push_str(&figures::section(&history, timeline));
     body.push_str(&tables::stages(&totals));
     if let (Some(questions), Some(table)) = (questions, &recipe.eval) {
-        let section = answers::section(run.path(), &history, &timeline, questions, table.samples)?;
+        let section = answers::section(run, &history, timeline, questions, table.samples)?;
         body.push_str(&section);
     }
     body.push_str(&format!(
         "<h2>Recipe</h2>\n<details><summary>The recipe, resolved</summary><pre>{}</pre></details>\n",
         escape(&recipe.to_toml()?)
     ));
-    run.write("report.html", page(&recipe.name, &body).as_bytes())
+    Ok(page(&recipe.name, &body))
 }
 
 /// The numbers above everything.
-fn numbers(
-    recipe: &Recipe,
-    manifest: &Manifest,
-    totals: &[StageTotals],
-) -> Vec<(&'static str, String)> {
-    let (all, trainable) = manifest.parameter_counts();
+fn numbers(recipe: &Recipe, made: &Made, totals: &[StageTotals]) -> Vec<(&'static str, String)> {
+    let (all, trainable) = made.parameters;
     let seconds: f64 = totals.iter().map(|stage| stage.seconds).sum();
     let waited: f64 = totals.iter().map(|stage| stage.wait_seconds).sum();
     let tokens: usize = totals.iter().map(|stage| stage.tokens).sum();
@@ -76,3 +96,7 @@ fn numbers(
     numbers.push(("seed", recipe.seed.to_string()));
     numbers
 }
+
+#[cfg(test)]
+#[path = "report/tests.rs"]
+mod tests;
