@@ -3,6 +3,7 @@
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
 use menagerie::parameters::parameters;
 use menagerie::recipe::FreezePattern;
+use menagerie::splice::Padding;
 use menagerie::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie::train::{GradientSet, Pass, PassOptions, loss_sum, trainable};
 use menagerie::{Model, Network};
@@ -19,6 +20,7 @@ const EACH: f64 = 1e-5;
 
 /// Everything on: blocks run twice, logits of two tokens at a time.
 const SAVING: PassOptions = PassOptions {
+    padding: Padding::Right,
     checkpoint_blocks: true,
     logits_bytes: 2 * 4 * 365,
 };
@@ -72,7 +74,13 @@ fn plainly(
 ) -> (f64, GradientSet) {
     let images = pixels.map(|pixels| network.encode(pixels));
     let rows = borrowed(samples);
-    let (loss, _) = loss_sum(network, &rows, images, model.visual_tokens());
+    let (loss, _) = loss_sum(
+        network,
+        &rows,
+        images,
+        model.visual_tokens(),
+        Padding::Right,
+    );
     let gradients = if loss.is_tracked() {
         GradientSet::collect(network, &loss.clone().backward())
     } else {
