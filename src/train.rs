@@ -22,6 +22,7 @@ mod loss;
 mod manifest;
 mod metrics;
 mod observer;
+mod rates;
 mod report;
 mod run;
 mod schedule;
@@ -29,7 +30,7 @@ mod stage;
 mod step;
 mod trainable;
 
-pub use adamw::{AdamW, AdamWConfig};
+pub use adamw::{AdamW, AdamWConfig, Moments, Rates};
 pub use error::TrainError;
 pub use gradients::GradientSet;
 pub use loss::loss_sum;
@@ -75,6 +76,7 @@ pub fn train(
         .map(|info| info.path)
         .collect();
     recipe.check_freeze(&paths)?;
+    recipe.check_optimizer_groups(&paths)?;
     // Data is opened before the first step, so that a missing file of the last stage shows now.
     let stages = recipe
         .stages()

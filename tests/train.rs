@@ -8,4 +8,6 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/parity.rs"]
+mod parity;
 mod tiny;

@@ -20,6 +20,7 @@ mod images;
 mod load;
 mod model;
 mod node;
+mod optimizer;
 mod origin;
 mod paths;
 mod resolve;
@@ -49,12 +50,13 @@ pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
-pub use groups::ParameterGroup;
+pub use groups::{ParameterGroup, UpdateGroup};
 pub use images::ImagesTable;
 pub use load::{LoadOptions, RecipeSource};
 pub use model::Resolve;
+pub use optimizer::{AdamW, GroupError, NoDecay, Optimizer, OptimizerGroup, ParameterOptions};
 pub use origin::{Origin, Source};
-pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
+pub use stage::{Constant, Cosine, Length, Sampler, Schedule, Stage};
 
 /// A model and its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -240,6 +242,26 @@ impl Recipe {
                     stage: name.to_owned(),
                     error,
                 }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks every stage's `optimizer.groups` against the paths of all parameters of the model.
+    ///
+    /// # Errors
+    /// A target that matches no parameter that learns, or a parameter of two groups.
+    pub fn check_optimizer_groups(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
+        let paths: Vec<&str> = parameter_paths.iter().map(String::as_str).collect();
+        for (name, stage) in self.stages() {
+            let Optimizer::AdamW(adamw) = &stage.optimizer;
+            let checked = adamw.check_groups(&stage.freeze, &paths);
+            checked.map_err(|(group, target, error)| RecipeError::Groups {
+                origin: self.origin(&format!(
+                    "stage.{name}.optimizer.groups.{group}.on.{target}"
+                )),
+                stage: name.to_owned(),
+                error,
             })?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Instant;
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::recipe::{Length, Optimizer};
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::{AdamW, AdamWConfig};
@@ -16,8 +16,8 @@ use super::error::TrainError;
 use super::frozen::Fingerprint;
 use super::metrics::StepMetrics;
 use super::observer::{Observer, StagePlan};
+use super::rates::StageRates;
 use super::run::RunFolder;
-use super::schedule::{Decay, Schedule};
 use super::step::Step;
 use super::trainable;
 use crate::data::{Dataset, Loader, SampleEncoder};
@@ -110,7 +110,7 @@ impl<'r> StageRun<'r> {
         let before = Fingerprint::of(model.network(), |path| self.learns(path));
         let mut network = trainable::for_stage(model.network().clone(), &self.table.freeze);
         let mut optimizer = AdamW::new(self.adamw());
-        let schedule = self.schedule();
+        let rates = StageRates::new(self.table, &parameters(&network), self.steps);
         let mut metrics = run.metrics()?;
         let batches = self.batches();
         let mut loader = self.loader(&model);
@@ -140,8 +140,7 @@ impl<'r> StageRun<'r> {
             if self.table.max_grad_norm > 0.0 {
                 gradients.clip(grad_norm, self.table.max_grad_norm);
             }
-            let lr = schedule.rate(step);
-            network = optimizer.step(lr, network, &gradients);
+            network = optimizer.step(network, &gradients, |path| rates.of(step, path));
 
             let now = Instant::now();
             let line = StepMetrics {
@@ -149,7 +148,8 @@ impl<'r> StageRun<'r> {
                 step,
                 loss: done.loss,
                 grad_norm,
-                lr,
+                lr: rates.own(step),
+                group_lrs: rates.groups(step),
                 supervised_tokens: done.supervised_tokens,
                 samples_per_second: done.samples.len() as f64 / (now - last).as_secs_f64(),
             };
@@ -200,17 +200,7 @@ impl<'r> StageRun<'r> {
             beta1: table.beta1,
             beta2: table.beta2,
             epsilon: table.epsilon,
-            weight_decay: table.weight_decay,
         }
-    }
-
-    fn schedule(&self) -> Schedule {
-        let Optimizer::AdamW(table) = &self.table.optimizer;
-        let (decay, warmup_ratio) = match &self.table.schedule {
-            ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
-            ScheduleTable::Constant(constant) => (Decay::Constant, constant.warmup_ratio),
-        };
-        Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
     }
 
     fn loader(&self, model: &Model) -> Loader {
