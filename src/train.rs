@@ -68,6 +68,7 @@ pub fn train(
     if recipe.stages.is_empty() {
         return Err(TrainError::NoStage(recipe.name.clone()));
     }
+    recipe.check_dtype()?;
     let recipe = &recipe.resolve()?;
     let mut model = recipe.assemble(device)?;
     let paths: Vec<String> = model

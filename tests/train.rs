@@ -10,4 +10,6 @@ mod folder;
 mod learning;
 #[path = "train/parity.rs"]
 mod parity;
+#[path = "train/precision.rs"]
+mod precision;
 mod tiny;

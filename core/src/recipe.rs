@@ -247,6 +247,24 @@ impl Recipe {
         Ok(())
     }
 
+    /// Checks that the recipe's stages can be trained in its dtype.
+    ///
+    /// # Errors
+    /// It is f16: small gradients vanish in it without loss scaling, which there is none of.
+    pub fn check_dtype(&self) -> Result<(), RecipeError> {
+        if self.dtype != Dtype::F16 || self.stages.is_empty() {
+            return Ok(());
+        }
+        Err(RecipeError::Invalid {
+            origin: self.origin("dtype"),
+            key: "dtype".to_owned(),
+            message:
+                "f16 loses small gradients, so nothing is trained in it; state `dtype = \"bf16\"` \
+                      or `dtype = \"f32\"`, which f16 weights are read into as well"
+                    .to_owned(),
+        })
+    }
+
     /// Checks every stage's `optimizer.groups` against the paths of all parameters of the model.
     ///
     /// # Errors

@@ -210,6 +210,7 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
+    recipe.check_dtype()?;
     let paths: Vec<String> = lazy_parameters(&recipe)?
         .into_iter()
         .map(|info| info.path)
