@@ -170,3 +170,28 @@ impl PathStack {
         self.0.join(".")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norms_are_known_by_their_type_and_biases_by_their_name() {
+        for (name, container, kind) in [
+            ("gamma", "Struct:LayerNorm", ParameterKind::Norm),
+            ("beta", "Struct:LayerNorm", ParameterKind::Norm),
+            ("weight", "Struct:RmsNorm", ParameterKind::Norm),
+            ("bias", "Struct:Linear", ParameterKind::Bias),
+            ("in_proj_bias", "Struct:Pooling", ParameterKind::Bias),
+            ("weight", "Struct:Linear", ParameterKind::Weight),
+            ("class_embedding", "Struct:Clip", ParameterKind::Weight),
+            ("normalizer", "Struct:Normalizer", ParameterKind::Weight),
+        ] {
+            assert_eq!(
+                ParameterKind::of(name, container),
+                kind,
+                "{container}, {name}"
+            );
+        }
+    }
+}
