@@ -31,6 +31,7 @@ mod memory;
 mod metrics;
 mod observer;
 mod pass;
+mod rates;
 mod report;
 mod resume;
 mod run;
@@ -45,7 +46,7 @@ mod timeline;
 mod totals;
 pub mod trainable;
 
-pub use adamw::{AdamW, AdamWConfig};
+pub use adamw::{AdamW, AdamWConfig, Moments, Rates};
 pub(crate) use curves::{Quantity, curve};
 pub use difference::{Difference, differences};
 pub use error::TrainError;
@@ -91,6 +92,7 @@ pub fn train(
     if recipe.stages.is_empty() {
         return Err(TrainError::NoStage(recipe.name.clone()));
     }
+    recipe.check_dtype()?;
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
     let model = assemble(recipe, device)?;
@@ -173,6 +175,7 @@ fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
     let parameters = model.parameters().into_iter();
     let paths: Vec<String> = parameters.map(|info| info.path).collect();
     recipe.check_freeze(&paths)?;
+    recipe.check_optimizer_groups(&paths)?;
     Ok(model)
 }
 

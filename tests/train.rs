@@ -10,6 +10,10 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/parity.rs"]
+mod parity;
+#[path = "train/precision.rs"]
+mod precision;
 #[path = "train/resume.rs"]
 mod resume;
 mod tiny;

@@ -17,8 +17,11 @@ pub struct StepMetrics {
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// Learning rate of this step.
+    /// Learning rate of this step, of what belongs to no group of the optimizer.
     pub lr: f64,
+    /// Learning rates of the optimizer's groups, in the recipe's order; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_lrs: Vec<f64>,
     /// Tokens that the loss is the mean of.
     pub supervised_tokens: usize,
     /// All tokens of the batch, visual ones too, without padding.

@@ -10,7 +10,7 @@ use menagerie_core::{Model, Recipe};
 
 use super::adamw::AdamW;
 use super::checkpoint::{
-    Best, Checkpoints, FORMAT, Logs, Saved, Snapshot, Standing, Writer, learning,
+    Best, Checkpoints, FORMAT, Logs, Saved, Snapshot, Standing, Writer, learning, optimizer,
 };
 use super::error::TrainError;
 use super::files::FileHash;
@@ -191,13 +191,7 @@ impl<'a> Session<'a> {
         let mut network = model.network().clone();
         if let Some(saved) = saved {
             network = saved.restore(network)?;
-            let tensors = saved.optimizer(&model.device())?;
-            let steps = &saved.standing.optimizer_steps;
-            let restored = optimizer.restore(tensors, steps);
-            restored.map_err(|name| TrainError::Optimizer {
-                checkpoint: saved.folder.clone(),
-                name,
-            })?;
+            optimizer = AdamW::restored(stage.adamw(), saved.moments(&model.device())?);
         }
         let network = trainable::for_stage(network, &stage.table.freeze);
         let standing = saved.map(|saved| &saved.standing);
@@ -225,7 +219,7 @@ impl<'a> Session<'a> {
         if !is_scored {
             (at, _) = self.score_within(stage, at)?;
         }
-        let schedule = stage.schedule();
+        let rates = stage.rates(&at.model);
         let passes = stage.passes(&at.model);
         let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
@@ -267,18 +261,18 @@ impl<'a> Session<'a> {
             if stage.table.max_grad_norm > 0.0 {
                 gradients.clip(grad_norm, stage.table.max_grad_norm);
             }
-            let lr = schedule.rate(at.step);
-            let optimizer = &mut at.optimizer;
-            at.model = at
-                .model
-                .map_network(|network| optimizer.step(lr, network, &gradients));
+            let (optimizer, step) = (&mut at.optimizer, at.step);
+            at.model = at.model.map_network(|network| {
+                optimizer.step(network, &gradients, |path| rates.of(step, path))
+            });
 
             let line = StepMetrics {
                 stage: stage.name.to_owned(),
                 step: at.step,
                 loss: done.loss,
                 grad_norm,
-                lr,
+                lr: rates.own(at.step),
+                group_lrs: rates.groups(at.step),
                 supervised_tokens: done.supervised_tokens,
                 tokens: done.tokens,
                 samples: done.samples.len(),
@@ -363,7 +357,7 @@ impl<'a> Session<'a> {
             best: self.best.clone(),
             seconds: at.seconds,
             logs: Logs(self.run.path()).synced()?,
-            optimizer_steps: at.optimizer.steps(),
+            optimizer_steps: optimizer::steps(&at.optimizer),
             base: at.base.clone(),
             data: self.data.clone(),
             code: self.manifest.code.clone(),
@@ -373,7 +367,7 @@ impl<'a> Session<'a> {
             standing,
             recipe: self.recipe_text.clone(),
             weights: learning(at.model.network(), learns),
-            optimizer: at.optimizer.tensors(),
+            optimizer: optimizer::tensors(&at.optimizer),
         })
     }
 

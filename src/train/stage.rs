@@ -5,7 +5,7 @@ use std::sync::Arc;
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::recipe::{Length, Optimizer};
 use menagerie_core::splice::Padding;
 use menagerie_core::{Model, Recipe, Stage};
 
@@ -13,7 +13,7 @@ use super::adamw::AdamWConfig;
 use super::error::TrainError;
 use super::observer::StagePlan;
 use super::pass::PassOptions;
-use super::schedule::{Decay, Schedule};
+use super::rates::StageRates;
 use crate::data::{Dataset, Loader, Mix, Order, Passes, SampleEncoder, Sampler};
 
 /// A stage of a recipe with its data open.
@@ -125,17 +125,12 @@ impl<'r> StageRun<'r> {
             beta1: table.beta1,
             beta2: table.beta2,
             epsilon: table.epsilon,
-            weight_decay: table.weight_decay,
         }
     }
 
-    pub(super) fn schedule(&self) -> Schedule {
-        let Optimizer::AdamW(table) = &self.table.optimizer;
-        let (decay, warmup_ratio) = match &self.table.schedule {
-            ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
-            ScheduleTable::Constant(constant) => (Decay::Constant, constant.warmup_ratio),
-        };
-        Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
+    /// What each parameter of `model` learns with, step by step.
+    pub(super) fn rates(&self, model: &Model) -> StageRates<'_> {
+        StageRates::new(self.table, &parameters(model.network()), self.steps)
     }
 
     /// The batches of `passes` from `step` on.

@@ -3,7 +3,8 @@
 use super::data::DataTable;
 use super::error::RecipeError;
 use super::freeze::FreezeError;
-use super::stage::{Optimizer, Schedule, Stage};
+use super::optimizer::{AdamW, Optimizer};
+use super::stage::{Schedule, Stage};
 use super::{Component, Recipe};
 
 /// Checks what the types cannot say. The first fault is given.
@@ -112,21 +113,7 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
     check_data(recipe, &stage.data, &key("data"))?;
 
     let Optimizer::AdamW(adamw) = &stage.optimizer;
-    rule.positive_or_zero(adamw.learning_rate, &key("optimizer.learning_rate"))?;
-    rule.positive_or_zero(adamw.weight_decay, &key("optimizer.weight_decay"))?;
-    for (beta, name) in [(adamw.beta1, "beta1"), (adamw.beta2, "beta2")] {
-        let fine = (0.0..1.0).contains(&beta);
-        rule.holds(
-            fine,
-            &key(&format!("optimizer.{name}")),
-            "must be 0 or more and below 1",
-        )?;
-    }
-    rule.holds(
-        adamw.epsilon > 0.0,
-        &key("optimizer.epsilon"),
-        "must be above 0",
-    )?;
+    check_adamw(&rule, &key("optimizer"), adamw)?;
 
     let warmup_ratio = match &stage.schedule {
         Schedule::Cosine(cosine) => cosine.warmup_ratio,
@@ -158,6 +145,29 @@ fn check_data(recipe: &Recipe, data: &DataTable, key: &str) -> Result<(), Recipe
         let fine = set.weight > 0.0 && set.weight.is_finite();
         let message = "must be above 0; leave a set out that is not to be learned";
         rule.holds(fine, &key("weight"), message)?;
+    }
+    Ok(())
+}
+
+fn check_adamw(rule: &Rule<'_>, table: &str, adamw: &AdamW) -> Result<(), RecipeError> {
+    let key = |name: &str| format!("{table}.{name}");
+    rule.positive_or_zero(adamw.learning_rate, &key("learning_rate"))?;
+    rule.positive_or_zero(adamw.weight_decay, &key("weight_decay"))?;
+    for (beta, name) in [(adamw.beta1, "beta1"), (adamw.beta2, "beta2")] {
+        let fine = (0.0..1.0).contains(&beta);
+        rule.holds(fine, &key(name), "must be 0 or more and below 1")?;
+    }
+    rule.holds(adamw.epsilon > 0.0, &key("epsilon"), "must be above 0")?;
+    for (index, group) in adamw.groups.iter().enumerate() {
+        let key = |name: &str| format!("{table}.groups.{index}.{name}");
+        let message = "must name at least one part of the model";
+        rule.holds(!group.on.is_empty(), &key("on"), message)?;
+        let states = group.learning_rate.is_some() || group.weight_decay.is_some();
+        let message =
+            "the group states neither `learning_rate` nor `weight_decay`, so it changes nothing";
+        rule.holds(states, &key("on"), message)?;
+        rule.positive_or_zero(group.learning_rate.unwrap_or(0.0), &key("learning_rate"))?;
+        rule.positive_or_zero(group.weight_decay.unwrap_or(0.0), &key("weight_decay"))?;
     }
     Ok(())
 }

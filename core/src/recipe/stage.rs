@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::data::DataTable;
 use super::freeze::FreezePattern;
+use super::optimizer::Optimizer;
 
 /// A stage of training: `[stage.NAME]`. It starts from what the stage before it left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -119,50 +120,6 @@ pub enum Sampler {
     GroupedByModality,
 }
 
-/// The optimizer, by its `type`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Optimizer {
-    /// Adam with decoupled weight decay (arXiv 1711.05101).
-    #[serde(rename = "adamw")]
-    AdamW(AdamW),
-}
-
-/// The options of `type = "adamw"`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AdamW {
-    /// The learning rate at its peak.
-    #[schemars(range(min = 0.0))]
-    pub learning_rate: f64,
-    /// Decoupled weight decay, a fraction of the weight times the learning rate.
-    #[serde(default)]
-    #[schemars(range(min = 0.0))]
-    pub weight_decay: f64,
-    /// Decay of the mean of the gradient.
-    #[serde(default = "default_beta1")]
-    pub beta1: f64,
-    /// Decay of the mean of its square.
-    #[serde(default = "default_beta2")]
-    pub beta2: f64,
-    /// Added to the root in the denominator.
-    #[serde(default = "default_epsilon")]
-    pub epsilon: f64,
-}
-
-// PyTorch's defaults, which LLaVA trains with.
-fn default_beta1() -> f64 {
-    0.9
-}
-
-fn default_beta2() -> f64 {
-    0.999
-}
-
-fn default_epsilon() -> f64 {
-    1e-8
-}
-
 /// The learning rate over the steps, by its `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -206,21 +163,7 @@ pub struct Constant {
     pub warmup_ratio: f64,
 }
 
-/// [`Optimizer`] as the recipe's deserializer reads a tagged table: as a plain enum.
-#[derive(Deserialize)]
-#[serde(remote = "Optimizer", rename_all = "kebab-case")]
-enum OptimizerByType {
-    #[serde(rename = "adamw")]
-    AdamW(AdamW),
-}
-
-impl<'de> Deserialize<'de> for Optimizer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        OptimizerByType::deserialize(deserializer)
-    }
-}
-
-/// [`Schedule`] likewise.
+/// [`Schedule`] as the recipe's deserializer reads a tagged table: as a plain enum.
 #[derive(Deserialize)]
 #[serde(remote = "Schedule", rename_all = "kebab-case")]
 enum ScheduleByType {

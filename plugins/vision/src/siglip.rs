@@ -2,7 +2,6 @@
 //! Face's `SiglipVisionModel` computes it.
 
 use burn::module::{Module, Param};
-use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::{HfConfig, HfParts};
 use menagerie_core::image::Resize;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::features::{Features, SelectNames, choices_from_hf, default_layer, is_original};
+use crate::norm::LayerNorm;
 use crate::sizes::{Sizes, block_names};
 use crate::vit::{Activation, Block, BlockSizes, BlockStd, PatchEmbedding};
 

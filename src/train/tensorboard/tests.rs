@@ -15,6 +15,7 @@ fn metrics(stage: &str, step: usize, loss: f64) -> StepMetrics {
         loss,
         grad_norm: 2.0 * loss,
         lr: 0.25,
+        group_lrs: Vec::new(),
         supervised_tokens: 10,
         tokens: 120,
         samples: 4,
