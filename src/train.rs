@@ -6,6 +6,7 @@
 //! RUN/manifest.json     versions, seed, hashes of data and weights, parameters by stage
 //! RUN/metrics.jsonl     one line an optimizer step
 //! RUN/scores.jsonl      one line a score
+//! RUN/skipped.jsonl     one line a sample that could not be learned from, if there are any
 //! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
 //! RUN/tokenizer.json    the tokenizer
@@ -25,6 +26,7 @@ mod observer;
 mod report;
 mod run;
 mod schedule;
+mod skipped;
 mod stage;
 mod step;
 mod trainable;

@@ -43,7 +43,8 @@ use origin::Origins;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
-    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns,
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, OnBadSample, OneOrMany,
+    Resize, Turns,
 };
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;

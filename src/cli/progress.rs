@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
+use crate::data::Skipped;
 use crate::train::{Observer, Score, StagePlan, StepMetrics};
 
 /// Time between plain lines.
@@ -97,6 +98,8 @@ pub(super) struct TrainProgress {
     rate: Option<f64>,
     stage_begun: Instant,
     scoring: bool,
+    /// Samples left out, over all stages.
+    skipped: usize,
 }
 
 impl TrainProgress {
@@ -108,6 +111,7 @@ impl TrainProgress {
             rate: None,
             stage_begun: Instant::now(),
             scoring: false,
+            skipped: 0,
         }
     }
 
@@ -163,6 +167,10 @@ impl Observer for TrainProgress {
         }
     }
 
+    fn skipped(&mut self, _skipped: &Skipped) {
+        self.skipped += 1;
+    }
+
     fn scoring(&mut self, _stage: &str, done: usize, total: usize) {
         if !self.scoring {
             self.scoring = true;
@@ -180,6 +188,13 @@ impl Observer for TrainProgress {
     }
 
     fn done(&mut self, run: &Path) {
+        if self.skipped > 0 {
+            anstream::eprintln!(
+                "skipped: {} samples that cannot be learned from, listed in {}",
+                HumanCount(self.skipped as u64),
+                run.join("skipped.jsonl").display()
+            );
+        }
         let report = run.join("report.html");
         anstream::eprintln!("report: {}", report.display());
         anstream::eprintln!(

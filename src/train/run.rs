@@ -12,6 +12,7 @@ use super::error::TrainError;
 use super::files::{FileHash, append, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
 use super::metrics::{MetricsLog, Score, StepMetrics};
+use super::skipped::SkippedLog;
 use super::stage::StageRun;
 use crate::eval::Evaluation;
 
@@ -150,6 +151,11 @@ impl RunFolder {
     /// Opens `metrics.jsonl` to add lines.
     pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
         MetricsLog::open(&self.path.join("metrics.jsonl"))
+    }
+
+    /// Opens `skipped.jsonl` to add samples that a stage cannot learn from.
+    pub(super) fn skipped(&self, stage: &str) -> Result<SkippedLog, TrainError> {
+        SkippedLog::open(&self.path.join("skipped.jsonl"), stage)
     }
 
     /// All lines of `metrics.jsonl`.

@@ -20,7 +20,7 @@ use super::run::RunFolder;
 use super::schedule::{Decay, Schedule};
 use super::step::Step;
 use super::trainable;
-use crate::data::{Dataset, Loader, SampleEncoder};
+use crate::data::{Dataset, Loader, OnBadSample, SampleEncoder};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -43,14 +43,17 @@ pub(super) struct Outcome {
 }
 
 impl<'r> StageRun<'r> {
-    /// Opens the data and checks that every image is there.
+    /// Opens the data and checks that every image is there, unless bad samples are skipped.
     pub(super) fn open(
         recipe: &'r Recipe,
         name: &'r str,
         table: &'r Stage,
     ) -> Result<Self, TrainError> {
         let data = Dataset::open(&table.data.source())?;
-        data.check_images()?;
+        // A missing image is one bad sample; the loader skips it.
+        if data.on_bad_sample() == OnBadSample::Error {
+            data.check_images()?;
+        }
         let batches = data.len().div_ceil(table.batch_size).max(1);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let steps = match table.length() {
@@ -112,6 +115,8 @@ impl<'r> StageRun<'r> {
         let mut optimizer = AdamW::new(self.adamw());
         let schedule = self.schedule();
         let mut metrics = run.metrics()?;
+        let mut skipped = run.skipped(self.name)?;
+        skipped.note(self.data.left_out(), observer)?;
         let batches = self.batches();
         let mut loader = self.loader(&model);
         let begun = Instant::now();
@@ -123,6 +128,7 @@ impl<'r> StageRun<'r> {
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
+                skipped.note(&batch.skipped, observer)?;
                 work.pass(batch);
             }
             let done = work.finish();

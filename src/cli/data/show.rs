@@ -25,7 +25,7 @@ const SMALL_TOKENIZER: &[u8] = include_bytes!("../../../recipes/quickstart/token
 /// The options of `menagerie data show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// LLaVA JSON or JSON lines, tar shards, or a folder of shards
+    /// LLaVA JSON or JSON lines, tar shards, Parquet files, or a folder of these two
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The folder that image names are relative to; no image is opened
@@ -77,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         images: args.images.clone(),
         turns: args.turns,
         text: args.text,
+        ..DataSource::default()
     })?;
     let encoder = SampleEncoder {
         tokenizer: tokenizer(args)?,
