@@ -5,6 +5,8 @@
 mod broken;
 #[path = "data/loading.rs"]
 mod loading;
+#[path = "data/parquet.rs"]
+mod parquet;
 #[path = "data/show.rs"]
 mod show;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
-use super::files::{append, json_line, write_error};
+use super::files::{append, json_line, write_error, write_whole};
 use super::observer::Observer;
 use crate::data::Skipped;
 
@@ -37,6 +37,11 @@ impl SkippedLog {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(source) => return Err(write_error(path, source)),
         };
+        // A line that the end of a process cut short.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            write_whole(path, &text.as_bytes()[..whole])?;
+        }
         let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
         let own = lines.filter(|line: &Line| line.stage == stage);
         Ok(Self {

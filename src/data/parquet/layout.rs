@@ -79,7 +79,8 @@ impl Layout {
 }
 
 impl Column {
-    /// Those leaves of `field` that `keep` says, by their own names.
+    /// Those leaves of `field` that `keep` says by their own name or that of a part that they are in:
+    /// in a struct of lists only the lists have names.
     fn of(schema: &SchemaDescriptor, field: &Type, keep: impl Fn(&str) -> bool) -> Self {
         let fields = pruned(field, &keep).map(Arc::new).into_iter().collect();
         let root = Type::GroupType {
@@ -112,7 +113,7 @@ fn turns(schema: &SchemaDescriptor, field: &Type) -> Result<Column, Unfit> {
     let found = leaves(schema, field.name());
     let has = |name: &str| {
         let mut found = found.iter();
-        found.any(|leaf| leaf.name == name && leaf.physical == Physical::BYTE_ARRAY)
+        found.any(|leaf| leaf.is(name) && leaf.physical == Physical::BYTE_ARRAY)
     };
     let said = |who: &str, what: &str| has(who) && has(what);
     if !(said("from", "value") || said("role", "content") || said("user", "assistant")) {
@@ -126,16 +127,17 @@ fn turns(schema: &SchemaDescriptor, field: &Type) -> Result<Column, Unfit> {
 
 fn images(schema: &SchemaDescriptor, field: &Type) -> Result<ImageColumn, Unfit> {
     let found = leaves(schema, field.name());
-    let named = |name: &str| found.iter().find(|leaf| leaf.name == name);
+    let named = |name: &str| found.iter().find(|leaf| leaf.is(name));
     let wrong = |reason| Err(unfit(field, reason));
     let column = |keep: &str| Column::of(schema, field, |name| name == keep);
+    let whole = || Column::of(schema, field, |_| true);
     let (beside, bytes) = match (named("bytes"), named("path"), found.as_slice()) {
         (Some(bytes), Some(_), _) => (column("path"), Some(bytes)),
         (Some(bytes), None, _) => (column("bytes"), Some(bytes)),
         (None, Some(_), _) => (column("path"), None),
         // Bytes or names by themselves.
-        (None, None, [only]) if only.is_text => (column(&only.name), None),
-        (None, None, [only]) => (column(&only.name), Some(only)),
+        (None, None, [only]) if only.is_text => (whole(), None),
+        (None, None, [only]) => (whole(), Some(only)),
         (None, None, _) => return wrong(IMAGE_KINDS),
     };
     if bytes.is_some_and(|leaf| leaf.physical != Physical::BYTE_ARRAY) {
@@ -149,7 +151,8 @@ const IMAGE_KINDS: &str = "it holds no images; an image is a struct of `bytes` a
 
 /// A column without parts.
 struct Leaf {
-    name: String,
+    /// The names on the way to it, the column's left out.
+    names: Vec<String>,
     place: usize,
     physical: Physical,
     is_text: bool,
@@ -159,7 +162,7 @@ fn leaves(schema: &SchemaDescriptor, column: &str) -> Vec<Leaf> {
     let all = schema.columns().iter().enumerate();
     let own = all.filter(|(_, leaf)| leaf.path().parts().first().is_some_and(|own| own == column));
     let leaves = own.map(|(place, leaf)| Leaf {
-        name: leaf.name().to_owned(),
+        names: leaf.path().parts()[1..].to_vec(),
         place,
         physical: leaf.physical_type(),
         is_text: leaf.converted_type() == parquet::basic::ConvertedType::UTF8
@@ -171,10 +174,17 @@ fn leaves(schema: &SchemaDescriptor, column: &str) -> Vec<Leaf> {
     leaves.collect()
 }
 
+impl Leaf {
+    fn is(&self, name: &str) -> bool {
+        self.names.iter().any(|own| own == name)
+    }
+}
+
 /// The type without the leaves that are not kept; `None` if nothing is left of it.
 fn pruned(field: &Type, keep: &impl Fn(&str) -> bool) -> Option<Type> {
     match field {
         Type::PrimitiveType { .. } => keep(field.name()).then(|| field.clone()),
+        Type::GroupType { .. } if keep(field.name()) => Some(field.clone()),
         Type::GroupType { basic_info, fields } => {
             let fields = fields.iter().filter_map(|field| pruned(field, keep));
             let fields: Vec<_> = fields.map(Arc::new).collect();
