@@ -6,6 +6,7 @@
 //! threads ahead of the step.
 
 mod batch;
+mod check;
 mod dataset;
 mod elements;
 mod error;
@@ -23,6 +24,7 @@ mod skipped;
 mod unpacked;
 
 pub use batch::{Batch, Encoded, SampleEncoder};
+pub use check::{CheckProgress, Checked, Overlong, check};
 pub use dataset::{DataFile, Dataset};
 pub use error::{DataError, Fault, SampleError};
 pub use loader::Loader;

@@ -62,7 +62,7 @@ impl SampleEncoder {
     pub fn encode(&self, dataset: &Dataset, index: usize) -> Result<Encoded, DataError> {
         let sample = dataset.sample(index);
         self.tokens(sample)
-            .map(|tokens| Encoded {
+            .map(|(tokens, _)| Encoded {
                 id: sample.id.clone(),
                 images: tokens.images(),
                 input_ids: tokens.input_ids,
@@ -71,12 +71,25 @@ impl SampleEncoder {
             .map_err(|error| dataset.error(sample, error.into()))
     }
 
-    fn tokens(&self, sample: &Conversation) -> Result<Sample, EncodeError> {
+    /// Tokens of sample `index` before the cut, images at their full length.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn length(&self, dataset: &Dataset, index: usize) -> Result<usize, DataError> {
+        let sample = dataset.sample(index);
+        self.tokens(sample)
+            .map(|(_, length)| length)
+            .map_err(|error| dataset.error(sample, error.into()))
+    }
+
+    /// A sample cut to [`max_tokens`](Self::max_tokens), and its length before.
+    fn tokens(&self, sample: &Conversation) -> Result<(Sample, usize), EncodeError> {
         let mut turns = sample.turns.clone();
         self.image_position.apply(&mut turns, self.seed, &sample.id);
         let mut tokens = self.tokenizer.encode(&self.template, &turns)?;
+        let length = tokens.expanded_len(self.visual_tokens);
         tokens.truncate(self.max_tokens, self.visual_tokens)?;
-        Ok(tokens)
+        Ok((tokens, length))
     }
 
     /// The samples `indices` of a dataset with their images.
@@ -125,13 +138,8 @@ impl SampleEncoder {
                 Err(error) if dataset.on_bad_sample() == OnBadSample::Error => return Err(error),
                 Err(error) => error,
             };
-            let sample = dataset.sample(index);
-            let file = dataset.files()[sample.file].path.clone();
-            let Some(bad) = Skipped::of(&error, file, &sample.id) else {
-                return Err(error);
-            };
             first.get_or_insert_with(|| chain(&error));
-            skipped.push(bad);
+            skipped.push(dataset.fault(index, error)?);
         }
         Err(DataError::AllBad {
             samples: all,

@@ -164,6 +164,16 @@ impl Dataset {
         Ok(folder.join(name))
     }
 
+    /// The file that sample `index` is from.
+    pub(super) fn file_of(&self, index: usize) -> PathBuf {
+        self.files[self.sample(index).file].path.clone()
+    }
+
+    /// What `error` says of sample `index`; the error itself where more than the sample is wrong.
+    pub(super) fn fault(&self, index: usize, error: DataError) -> Result<Skipped, DataError> {
+        Skipped::of(&error, self.file_of(index), &self.sample(index).id).ok_or(error)
+    }
+
     /// What is wrong with a sample, with its file and id.
     pub(super) fn error(&self, sample: &Conversation, source: SampleError) -> DataError {
         DataError::Sample {
