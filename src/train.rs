@@ -8,6 +8,7 @@
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
 //! RUN/tensorboard/      both of these and the scores for TensorBoard
+//! RUN/skipped.jsonl     one line a sample that could not be learned from, if there are any
 //! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
 //! RUN/checkpoints/        what is needed to go on exactly; see `train --resume`
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
@@ -37,6 +38,7 @@ mod resume;
 mod run;
 mod schedule;
 mod session;
+mod skipped;
 mod smooth;
 mod stage;
 mod step;

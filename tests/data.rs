@@ -7,6 +7,8 @@ mod broken;
 mod loading;
 #[path = "data/order.rs"]
 mod order;
+#[path = "data/parquet.rs"]
+mod parquet;
 #[path = "data/show.rs"]
 mod show;
 

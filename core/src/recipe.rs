@@ -46,8 +46,8 @@ pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
-    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OneOrMany,
-    Resize, Turns,
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OnBadSample,
+    OneOrMany, Resize, Turns,
 };
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;

@@ -117,6 +117,23 @@ pub(super) enum CliError {
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),
 
+    #[error(
+        "`{option}` is for data files, and `{recipe}` is a recipe, which states it: change it with --set"
+    )]
+    OfRecipe {
+        option: &'static str,
+        recipe: String,
+    },
+
+    #[error("`--set` changes a recipe, and data files are named here")]
+    SetOfFiles,
+
+    /// Bad samples that were listed one by one.
+    #[error(
+        "{faults} faults in {samples} samples; mend or remove these samples, or leave them out of a stage with `on_bad_sample = \"skip\"` in its data"
+    )]
+    BadSamples { faults: usize, samples: usize },
+
     /// Errors that were printed one by one as they were found.
     #[error("{count} of {total} recipes are wrong")]
     Recipes {
@@ -149,6 +166,9 @@ impl CliError {
             | Self::NoWeights { .. }
             | Self::BaseOfRecipe { .. }
             | Self::InsideModel { .. }
+            | Self::OfRecipe { .. }
+            | Self::SetOfFiles
+            | Self::BadSamples { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {

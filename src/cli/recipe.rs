@@ -80,9 +80,14 @@ pub(super) struct Sets {
 }
 
 impl Sets {
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// The recipe that `argument` names, a file or an embedded one, with these changes. A `model`
     /// that is not on this machine is left out, and the user is told.
-    fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
+    pub(super) fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
         let leave_out = |text: &str| {
             anstream::eprintln!(
                 "note: {argument}: the model `{text}` is not on this machine, so what it states is not seen"

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration};
 
 use super::progress::Progress;
+use crate::data::Skipped;
 use crate::html::{bytes, short};
 use crate::train::{Observer, Score, Smooth, StagePlan, StepMetrics, StepTiming};
 
@@ -18,6 +19,8 @@ pub(super) struct TrainProgress {
     stage: Option<Stage>,
     scoring: Option<Progress>,
     best: Option<f64>,
+    /// Samples left out, over all stages.
+    skipped: usize,
 }
 
 /// The stage that is trained.
@@ -41,6 +44,7 @@ impl TrainProgress {
             stage: None,
             scoring: None,
             best: None,
+            skipped: 0,
         }
     }
 
@@ -144,6 +148,10 @@ impl Observer for TrainProgress {
         }
     }
 
+    fn skipped(&mut self, _skipped: &Skipped) {
+        self.skipped += 1;
+    }
+
     fn scoring(&mut self, _stage: &str, done: usize, total: usize) {
         if let Some(training) = self.stage.as_mut().and_then(|stage| stage.progress.take()) {
             training.finish();
@@ -176,6 +184,13 @@ impl Observer for TrainProgress {
     }
 
     fn done(&mut self, run: &Path) {
+        if self.skipped > 0 {
+            anstream::eprintln!(
+                "skipped: {} samples that cannot be learned from, listed in {}",
+                HumanCount(self.skipped as u64),
+                run.join("skipped.jsonl").display()
+            );
+        }
         let report = run.join("report.html");
         anstream::eprintln!("report: {}", report.display());
         anstream::eprintln!(

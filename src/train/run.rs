@@ -12,6 +12,7 @@ use menagerie_core::{Model, Recipe};
 use super::error::TrainError;
 use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
+use super::skipped::SkippedLog;
 use super::stage::StageRun;
 use crate::eval::Evaluation;
 
@@ -220,6 +221,11 @@ impl RunFolder {
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
         self.write(&format!("answers/{name}.jsonl"), &lines)
+    }
+
+    /// Opens `skipped.jsonl` to add samples that a stage cannot learn from.
+    pub(super) fn skipped(&self, stage: &str) -> Result<SkippedLog, TrainError> {
+        SkippedLog::open(&self.path.join("skipped.jsonl"), stage)
     }
 
     /// Writes a file whole or not at all.

@@ -221,6 +221,8 @@ impl<'a> Session<'a> {
         }
         let rates = stage.rates(&at.model);
         let passes = stage.passes(&at.model);
+        let mut skipped = self.run.skipped(stage.name)?;
+        skipped.note(stage.data.left_out(), self.observer)?;
         let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
@@ -234,6 +236,7 @@ impl<'a> Session<'a> {
                     .next()
                     .expect("the loader has a batch for every pass")?;
                 waited += asked.elapsed();
+                skipped.note(&batch.skipped, self.observer)?;
                 work.pass(batch);
             }
             let done = work.finish();

@@ -14,7 +14,7 @@ use super::error::TrainError;
 use super::observer::StagePlan;
 use super::pass::PassOptions;
 use super::rates::StageRates;
-use crate::data::{Dataset, Loader, Mix, Order, Passes, SampleEncoder, Sampler};
+use crate::data::{Dataset, Loader, Mix, OnBadSample, Order, Passes, SampleEncoder, Sampler};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct StageRun<'r> {
 }
 
 impl<'r> StageRun<'r> {
-    /// Opens the data and checks that every image is there.
+    /// Opens the data and checks that every image is there, unless bad samples are skipped.
     pub(super) fn open(
         recipe: &'r Recipe,
         name: &'r str,
@@ -38,7 +38,10 @@ impl<'r> StageRun<'r> {
     ) -> Result<Self, TrainError> {
         let (sources, weights): (Vec<_>, Vec<_>) = table.data.sources().into_iter().unzip();
         let data = Dataset::open_all(&sources)?;
-        data.check_images()?;
+        // A missing image is one bad sample; the loader skips it.
+        if data.on_bad_sample() == OnBadSample::Error {
+            data.check_images()?;
+        }
         let mix = Mix::new(data.sets().iter().cloned().zip(weights));
         let batches = mix.len().div_ceil(table.batch_size);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

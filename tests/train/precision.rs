@@ -4,6 +4,7 @@ use menagerie::Component;
 use menagerie::burn::module::Module;
 use menagerie::burn::tensor::{DType, Device, Tensor, TensorData};
 use menagerie::parameters::parameters;
+use menagerie::splice::Padding;
 use menagerie::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie::train::{GradientSet, loss_sum};
 use menagerie::weights::Shards;
@@ -66,6 +67,7 @@ fn sums_of_gradients_are_taken_in_f32() {
             &[(ids, labels); ROWS],
             images,
             model.visual_tokens(),
+            Padding::Right,
         );
         (GradientSet::collect(&network, &loss.backward()), network)
     };

@@ -9,7 +9,7 @@ use crate::train::error::TrainError;
 use crate::train::files::write_error;
 
 /// Files whose lines follow from recipe and data. Of `timings.jsonl` the last line of a step counts.
-const NAMES: [&str; 2] = ["metrics.jsonl", "scores.jsonl"];
+const NAMES: [&str; 3] = ["metrics.jsonl", "scores.jsonl", "skipped.jsonl"];
 
 /// The logs of the run in a folder.
 #[derive(Debug)]
