@@ -6,13 +6,15 @@
 //! RUN/manifest.json     versions, seed, hashes of data and weights, parameters by stage
 //! RUN/metrics.jsonl     one line an optimizer step
 //! RUN/scores.jsonl      one line a score
-//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
+//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors; of a component
+//!                       that carries an adapter the adapter alone, as a folder: llm/
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
 //! RUN/tokenizer.json    the tokenizer
 //! RUN/report.html       curves, scores and a few answers, in one file
 //! ```
 
 mod adamw;
+mod adapters;
 mod batches;
 mod error;
 mod files;
@@ -43,9 +45,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use menagerie_core::Recipe;
+use menagerie_core::parameters::parameters;
 
 use crate::data::Dataset;
 use crate::eval::{self, EvalOptions};
+use adapters::Adapters;
 use manifest::Manifest;
 use stage::{Outcome, StageRun};
 
@@ -68,13 +72,10 @@ pub fn train(
         return Err(TrainError::NoStage(recipe.name.clone()));
     }
     let recipe = &recipe.resolve()?;
-    let mut model = recipe.assemble(device)?;
-    let paths: Vec<String> = model
-        .parameters()
-        .into_iter()
-        .map(|info| info.path)
-        .collect();
-    recipe.check_freeze(&paths)?;
+    let configured = recipe.configure()?;
+    let bare = parameters(&recipe.network(&configured, &device.clone().inner())?);
+    recipe.check_stages(&configured, &bare)?;
+    let (mut adapters, mut model) = Adapters::open(recipe, &bare, device)?;
     // Data is opened before the first step, so that a missing file of the last stage shows now.
     let stages = recipe
         .stages()
@@ -90,11 +91,12 @@ pub fn train(
         })
         .transpose()?;
 
-    let mut manifest = Manifest::new(recipe, &model, &stages, questions.as_deref())?;
+    let mut manifest = Manifest::new(recipe, &model, &bare, &stages, questions.as_deref())?;
     run.begin(recipe, &manifest)?;
     let mut scores = Vec::new();
     let mut previous = None;
     for stage in &stages {
+        model = adapters.before(stage, model, run, previous)?;
         let outcome = stage.train(model, run, observer, stop)?;
         let Outcome {
             model: trained,
@@ -108,9 +110,10 @@ pub fn train(
                 run: run.path().to_owned(),
             });
         }
-        let hashes = run.save_stage(stage, &model, previous)?;
+        model = adapters.after(stage, model, run)?;
+        let hashes = run.save_stage(stage, &model, &adapters, previous)?;
         manifest.finish_stage(stage.name, hashes, seconds);
-        run.write_model(recipe, &model, stage.name)?;
+        run.write_model(recipe, &model, &adapters, stage.name)?;
         if let (Some(table), Some(data), true) = (&recipe.eval, &questions, stage.table.eval) {
             let options = EvalOptions {
                 template: Some(recipe.eval_template()?),

@@ -52,6 +52,21 @@ impl Model {
         Self { network, ..self }
     }
 
+    /// The same model with its network changed. Nothing else holds the old one meanwhile.
+    #[must_use]
+    pub fn map_network(self, change: impl FnOnce(Network) -> Network) -> Self {
+        Self {
+            network: change(self.network),
+            ..self
+        }
+    }
+
+    /// The Burn module alone.
+    #[must_use]
+    pub fn into_network(self) -> Network {
+        self.network
+    }
+
     /// The components' options and sizes.
     pub fn configured(&self) -> &Configured {
         &self.configured

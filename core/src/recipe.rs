@@ -18,6 +18,7 @@ mod generation;
 mod groups;
 mod images;
 mod load;
+mod lora;
 mod model;
 mod node;
 mod origin;
@@ -52,6 +53,7 @@ pub use generation::GenerationConfig;
 pub use groups::ParameterGroup;
 pub use images::ImagesTable;
 pub use load::{LoadOptions, RecipeSource};
+pub use lora::{LoraTable, Quantize};
 pub use model::Resolve;
 pub use origin::{Origin, Source};
 pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
@@ -182,6 +184,26 @@ impl Recipe {
         Ok(self.stages.drain(..place).next_back())
     }
 
+    /// States another adapter over a component's weights, or that there is none.
+    pub fn set_adapter(&mut self, component: Component, adapter: Option<String>) {
+        let place = match component {
+            Component::Vision => &mut self.vision.adapter,
+            Component::Projector => &mut self.projector.adapter,
+            Component::Llm => &mut self.llm.adapter,
+        };
+        *place = adapter;
+    }
+
+    /// States what a component's weights are differences to, or that they are none.
+    pub fn set_base(&mut self, component: Component, base: Option<String>) {
+        let place = match component {
+            Component::Vision => &mut self.vision.base,
+            Component::Projector => &mut self.projector.base,
+            Component::Llm => &mut self.llm.base,
+        };
+        *place = base;
+    }
+
     /// States other weights of a component.
     pub fn set_weights(&mut self, component: Component, weights: String) {
         let place = match component {
@@ -226,7 +248,13 @@ impl Recipe {
     pub fn check_freeze(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
         for (name, stage) in self.stages() {
             let paths = parameter_paths.iter().map(String::as_str);
-            check_freeze(&stage.freeze, paths).map_err(|error| {
+            let checked = check_freeze(&stage.freeze, paths);
+            // An adapter learns even where all else is frozen.
+            let checked = match checked {
+                Err(FreezeError::Everything) if stage.lora.is_some() => Ok(()),
+                checked => checked,
+            };
+            checked.map_err(|error| {
                 let key = match &error {
                     FreezeError::Unmatched { pattern, .. } => {
                         let mut targets = stage.freeze.iter();

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
-use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::lora::{Passes, is_factor};
+use menagerie_core::parameters::{ParameterInfo, parameters, seed_of};
+use menagerie_core::recipe::{Configured, Length, Optimizer, Schedule as ScheduleTable};
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::{AdamW, AdamWConfig};
@@ -29,6 +30,8 @@ pub(super) struct StageRun<'r> {
     pub table: &'r Stage,
     pub data: Arc<Dataset>,
     pub steps: usize,
+    /// Tells the adapters of the network which pass they are in.
+    pub passes: Passes,
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
@@ -67,6 +70,7 @@ impl<'r> StageRun<'r> {
             table,
             data: Arc::new(data),
             steps,
+            passes: Passes::default(),
             recipe,
             template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
@@ -75,11 +79,7 @@ impl<'r> StageRun<'r> {
 
     /// Whether the parameter at `path` learns here.
     pub(super) fn learns(&self, path: &str) -> bool {
-        !self
-            .table
-            .freeze
-            .iter()
-            .any(|pattern| pattern.matches(path))
+        self.table.learns(path)
     }
 
     /// Whether any parameter of the component learns here.
@@ -92,10 +92,21 @@ impl<'r> StageRun<'r> {
         own.any(|info| self.learns(&info.path))
     }
 
-    /// Numbers that learn here.
-    pub(super) fn trainable(&self, parameters: &[ParameterInfo]) -> usize {
+    /// Whether a parameter of the run, an adapter's of this rank or the model's own, learns here.
+    pub(super) fn has(&self, info: &ParameterInfo) -> bool {
+        let lora = self.table.lora.as_ref();
+        let fits =
+            !is_factor(&info.path) || lora.is_some_and(|lora| info.shape.contains(&lora.rank));
+        fits && self.learns(&info.path)
+    }
+
+    /// Numbers that learn here, of the model's own `parameters` and of an adapter over them.
+    pub(super) fn trainable(&self, configured: &Configured, parameters: &[ParameterInfo]) -> usize {
         let learning = parameters.iter().filter(|info| self.learns(&info.path));
-        learning.map(ParameterInfo::len).sum()
+        let lora = self.table.lora.as_ref();
+        let factors = lora.map(|lora| lora.factors(configured, parameters));
+        let factors = factors.unwrap_or_default();
+        learning.chain(&factors).map(ParameterInfo::len).sum()
     }
 
     /// Trains `model` to the end of the stage, or until `stop` is set.
@@ -108,7 +119,7 @@ impl<'r> StageRun<'r> {
     ) -> Result<Outcome, TrainError> {
         observer.stage(&self.plan(&model));
         let before = Fingerprint::of(model.network(), |path| self.learns(path));
-        let mut network = trainable::for_stage(model.network().clone(), &self.table.freeze);
+        let mut network = trainable::for_stage(model.network().clone(), |path| self.learns(path));
         let mut optimizer = AdamW::new(self.adamw());
         let schedule = self.schedule();
         let mut metrics = run.metrics()?;
@@ -119,11 +130,13 @@ impl<'r> StageRun<'r> {
         let mut finished = true;
         for step in 0..self.steps {
             let mut work = Step::new(&model, &network);
-            for _ in 0..batches.passes_of(step) {
+            for pass in 0..batches.passes_of(step) {
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
+                self.passes.begin(self.pass_seed(step, pass));
                 work.pass(batch);
+                self.passes.end();
             }
             let done = work.finish();
             let mut gradients = done.gradients;
@@ -176,8 +189,15 @@ impl<'r> StageRun<'r> {
         })
     }
 
+    /// What is drawn within a pass follows from this alone, so that a resumed run repeats it.
+    fn pass_seed(&self, step: usize, pass: usize) -> u64 {
+        let pass = format!("pass {pass} of step {step} of stage {}", self.name);
+        seed_of(self.recipe.seed, &pass)
+    }
+
     fn plan(&self, model: &Model) -> StagePlan {
         let all = parameters(model.network());
+        let learning = all.iter().filter(|info| self.learns(&info.path));
         let parts = Component::ALL
             .into_iter()
             .filter(|component| self.trains(model, *component));
@@ -187,7 +207,7 @@ impl<'r> StageRun<'r> {
             steps: self.steps,
             samples: self.data.len(),
             trainable: (
-                self.trainable(&all),
+                learning.map(ParameterInfo::len).sum(),
                 all.iter().map(ParameterInfo::len).sum(),
             ),
             learns: parts.map(|component| component.name().to_owned()).collect(),

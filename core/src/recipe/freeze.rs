@@ -150,19 +150,24 @@ pub fn check_freeze<'a>(
     paths: impl Iterator<Item = &'a str>,
 ) -> Result<(), FreezeError> {
     let paths: Vec<&str> = paths.collect();
-    for pattern in patterns {
-        if !paths.iter().any(|path| pattern.matches(path)) {
-            return Err(FreezeError::Unmatched {
-                pattern: pattern.text.clone(),
-                allowed: groups_near(pattern, &paths),
-            });
-        }
-    }
+    check_matched(patterns, &paths)?;
     let frozen = |path: &&str| patterns.iter().any(|pattern| pattern.matches(path));
     if !paths.is_empty() && paths.iter().all(frozen) {
         return Err(FreezeError::Everything);
     }
     Ok(())
+}
+
+/// Whether every pattern matches one of the `paths`.
+pub(super) fn check_matched(patterns: &[FreezePattern], paths: &[&str]) -> Result<(), FreezeError> {
+    let is_unmatched = |pattern: &&FreezePattern| !paths.iter().any(|path| pattern.matches(path));
+    match patterns.iter().find(is_unmatched) {
+        None => Ok(()),
+        Some(pattern) => Err(FreezeError::Unmatched {
+            pattern: pattern.text.clone(),
+            allowed: groups_near(pattern, paths),
+        }),
+    }
 }
 
 /// The groups at the level where `pattern` stops matching; numbered ones as a range.

@@ -1,23 +1,28 @@
 //! LoRA adapters (Hu et al. 2021, arXiv 2106.09685) as PEFT saves them, and what the original LLaVA
 //! saves beside one: merged into the base's tensors as these are read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::DType;
 use serde_json::Value;
 
 use super::entry::TensorEntry;
-use super::sum::Sum;
+use super::sum::{Sum, floats};
 use super::{Format, Shards, WeightError};
 use crate::checkpoint::respell;
+use crate::lora::{Factors, Target};
+use crate::recipe::LoraTable;
 
 /// What PEFT puts before every name.
-const PREFIX: &str = "base_model.model.";
+pub(super) const PREFIX: &str = "base_model.model.";
 
 /// The file of an adapter's tensors.
-const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
+pub(super) const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// What the original LLaVA trains beside the adapter: the projector.
-const WHOLE_FILES: [&str; 2] = ["non_lora_trainables.safetensors", "non_lora_trainables.bin"];
+pub(super) const WHOLE_FILES: [&str; 2] =
+    ["non_lora_trainables.safetensors", "non_lora_trainables.bin"];
 
 /// An adapter's folder, opened.
 #[derive(Debug)]
@@ -77,15 +82,18 @@ impl Adapter {
         self.whole.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Whether it brings the tensor called `name`, in any layout's spelling, whole.
+    #[must_use]
+    pub fn brings(&self, name: &str) -> bool {
+        respell(name, |name| self.whole_names().any(|whole| whole == name)).is_some()
+    }
+
     /// The base with the adapter merged in: `W + scale · B A`, computed in f32 when it is read.
     ///
     /// # Errors
     /// The base lacks a module that the adapter changes, or has another shape.
     pub fn over(&self, base: Shards) -> Result<Shards, WeightError> {
-        let mut merged = base;
-        for files in &self.files {
-            merged.draw_on(files);
-        }
+        let mut merged = self.whole_over(base);
         for pair in &self.pairs {
             let name = self.find(&merged, &format!("{}.weight", pair.module))?;
             let weight = merged.get(&name).expect("it was just found").clone();
@@ -100,11 +108,93 @@ impl Adapter {
             })?;
             merged.put(name, entry);
         }
+        Ok(merged)
+    }
+
+    /// The base with the tensors that the adapter brings whole, and without its low-rank part.
+    #[must_use]
+    pub fn whole_over(&self, base: Shards) -> Shards {
+        let mut merged = base;
+        for files in &self.files {
+            merged.draw_on(files);
+        }
         for (name, entry) in &self.whole {
             let name = self.find(&merged, name).unwrap_or_else(|_| name.clone());
             merged.put(name, entry.clone());
         }
-        Ok(merged)
+        merged
+    }
+
+    /// The factors of `targets`, to go on training them as `table` says.
+    ///
+    /// # Errors
+    /// A rank or a scale that is not the table's, layers other than `targets`, or numbers that
+    /// cannot be read.
+    pub fn factors(
+        &self,
+        targets: &[&Target],
+        table: &LoraTable,
+        dtype: DType,
+    ) -> Result<Factors, WeightError> {
+        let differs = |problem: String| WeightError::AdapterDiffers {
+            path: self.path.clone(),
+            problem,
+        };
+        let mut factors = Factors::new();
+        let mut modules: BTreeMap<&str, &Pair> = BTreeMap::new();
+        for pair in &self.pairs {
+            modules.insert(pair.module.as_str(), pair);
+        }
+        for target in targets {
+            let wanted = format!("{}.weight", target.module);
+            let module = respell(&wanted, |name| {
+                let name = name.strip_suffix(".weight").unwrap_or(name);
+                modules.contains_key(name)
+            });
+            let module = module
+                .as_deref()
+                .and_then(|name| name.strip_suffix(".weight"));
+            let pair = module.and_then(|module| modules.remove(module));
+            let pair = pair.ok_or_else(|| {
+                let module = &target.module;
+                differs(format!("it has nothing for `{module}`, which `on` names"))
+            })?;
+            let (rank, scale) = (
+                pair.down.shape[0],
+                self.scale.of(&pair.module, pair.down.shape[0]),
+            );
+            if rank != table.rank {
+                let problem = format!("its rank is {rank}, and `rank` says {}", table.rank);
+                return Err(differs(problem));
+            }
+            if (scale / table.scale() - 1.0).abs() > 1e-6 {
+                let (is, said) = (scale * rank as f64, table.alpha);
+                let problem =
+                    format!("it counts as much as `alpha` = {is}, and `alpha` says {said}");
+                return Err(differs(problem));
+            }
+            let shapes = [vec![rank, target.input], vec![target.output, rank]];
+            for (entry, shape) in [&pair.down, &pair.up].into_iter().zip(shapes) {
+                if entry.shape != shape {
+                    return Err(WeightError::Shape {
+                        component: target.component.name().to_owned(),
+                        path: entry.file().to_owned(),
+                        key: pair.module.clone(),
+                        expected: shape,
+                        found: entry.shape.clone(),
+                    });
+                }
+            }
+            let [a, b] = [floats::<2>(&pair.down)?, floats(&pair.up)?]
+                .map(|factor| factor.transpose().cast(dtype));
+            factors.insert(target.path.clone(), [a, b]);
+        }
+        match modules.keys().next() {
+            None => Ok(factors),
+            Some(module) => Err(differs(format!(
+                "it lies on `{module}` too, which `on` does not name"
+            ))),
+        }
     }
 
     /// The base's spelling of a name.
