@@ -8,4 +8,6 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/lora.rs"]
+mod lora;
 mod tiny;
