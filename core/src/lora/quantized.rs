@@ -142,3 +142,57 @@ fn pairs(device: &Device) -> Tensor<2> {
     let data = TensorData::new(values.collect::<Vec<f32>>(), [256, 2]);
     Tensor::from_data(data, (device, DType::F32))
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+    use crate::testing::{Reference, assert_close};
+
+    #[test]
+    fn nf4_is_bitsandbytes_own() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/fixtures/nf4/expected.safetensors"
+        );
+        let expected = Reference::open(file);
+        let weight: Tensor<2> = expected.tensor("weight");
+        let quantized = Quantized::of(weight.transpose(), Quantize::Nf4);
+        let codes = quantized.codes.clone().float().cast(DType::F32);
+        assert_close("codes", codes, expected.tensor("codes"), 0.0);
+        assert_close(
+            "scales",
+            quantized.scales.clone(),
+            expected.tensor("scales"),
+            0.0,
+        );
+        let back = quantized.weight().transpose();
+        assert_close("dequantised", back, expected.tensor("dequantised"), 1e-7);
+    }
+
+    /// Of normally distributed weights: relative error in the Frobenius norm, and bits a weight.
+    #[test]
+    fn eight_bits_err_by_half_a_percent_and_four_by_a_tenth() {
+        let device = Device::flex();
+        // 300 x 77 is no whole number of blocks.
+        for shape in [[256, 128], [300, 77]] {
+            let normal = Distribution::Normal(0.0, 0.02);
+            let weight = crate::parameters::seeded(&device, 3, || {
+                Tensor::<2>::random(shape, normal, (&device, DType::F32))
+            });
+            for (kind, error, bits) in [(Quantize::Q8, 0.006, 8.5), (Quantize::Nf4, 0.095, 4.5)] {
+                let quantized = Quantized::of(weight.clone(), kind);
+                let norm = |tensor: Tensor<2>| tensor.square().sum().sqrt().into_scalar::<f32>();
+                let off = norm(quantized.weight() - weight.clone()) / norm(weight.clone());
+                assert!(off > error / 3.0 && off < error, "{kind:?}: {off}");
+                let numbers = (shape[0] * shape[1]) as f64;
+                let found = 8.0 * quantized.bytes() as f64 / numbers;
+                assert!(
+                    found >= bits && found < bits * 1.01,
+                    "{kind:?}: {found} bits"
+                );
+            }
+        }
+    }
+}
