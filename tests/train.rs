@@ -10,4 +10,6 @@ mod folder;
 mod learning;
 #[path = "train/lora.rs"]
 mod lora;
+#[path = "train/resume.rs"]
+mod resume;
 mod tiny;

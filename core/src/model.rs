@@ -46,19 +46,11 @@ impl Model {
         &self.network
     }
 
-    /// The same model with another state of its network.
-    #[must_use]
-    pub fn with_network(self, network: Network) -> Self {
-        Self { network, ..self }
-    }
-
-    /// The same model with its network changed. Nothing else holds the old one meanwhile.
+    /// The same model with its network changed; what `change` drops is freed on the way.
     #[must_use]
     pub fn map_network(self, change: impl FnOnce(Network) -> Network) -> Self {
-        Self {
-            network: change(self.network),
-            ..self
-        }
+        let network = change(self.network);
+        Self { network, ..self }
     }
 
     /// The Burn module alone.

@@ -7,6 +7,7 @@
 //! [`RecipeError`] that begins with file, line and column.
 
 mod check;
+mod checkpoint;
 mod component;
 mod configure;
 mod data;
@@ -41,6 +42,7 @@ use crate::folder::ModelPath;
 use node::Node;
 use origin::Origins;
 
+pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
@@ -93,6 +95,9 @@ pub struct Recipe {
     /// The score taken after each stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<EvalTable>,
+    /// When a run is saved while it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointTable>,
     #[serde(skip)]
     origins: Origins,
 }
@@ -204,14 +209,21 @@ impl Recipe {
         *place = base;
     }
 
-    /// States other weights of a component.
+    /// States other weights of a component, whole ones: no adapter or base lies under them.
     pub fn set_weights(&mut self, component: Component, weights: String) {
-        let place = match component {
-            Component::Vision => &mut self.vision.weights,
-            Component::Projector => &mut self.projector.weights,
-            Component::Llm => &mut self.llm.weights,
+        let (vision, projector, llm) = (&mut self.vision, &mut self.projector, &mut self.llm);
+        let (place, adapter, base) = match component {
+            Component::Vision => (&mut vision.weights, &mut vision.adapter, &mut vision.base),
+            Component::Projector => (
+                &mut projector.weights,
+                &mut projector.adapter,
+                &mut projector.base,
+            ),
+            Component::Llm => (&mut llm.weights, &mut llm.adapter, &mut llm.base),
         };
         *place = Some(weights);
+        *adapter = None;
+        *base = None;
     }
 
     /// Every place that may hold a hub id, with its key path: weights, adapters and bases.

@@ -32,8 +32,7 @@ mod write_adapter;
 mod write_pytorch;
 
 pub use adapter::Adapter;
-pub(crate) use atomic::sync_folder;
-pub use atomic::write_whole;
+pub use atomic::{sync_folder, write_whole};
 pub use entry::{TensorEntry, count_non_finite};
 #[doc(hidden)]
 pub use in_memory::InMemory;
@@ -41,7 +40,7 @@ pub use input::Format;
 pub use load::{load, load_watched};
 pub use report::LoadReport;
 pub(crate) use save::{Stored, stored, stored_where, write};
-pub use save::{save, save_data};
+pub use save::{save, save_data, save_tensors};
 pub use shards::Shards;
 pub use write_adapter::AdapterFolder;
 pub(crate) use write_pytorch::write_pytorch;

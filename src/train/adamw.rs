@@ -1,6 +1,6 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as PyTorch computes it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor};
@@ -51,6 +51,60 @@ impl AdamW {
     /// Parameters it holds state for.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.moments.keys().map(String::as_str)
+    }
+
+    /// Updates of each parameter that it holds state for.
+    #[must_use]
+    pub fn steps(&self) -> BTreeMap<String, i32> {
+        let moments = self.moments.iter();
+        moments
+            .map(|(path, moments)| (path.clone(), moments.steps))
+            .collect()
+    }
+
+    /// Its tensors by name, `first.PATH`, `second.PATH` and, where there is one, `master.PATH`: of
+    /// each its name, its shape and its values.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>, Tensor<1>)> {
+        let mut tensors = Vec::new();
+        for (path, moments) in &self.moments {
+            let parts = [
+                ("first", Some(&moments.first)),
+                ("second", Some(&moments.second)),
+                ("master", moments.master.as_ref()),
+            ];
+            for (part, tensor) in parts {
+                if let Some(tensor) = tensor {
+                    let shape = tensor.dims().to_vec();
+                    tensors.push((format!("{part}.{path}"), shape, tensor.clone()));
+                }
+            }
+        }
+        tensors
+    }
+
+    /// Takes up what [`steps`](Self::steps) and [`tensors`](Self::tensors) gave.
+    ///
+    /// # Errors
+    /// The name of the first tensor that is missing or of no parameter in `steps`.
+    pub fn restore(
+        &mut self,
+        tensors: Vec<(String, Tensor<1>)>,
+        steps: &BTreeMap<String, i32>,
+    ) -> Result<(), String> {
+        let mut tensors: HashMap<String, Tensor<1>> = tensors.into_iter().collect();
+        let mut take = |part: &str, path: &str| tensors.remove(&format!("{part}.{path}"));
+        for (path, &steps) in steps {
+            let missing = |part: &str| format!("{part}.{path}");
+            let moments = Moments {
+                first: take("first", path).ok_or_else(|| missing("first"))?,
+                second: take("second", path).ok_or_else(|| missing("second"))?,
+                master: take("master", path),
+                steps,
+            };
+            self.moments.insert(path.clone(), moments);
+        }
+        tensors.into_keys().min().map_or(Ok(()), Err)
     }
 
     /// One step. Parameters without a gradient stay untouched, bit for bit.

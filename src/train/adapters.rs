@@ -1,6 +1,7 @@
 //! The adapters of a run: where they begin, go on, and become part of the weights.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use burn::tensor::Device;
 use menagerie_core::component::Component;
@@ -11,15 +12,17 @@ use menagerie_core::weights::{Adapter, AdapterFolder};
 use menagerie_core::{Model, Network, Publisher, Recipe};
 
 use super::error::TrainError;
+use super::files::FileHash;
 use super::run::RunFolder;
 use super::stage::StageRun;
 
 /// The adapter that the model carries between stages, if any.
 #[derive(Debug)]
-pub(super) struct Adapters<'r> {
-    recipe: &'r Recipe,
+pub(super) struct Adapters {
+    /// The recipe of the model that was assembled.
+    recipe: Recipe,
     /// The model's parameters without adapters.
-    parameters: &'r [ParameterInfo],
+    parameters: Vec<ParameterInfo>,
     current: Option<Current>,
 }
 
@@ -42,33 +45,37 @@ pub(super) struct Base {
     /// An adapter whose whole tensors count too.
     adapter: Option<String>,
     is_in_run: bool,
-    /// Whether the run wrote them for the adapter alone.
-    pub is_drawn: bool,
 }
 
-impl<'r> Adapters<'r> {
-    /// Assembles the recipe's model. An adapter that the recipe states, and that a stage goes on
-    /// with, stays apart from the weights; any other becomes part of them.
+impl Adapters {
+    /// Assembles the model of `recipe`, as the stages to come find it. An adapter that is stated, and
+    /// that a stage goes on with, stays apart from the weights; any other becomes part of them.
     pub(super) fn open(
-        recipe: &'r Recipe,
-        parameters: &'r [ParameterInfo],
+        recipe: &Recipe,
+        (done, to_come): (&[StageRun<'_>], &[StageRun<'_>]),
+        parameters: &[ParameterInfo],
+        run: &RunFolder,
         device: &Device,
     ) -> Result<(Self, Model), TrainError> {
         let mut adapters = Self {
-            recipe,
-            parameters,
+            recipe: recipe.clone(),
+            parameters: parameters.to_vec(),
             current: None,
         };
-        let first = recipe
-            .stages()
-            .find_map(|(_, stage)| stage.lora.as_ref())
-            .filter(|table| {
-                let mut before = recipe
-                    .stages()
-                    .take_while(|(_, stage)| stage.lora.is_none());
-                !before.any(|(_, stage)| stage.merges(table, parameters))
-            });
-        let Some(table) = first else {
+        let next = to_come.iter().find_map(|stage| stage.table.lora.as_ref());
+        let next = next.filter(|table| {
+            let mut before = to_come
+                .iter()
+                .take_while(|stage| stage.table.lora.is_none());
+            !before.any(|stage| stage.table.merges(table, parameters))
+        });
+        // One that a stage left becomes part of the weights as it does in a run that goes through.
+        let left = || {
+            done.iter()
+                .rev()
+                .find_map(|stage| stage.table.lora.as_ref())
+        };
+        let Some(table) = next.or_else(left) else {
             return Ok((adapters, recipe.assemble(device)?));
         };
         let targets = table.targets(&recipe.configure()?, parameters);
@@ -84,16 +91,15 @@ impl<'r> Adapters<'r> {
         let mut whole = BTreeSet::new();
         let mut bases = BTreeMap::new();
         for component in components(&targets) {
-            let stated = recipe.weights(component);
-            bases.extend(stated.map(|weights| (component, adapters.stated(component, weights))));
+            let base = recipe.weights(component);
+            let base = base.map(|weights| (component, adapters.stated(component, weights, run)));
+            bases.extend(base);
             let Some(path) = recipe.adapter(component) else {
                 continue;
             };
             let adapter = Adapter::open(path.as_ref())?;
-            let own = targets
-                .iter()
-                .filter(|target| target.component == component);
-            let own: Vec<&Target> = own.collect();
+            let own = targets.iter();
+            let own: Vec<&Target> = own.filter(|target| target.component == component).collect();
             factors.extend(adapter.factors(&own, table, model.dtype())?);
             whole.extend(adapters.brought(&adapter, component, &model));
         }
@@ -117,13 +123,13 @@ impl<'r> Adapters<'r> {
     ) -> Result<Model, TrainError> {
         let model = match (&stage.table.lora, &mut self.current) {
             (None, None) => return Ok(model),
-            (None, Some(current)) if stage.table.merges(&current.table, self.parameters) => {
+            (None, Some(current)) if stage.table.merges(&current.table, &self.parameters) => {
                 self.current = None;
                 return Ok(model.map_network(lora::merge));
             }
             (None, Some(_)) => model,
             (Some(table), current) => {
-                let targets = table.targets(model.configured(), self.parameters);
+                let targets = table.targets(model.configured(), &self.parameters);
                 let (mut bases, whole) = match current.take() {
                     Some(current) => (current.bases, current.whole),
                     None => (BTreeMap::new(), BTreeSet::new()),
@@ -192,7 +198,30 @@ impl<'r> Adapters<'r> {
         self.put_on(model, None, &Passes::default(), &factors)
     }
 
-    /// Whether the component's weights after a stage are a base and an adapter.
+    /// The files that adapters lie over, of those that the stage began with or of the run's own.
+    pub(super) fn files(
+        &self,
+        began_with: &[FileHash],
+        run: &RunFolder,
+    ) -> Result<Vec<FileHash>, TrainError> {
+        let mut files = Vec::new();
+        let bases = self
+            .current
+            .iter()
+            .flat_map(|current| current.bases.values());
+        for base in bases {
+            let own = began_with.iter();
+            let own = own.filter(|file| file.path().starts_with(&base.weights));
+            let before = files.len();
+            files.extend(own.cloned());
+            if base.is_in_run && files.len() == before {
+                files.push(FileHash::within(run.path(), &base.weights)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// What the component's adapter lies over, if it carries one after a stage.
     pub(super) fn base_of(&self, component: Component) -> Option<&Base> {
         let current = self.current.as_ref()?;
         current.bases.get(&component)
@@ -256,7 +285,7 @@ impl<'r> Adapters<'r> {
         previous: Option<&str>,
     ) -> Result<Base, TrainError> {
         if let (None, Some(weights)) = (previous, self.recipe.weights(component)) {
-            return Ok(self.stated(component, weights));
+            return Ok(self.stated(component, weights, run));
         }
         let weights = match previous {
             Some(stage) => run.weights_name(stage, component),
@@ -267,18 +296,20 @@ impl<'r> Adapters<'r> {
             base: None,
             adapter: None,
             is_in_run: true,
-            is_drawn: previous.is_none(),
         })
     }
 
-    /// The weights that the recipe states.
-    fn stated(&self, component: Component, weights: &str) -> Base {
+    /// The weights that the recipe states; of a run that goes on they may be its own.
+    fn stated(&self, component: Component, weights: &str, run: &RunFolder) -> Base {
+        // As `base_of_adapter` gives it.
+        let folder = run.path().canonicalize();
+        let folder = folder.unwrap_or_else(|_| run.path().to_owned());
+        let own = Path::new(weights).strip_prefix(folder).ok();
         Base {
-            weights: weights.to_owned(),
+            weights: own.map_or_else(|| weights.to_owned(), |own| own.display().to_string()),
             base: self.recipe.base(component).map(str::to_owned),
             adapter: self.recipe.adapter(component).map(str::to_owned),
-            is_in_run: false,
-            is_drawn: false,
+            is_in_run: own.is_some(),
         }
     }
 

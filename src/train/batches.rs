@@ -18,8 +18,8 @@ pub(super) struct Batches<'s> {
 }
 
 impl Batches<'_> {
-    /// The samples of every forward pass, in order.
-    pub(super) fn passes(&self) -> Vec<Vec<usize>> {
+    /// The samples of every forward pass from `step` on, in order.
+    pub(super) fn passes_from(&self, step: usize) -> Vec<Vec<usize>> {
         let epochs = (0..).flat_map(|epoch| {
             let order = order(
                 self.table.sampler,
@@ -32,7 +32,7 @@ impl Batches<'_> {
             batches.collect::<Vec<_>>()
         });
         let micro = self.table.micro_batch_size();
-        let batches = epochs.take(self.steps);
+        let batches = epochs.take(self.steps).skip(step);
         batches
             .flat_map(|batch| {
                 batch

@@ -1,8 +1,9 @@
 //! The run folder.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use menagerie_core::component::Component;
 use menagerie_core::folder::base_of_adapter;
@@ -12,17 +13,25 @@ use menagerie_core::{Model, Recipe, RecipeError};
 
 use super::adapters::Adapters;
 use super::error::TrainError;
-use super::files::{FileHash, append, json_line, link, pretty_json, write_error, write_whole};
+use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
-use super::metrics::{MetricsLog, Score, StepMetrics};
 use super::stage::StageRun;
 use crate::eval::Evaluation;
 
-/// A run folder, held for one run.
+/// A run folder, held by one process at a time.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Locked as long as it is open.
+    lock: File,
 }
+
+/// The file whose lock says that a process trains here.
+const LOCK: &str = ".lock";
+/// How long somebody who looks whether a run goes on may hold the lock, and how often that is waited
+/// for.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: usize = 50;
 
 impl RunFolder {
     /// Makes the folder `path`, which must not exist or be empty.
@@ -31,13 +40,56 @@ impl RunFolder {
     /// It holds something, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let mut entries = fs::read_dir(path).map_err(|source| write_error(path, source))?;
-        if entries.next().is_some() {
-            return Err(TrainError::NotEmpty(path.to_owned()));
+        let unreadable = |source| write_error(path, source);
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            // A run that was killed before it had begun leaves no more than these.
+            let name = entry.map_err(unreadable)?.file_name();
+            if name != LOCK && !name.to_string_lossy().starts_with(".partial-") {
+                return Err(TrainError::NotEmpty(path.to_owned()));
+            }
         }
-        Ok(Self {
-            path: path.to_owned(),
-        })
+        Self::lock(path)
+    }
+
+    /// Opens the folder of a run that has begun, to go on with it.
+    ///
+    /// # Errors
+    /// No run is there, or another process trains in it.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        if !path.join("recipe.toml").is_file() {
+            return Err(TrainError::NoRun(path.to_owned()));
+        }
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, TrainError> {
+        let file = path.join(LOCK);
+        let failed = |source| write_error(&file, source);
+        let options = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file);
+        let lock = options.map_err(failed)?;
+        for _ in 0..LOOKS {
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                // A file system without locks is no reason to end.
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        lock,
+                    });
+                }
+            }
+        }
+        Err(TrainError::Locked(path.to_owned()))
+    }
+
+    /// Whether a process trains in the folder `path` now.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -53,7 +105,7 @@ impl RunFolder {
                 _ => parent.join(format!("{name}-{number}")),
             };
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Self::lock(&path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(source) => return Err(write_error(&path, source)),
             }
@@ -61,9 +113,43 @@ impl RunFolder {
     }
 
     /// Removes the folder again if nothing was written into it.
-    pub fn discard_if_empty(&self) {
-        // A folder that holds something is not removed, which is what is wanted.
-        let _ = fs::remove_dir(&self.path);
+    pub fn discard_if_empty(self) {
+        let entries = fs::read_dir(&self.path);
+        if entries.is_ok_and(|entries| entries.count() == 1) {
+            drop(self.lock);
+            let _ = fs::remove_file(self.path.join(LOCK));
+            // A folder that holds something by now is not removed, which is what is wanted.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+
+    /// Removes what interrupted writes left.
+    pub(super) fn sweep(&self) -> Result<(), TrainError> {
+        for folder in [self.path.clone(), self.path.join("answers")] {
+            sweep(&folder).map_err(|source| write_error(&folder, source))?;
+        }
+        for stage in fs::read_dir(self.path.join("weights"))
+            .into_iter()
+            .flatten()
+        {
+            let folder = stage
+                .map_err(|source| write_error(&self.path, source))?
+                .path();
+            let adapters = Component::ALL.map(|component| folder.join(component.name()));
+            for folder in [folder].into_iter().chain(adapters) {
+                sweep(&folder).map_err(|source| write_error(&folder, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets `recipe` make the model as it was after `stage`.
+    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) -> Result<(), TrainError> {
+        // The tokenizer may lie beside the weights of the recipe, which are no longer named.
+        let tokenizer = self.path.join(tokenizer_name(recipe));
+        weights_after(recipe, &self.path, stage)?;
+        recipe.llm.tokenizer = Some(tokenizer);
+        Ok(())
     }
 
     /// Where it is.
@@ -120,7 +206,7 @@ impl RunFolder {
         &self,
         recipe: &Recipe,
         model: &Model,
-        adapters: &Adapters<'_>,
+        adapters: &Adapters,
         stage: &str,
     ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
@@ -141,7 +227,7 @@ impl RunFolder {
         &self,
         stage: &StageRun<'_>,
         model: &Model,
-        adapters: &Adapters<'_>,
+        adapters: &Adapters,
         previous: Option<&str>,
     ) -> Result<Vec<FileHash>, TrainError> {
         let folder = self.path.join("weights").join(stage.name);
@@ -152,9 +238,6 @@ impl RunFolder {
                 let over = base.from_adapter();
                 if let Some(adapter) = adapters.folder(component, model, &over) {
                     hashes.extend(self.save_adapter(stage.name, &adapter)?);
-                }
-                if base.is_drawn {
-                    hashes.push(FileHash::within(&self.path, &base.weights)?);
                 }
                 continue;
             }
@@ -179,13 +262,7 @@ impl RunFolder {
         let name = adapter_name(stage, adapter.component);
         let folder = self.path.join(&name);
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
-        adapter.write(&folder)?;
-        let entries = fs::read_dir(&folder).map_err(|source| write_error(&folder, source))?;
-        let mut files: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect();
-        files.sort_unstable();
-        let files = files.iter();
+        let files = adapter.write(&folder)?.into_iter();
         files
             .map(|file| FileHash::within(&self.path, &format!("{name}/{file}")))
             .collect()
@@ -193,44 +270,35 @@ impl RunFolder {
 
     pub(super) fn write_answers(
         &self,
-        stage: &str,
+        name: &str,
         evaluation: &Evaluation,
     ) -> Result<(), TrainError> {
         let folder = self.path.join("answers");
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
-        self.write(&format!("answers/{stage}.jsonl"), &lines)
-    }
-
-    pub(super) fn append_score(&self, score: &Score) -> Result<(), TrainError> {
-        let path = self.path.join("scores.jsonl");
-        let mut file = append(&path)?;
-        file.write_all(&json_line(score))
-            .map_err(|source| write_error(&path, source))
-    }
-
-    /// Opens `metrics.jsonl` to add lines.
-    pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        MetricsLog::open(&self.path.join("metrics.jsonl"))
-    }
-
-    /// All lines of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
-        let path = self.path.join("metrics.jsonl");
-        let text = fs::read_to_string(&path).map_err(|source| write_error(&path, source))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        self.write(&format!("answers/{name}.jsonl"), &lines)
     }
 
     /// Writes a file whole or not at all.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         write_whole(&self.path.join(name), bytes)
     }
+}
+
+/// Removes the files of `folder` that an interrupted write left.
+fn sweep(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let left = entry.file_name().to_string_lossy().starts_with(".partial-");
+        if left && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
@@ -248,16 +316,14 @@ pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<
         let adapter = folder.join(adapter_name(stage, component));
         if file.is_file() {
             recipe.set_weights(component, text(file));
-            recipe.set_base(component, None);
-            recipe.set_adapter(component, None);
         } else if adapter.is_dir() {
-            // All adapters over one base state it alike; what that is a difference to, and where it
-            // is, `model.toml` says too if the last stage still has one.
-            if recipe.adapter(component).is_none() {
-                let base = base_of_adapter(&adapter).map_err(RecipeError::from)?;
-                recipe.set_weights(component, base);
-                recipe.set_base(component, None);
-            }
+            let base = base_of_adapter(&adapter).map_err(RecipeError::from)?;
+            // What the base is a difference to is said where the base is stated.
+            let is_stated = recipe.weights(component) == Some(base.as_str());
+            let under = recipe.base(component).filter(|_| is_stated);
+            let under = under.map(str::to_owned);
+            recipe.set_weights(component, base);
+            recipe.set_base(component, under);
             recipe.set_adapter(component, Some(text(adapter)));
         }
     }

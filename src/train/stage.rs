@@ -1,8 +1,6 @@
 //! One stage: data in order, forward, backward, step.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
@@ -11,16 +9,11 @@ use menagerie_core::parameters::{ParameterInfo, parameters, seed_of};
 use menagerie_core::recipe::{Configured, Length, Optimizer, Schedule as ScheduleTable};
 use menagerie_core::{Model, Recipe, Stage};
 
-use super::adamw::{AdamW, AdamWConfig};
+use super::adamw::AdamWConfig;
 use super::batches::Batches;
 use super::error::TrainError;
-use super::frozen::Fingerprint;
-use super::metrics::StepMetrics;
-use super::observer::{Observer, StagePlan};
-use super::run::RunFolder;
+use super::observer::StagePlan;
 use super::schedule::{Decay, Schedule};
-use super::step::Step;
-use super::trainable;
 use crate::data::{Dataset, Loader, SampleEncoder};
 
 /// A stage of a recipe with its data open.
@@ -35,14 +28,6 @@ pub(super) struct StageRun<'r> {
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
-}
-
-/// How a stage ended.
-pub(super) struct Outcome {
-    pub model: Model,
-    /// False if it was interrupted.
-    pub finished: bool,
-    pub seconds: f64,
 }
 
 impl<'r> StageRun<'r> {
@@ -109,93 +94,13 @@ impl<'r> StageRun<'r> {
         learning.chain(&factors).map(ParameterInfo::len).sum()
     }
 
-    /// Trains `model` to the end of the stage, or until `stop` is set.
-    pub(super) fn train(
-        &self,
-        model: Model,
-        run: &RunFolder,
-        observer: &mut dyn Observer,
-        stop: &AtomicBool,
-    ) -> Result<Outcome, TrainError> {
-        observer.stage(&self.plan(&model));
-        let before = Fingerprint::of(model.network(), |path| self.learns(path));
-        let mut network = trainable::for_stage(model.network().clone(), |path| self.learns(path));
-        let mut optimizer = AdamW::new(self.adamw());
-        let schedule = self.schedule();
-        let mut metrics = run.metrics()?;
-        let batches = self.batches();
-        let mut loader = self.loader(&model);
-        let begun = Instant::now();
-        let mut last = begun;
-        let mut finished = true;
-        for step in 0..self.steps {
-            let mut work = Step::new(&model, &network);
-            for pass in 0..batches.passes_of(step) {
-                let batch = loader
-                    .next()
-                    .expect("the loader has a batch for every pass")?;
-                self.passes.begin(self.pass_seed(step, pass));
-                work.pass(batch);
-                self.passes.end();
-            }
-            let done = work.finish();
-            let mut gradients = done.gradients;
-            let grad_norm = gradients.norm();
-            if !done.loss.is_finite() || !grad_norm.is_finite() {
-                return Err(TrainError::Loss {
-                    stage: self.name.to_owned(),
-                    step,
-                    loss: done.loss,
-                    grad_norm,
-                    samples: done.samples,
-                });
-            }
-            if self.table.max_grad_norm > 0.0 {
-                gradients.clip(grad_norm, self.table.max_grad_norm);
-            }
-            let lr = schedule.rate(step);
-            network = optimizer.step(lr, network, &gradients);
-
-            let now = Instant::now();
-            let line = StepMetrics {
-                stage: self.name.to_owned(),
-                step,
-                loss: done.loss,
-                grad_norm,
-                lr,
-                supervised_tokens: done.supervised_tokens,
-                samples_per_second: done.samples.len() as f64 / (now - last).as_secs_f64(),
-            };
-            last = now;
-            metrics.push(&line)?;
-            observer.step(&line);
-            if stop.load(Ordering::Relaxed) && step + 1 < self.steps {
-                finished = false;
-                break;
-            }
-        }
-        let network = trainable::none(network);
-        let after = Fingerprint::of(&network, |path| self.learns(path));
-        if let Some(parameter) = before.moved(&after) {
-            return Err(TrainError::FrozenMoved {
-                stage: self.name.to_owned(),
-                parameter: parameter.to_owned(),
-            });
-        }
-        Ok(Outcome {
-            model: model.with_network(network),
-            finished,
-            seconds: begun.elapsed().as_secs_f64(),
-        })
-    }
-
     /// What is drawn within a pass follows from this alone, so that a resumed run repeats it.
-    fn pass_seed(&self, step: usize, pass: usize) -> u64 {
+    pub(super) fn pass_seed(&self, step: usize, pass: usize) -> u64 {
         let pass = format!("pass {pass} of step {step} of stage {}", self.name);
         seed_of(self.recipe.seed, &pass)
     }
 
-    fn plan(&self, model: &Model) -> StagePlan {
+    pub(super) fn plan(&self, model: &Model) -> StagePlan {
         let all = parameters(model.network());
         let learning = all.iter().filter(|info| self.learns(&info.path));
         let parts = Component::ALL
@@ -214,7 +119,7 @@ impl<'r> StageRun<'r> {
         }
     }
 
-    fn adamw(&self) -> AdamWConfig {
+    pub(super) fn adamw(&self) -> AdamWConfig {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         AdamWConfig {
             beta1: table.beta1,
@@ -224,7 +129,7 @@ impl<'r> StageRun<'r> {
         }
     }
 
-    fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self) -> Schedule {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         let (decay, warmup_ratio) = match &self.table.schedule {
             ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
@@ -233,7 +138,8 @@ impl<'r> StageRun<'r> {
         Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
     }
 
-    fn loader(&self, model: &Model) -> Loader {
+    /// The batches from `step` on.
+    pub(super) fn loader(&self, model: &Model, step: usize) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -248,12 +154,12 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            self.batches().passes(),
+            self.batches().passes_from(step),
             table.workers,
         )
     }
 
-    fn batches(&self) -> Batches<'_> {
+    pub(super) fn batches(&self) -> Batches<'_> {
         Batches {
             table: self.table,
             stage: self.name,

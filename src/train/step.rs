@@ -14,6 +14,7 @@ pub(super) struct Step<'a> {
     gradients: GradientSet,
     loss_sum: f64,
     supervised_tokens: usize,
+    tokens: usize,
     samples: Vec<String>,
 }
 
@@ -23,6 +24,8 @@ pub(super) struct StepDone {
     pub loss: f64,
     pub gradients: GradientSet,
     pub supervised_tokens: usize,
+    /// All tokens, visual ones too, without padding.
+    pub tokens: usize,
     /// Ids of the batch's samples.
     pub samples: Vec<String>,
 }
@@ -35,6 +38,7 @@ impl<'a> Step<'a> {
             gradients: GradientSet::default(),
             loss_sum: 0.0,
             supervised_tokens: 0,
+            tokens: 0,
             samples: Vec::new(),
         }
     }
@@ -48,7 +52,14 @@ impl<'a> Step<'a> {
             .iter()
             .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
             .collect();
-        let (loss, count) = loss_sum(self.network, &rows, images, self.model.visual_tokens());
+        let visual = self.model.visual_tokens();
+        // A mark in the ids stands for all tokens of its image.
+        let lengths = batch
+            .samples
+            .iter()
+            .map(|sample| sample.input_ids.len() - sample.images + sample.images * visual);
+        self.tokens += lengths.sum::<usize>();
+        let (loss, count) = loss_sum(self.network, &rows, images, visual);
         // A batch that nothing trainable took part in, text alone while a projector learns, has no
         // graph.
         if loss.is_tracked() {
@@ -70,6 +81,7 @@ impl<'a> Step<'a> {
             loss: self.loss_sum / tokens,
             gradients: self.gradients,
             supervised_tokens: self.supervised_tokens,
+            tokens: self.tokens,
             samples: self.samples,
         }
     }

@@ -8,6 +8,7 @@ use menagerie::train::TrainError;
 use menagerie::weights::Shards;
 use serde_json::Value;
 
+use super::resume::{NONE, differing, go};
 use crate::tiny::{Run, World};
 
 /// `finetune` with an adapter on the decoder; the projector learns too.
@@ -350,4 +351,39 @@ fn an_adapter_that_does_not_fit_is_an_error_that_says_why() {
         let said = message(name, &from(table));
         assert!(said.contains(expected), "{said}");
     }
+}
+
+/// A new adapter, the same over quantised weights, and its merger; scores and checkpoints between.
+#[test]
+fn a_run_with_adapters_stopped_after_any_step_ends_with_the_bytes_of_one_that_was_not() {
+    let world = World::new();
+    let stage = |name: &str, lora: &str| {
+        format!(
+            "[stage.{name}]\nfreeze = [\"vision\"]\n{lora}micro_batch_size = 5\n\
+             sampler = \"sequential\"\n{MORE}"
+        )
+    };
+    let difference = format!(
+        "stages = [\"align\", \"first\", \"second\", \"whole\"]\n\
+         [checkpoint]\nevery_steps = 1\nevery_minutes = 0\n\
+         [eval]\ndata = {{ conversations = \"questions.json\", images = \"images\" }}\n\
+         every_steps = 1\nmax_new_tokens = 2\n[stage.align]\nsteps = 1\n{}{}{}",
+        stage("first", "lora = { rank = 2, alpha = 4, dropout = 0.3 }\n"),
+        stage(
+            "second",
+            "lora = { rank = 2, alpha = 4, quantize = \"nf4\" }\n"
+        ),
+        stage("whole", ""),
+    );
+    let whole = world.train("all", &difference);
+    let recipe = world.recipe("parts", &difference);
+    for stopped in 1..7 {
+        let path = world.path(&format!("stopped-{stopped}"));
+        assert!(!go(&recipe, &path, stopped).0, "{stopped}");
+        assert!(go(&recipe, &path, usize::MAX).0);
+        assert_eq!(differing(&whole.0, &path), NONE, "{stopped}");
+    }
+    let path = world.path("parts");
+    while !go(&recipe, &path, 1).0 {}
+    assert_eq!(differing(&whole.0, &path), NONE);
 }

@@ -227,20 +227,15 @@ impl Recipe {
         generation: &GenerationConfig,
     ) -> Self {
         let mut recipe = self.clone();
-        recipe.vision.weights = Some(weights(Component::Vision));
-        recipe.projector.weights = Some(weights(Component::Projector));
-        recipe.llm.weights = Some(weights(Component::Llm));
-        recipe.vision.adapter = None;
-        recipe.vision.base = None;
-        recipe.projector.adapter = None;
-        recipe.projector.base = None;
-        recipe.llm.adapter = None;
-        recipe.llm.base = None;
+        for component in Component::ALL {
+            recipe.set_weights(component, weights(component));
+        }
         recipe.llm.tokenizer = Some(tokenizer.into());
         recipe.llm.generation = Some(generation.clone());
         recipe.stages = Vec::new();
         recipe.stage.clear();
         recipe.eval = None;
+        recipe.checkpoint = None;
         recipe
     }
 }

@@ -28,6 +28,16 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
         rule.paths(&eval.data.conversations, "eval.data.conversations")?;
         rule.at_least_one(eval.batch_size, "eval.batch_size")?;
         rule.at_least_one(eval.max_new_tokens, "eval.max_new_tokens")?;
+        if let Some(steps) = eval.every_steps {
+            rule.at_least_one(steps, "eval.every_steps")?;
+        }
+    }
+    if let Some(checkpoint) = &recipe.checkpoint {
+        if let Some(steps) = checkpoint.every_steps {
+            rule.at_least_one(steps, "checkpoint.every_steps")?;
+        }
+        rule.positive_or_zero(checkpoint.every_minutes, "checkpoint.every_minutes")?;
+        rule.at_least_one(checkpoint.keep, "checkpoint.keep")?;
     }
     Ok(())
 }
@@ -107,6 +117,7 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         rule.holds(!lora.on.is_empty(), &key("lora.on"), message)?;
     }
     rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
+    rule.positive_or_zero(stage.max_loss_ratio, &key("max_loss_ratio"))?;
     rule.paths(&stage.data.conversations, &key("data.conversations"))?;
 
     let Optimizer::AdamW(adamw) = &stage.optimizer;

@@ -131,6 +131,10 @@ pub struct EvalData {
 pub struct EvalTable {
     /// The questions.
     pub data: EvalData,
+    /// Optimizer steps of a stage between two scores. Absent: one score, after the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub every_steps: Option<usize>,
     /// Questions answered at a time.
     #[serde(default = "default_eval_batch_size")]
     pub batch_size: usize,

@@ -40,6 +40,12 @@ pub struct Stage {
     #[serde(default = "default_max_grad_norm")]
     #[schemars(range(min = 0.0))]
     pub max_grad_norm: f64,
+    /// A step ends the run if its loss is so many times the smoothed loss before it, and also more
+    /// than the logarithm of the vocabulary, which knowing nothing costs; 0 turns this off. A loss
+    /// that is infinite or not a number always does.
+    #[serde(default = "default_max_loss_ratio")]
+    #[schemars(range(min = 0.0))]
+    pub max_loss_ratio: f64,
     /// The order of the samples.
     #[serde(default)]
     pub sampler: Sampler,
@@ -57,6 +63,10 @@ pub struct Stage {
 
 fn default_max_grad_norm() -> f64 {
     1.0
+}
+
+fn default_max_loss_ratio() -> f64 {
+    20.0
 }
 
 fn default_eval() -> bool {

@@ -17,6 +17,9 @@ use crate::recipe::LoraTable;
 /// What PEFT puts before every name.
 pub(super) const PREFIX: &str = "base_model.model.";
 
+/// PEFT's description of an adapter.
+pub(super) const CONFIG: &str = "adapter_config.json";
+
 /// The file of an adapter's tensors.
 pub(super) const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
@@ -53,7 +56,7 @@ impl Adapter {
     /// # Errors
     /// A file that is missing or broken, or a kind of adapter that is not read.
     pub fn open(folder: &Path) -> Result<Self, WeightError> {
-        let scale = Scale::read(&folder.join("adapter_config.json"))?;
+        let scale = Scale::read(&folder.join(CONFIG))?;
         let tensors = Shards::open_named(folder, &FILES)?;
         let mut adapter = Self {
             path: folder.to_owned(),

@@ -38,15 +38,36 @@ pub fn save<M: Module>(
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save_data(tensors: &[(&'static str, TensorData)], path: &Path) -> Result<(), WeightError> {
+pub fn save_data(
+    tensors: &[(impl AsRef<str>, TensorData)],
+    path: &Path,
+) -> Result<(), WeightError> {
     let stored = tensors.iter().map(|(name, data)| {
         let data = data.clone();
         Stored {
-            name: (*name).to_owned(),
+            name: name.as_ref().to_owned(),
             dtype: data.dtype(),
             shape: data.shape().to_vec(),
             bytes: Box::new(move || data.as_bytes().to_vec()),
         }
+    });
+    write(stored.collect(), path)
+}
+
+/// Writes tensors to a safetensors file, as [`save`] does: of each its name, its shape and its values,
+/// flat. Values are fetched one tensor at a time.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save_tensors(
+    tensors: Vec<(String, Vec<usize>, Tensor<1>)>,
+    path: &Path,
+) -> Result<(), WeightError> {
+    let stored = tensors.into_iter().map(|(name, shape, tensor)| Stored {
+        name,
+        dtype: tensor.dtype(),
+        shape,
+        bytes: Box::new(move || tensor.clone().into_data().as_bytes().to_vec()),
     });
     write(stored.collect(), path)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use serde_json::{Value, json};
 
-use super::adapter::{FILES, PREFIX, WHOLE_FILES};
+use super::adapter::{CONFIG, FILES, PREFIX, WHOLE_FILES};
 use super::{Stored, WeightError, stored_where, write, write_whole};
 use crate::checkpoint::{Checkpoint, Publisher};
 use crate::component::Component;
@@ -36,20 +36,23 @@ pub struct AdapterFolder<'a> {
 }
 
 impl AdapterFolder<'_> {
-    /// Writes the folder `path`, which exists.
+    /// Writes the folder `path`, which exists, and gives the names of the files.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), WeightError> {
+    pub fn write(&self, path: &Path) -> Result<Vec<&'static str>, WeightError> {
+        let mut files = vec![CONFIG, FILES[0]];
         write(self.pairs(), &path.join(FILES[0]))?;
         let whole = self.whole()?;
         if !whole.is_empty() {
             write(whole, &path.join(WHOLE_FILES[0]))?;
+            files.push(WHOLE_FILES[0]);
         }
-        let file = path.join("adapter_config.json");
+        let file = path.join(CONFIG);
         let config = serde_json::to_string_pretty(&self.config()).expect("JSON has a text");
         write_whole(&file, |temporary| std::fs::write(temporary, config + "\n"))
-            .map_err(|source| WeightError::Io { path: file, source })
+            .map_err(|source| WeightError::Io { path: file, source })?;
+        Ok(files)
     }
 
     /// A `[rank, in]` and B `[out, rank]` of every module.
