@@ -164,15 +164,18 @@ impl Adapters {
         Ok(model)
     }
 
-    /// The model after `stage`, on weights as they are: quantised ones are read again.
+    /// The model after `stage`, for a score or another stage, on weights as they are: quantised ones
+    /// are read again.
     pub(super) fn after(
         &self,
         stage: &StageRun<'_>,
         model: Model,
         run: &RunFolder,
     ) -> Result<Model, TrainError> {
-        let quantize = stage.table.lora.as_ref().and_then(|table| table.quantize);
-        let Some(current) = self.current.as_ref().filter(|_| quantize.is_some()) else {
+        let table = stage.table.lora.as_ref();
+        let is_quantised = table.is_some_and(|table| table.quantize.is_some());
+        let current = self.current.as_ref();
+        let Some(current) = current.filter(|_| is_quantised && stage.is_followed()) else {
             return Ok(model);
         };
         let mut recipe = self.recipe.clone();

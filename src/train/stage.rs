@@ -67,6 +67,12 @@ impl<'r> StageRun<'r> {
         self.table.learns(path)
     }
 
+    /// Whether the model is used once the stage is done: by a score or another stage.
+    pub(super) fn is_followed(&self) -> bool {
+        let (number, count) = self.number;
+        number < count || (self.table.eval && self.recipe.eval.is_some())
+    }
+
     /// Whether any parameter of the component learns here.
     pub(super) fn trains(&self, model: &Model, component: Component) -> bool {
         let prefix = format!("{component}.");

@@ -120,27 +120,35 @@ fn the_adapter_alone_is_kept_and_the_run_is_a_model() {
     let trainable = &manifest["stages"][1]["trainable_parameters"];
     assert_eq!(*trainable, factors + projector);
 
-    let ask = |model: &str| {
+    let ask = |model: &[&str]| {
         let image = world.path("images/red.bmp").display().to_string();
-        let args = [
-            "ask",
-            model,
+        let asked = [
             "--image",
             &image,
             "what color is it?",
             "--max-new-tokens",
             "4",
         ];
-        let said = world.menagerie(&args);
+        let said = world.menagerie(&[&["ask"], model, &asked].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
         said.stdout
     };
-    let answer = ask("adapted");
+    let answer = ask(&["adapted"]);
     for layout in ["hf", "original", "burnpack"] {
         let said = world.menagerie(&["export", "adapted", "--layout", layout, layout]);
         assert_eq!(said.code, Some(0), "{said:?}");
-        assert_eq!(ask(layout), answer, "{layout}");
+        assert_eq!(ask(&[layout]), answer, "{layout}");
     }
+    // Alone, it lies over the base's folder.
+    world.train("base", "extends = \"align.toml\"");
+    for (model, layout, out) in [
+        ("base", "original", "under"),
+        ("adapted", "adapter", "alone"),
+    ] {
+        let said = world.menagerie(&["export", model, "--layout", layout, out]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+    assert_eq!(ask(&["alone", "--base", "under"]), answer);
     // Merged, it is the trained model: the decoder's matrices differ from the base's.
     let merged = tensors(&world.path("original"));
     let base = tensors(&run.0.join("weights/align/llm.safetensors"));

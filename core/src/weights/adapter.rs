@@ -1,7 +1,6 @@
 //! LoRA adapters (Hu et al. 2021, arXiv 2106.09685) as PEFT saves them, and what the original LLaVA
 //! saves beside one: merged into the base's tensors as these are read.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 use super::entry::TensorEntry;
 use super::sum::{Sum, floats};
-use super::{Format, Shards, WeightError};
+use super::{Format, Shards, Stored, WeightError};
 use crate::checkpoint::respell;
 use crate::lora::{Factors, Target};
 use crate::recipe::LoraTable;
@@ -144,21 +143,8 @@ impl Adapter {
             problem,
         };
         let mut factors = Factors::new();
-        let mut modules: BTreeMap<&str, &Pair> = BTreeMap::new();
-        for pair in &self.pairs {
-            modules.insert(pair.module.as_str(), pair);
-        }
         for target in targets {
-            let wanted = format!("{}.weight", target.module);
-            let module = respell(&wanted, |name| {
-                let name = name.strip_suffix(".weight").unwrap_or(name);
-                modules.contains_key(name)
-            });
-            let module = module
-                .as_deref()
-                .and_then(|name| name.strip_suffix(".weight"));
-            let pair = module.and_then(|module| modules.remove(module));
-            let pair = pair.ok_or_else(|| {
+            let pair = self.pair(&target.module).ok_or_else(|| {
                 let module = &target.module;
                 differs(format!("it has nothing for `{module}`, which `on` names"))
             })?;
@@ -192,12 +178,69 @@ impl Adapter {
                 .map(|factor| factor.transpose().cast(dtype));
             factors.insert(target.path.clone(), [a, b]);
         }
-        match modules.keys().next() {
+        let modules = targets.iter().map(|target| target.module.as_str());
+        match self.other(modules) {
             None => Ok(factors),
             Some(module) => Err(differs(format!(
                 "it lies on `{module}` too, which `on` does not name"
             ))),
         }
+    }
+
+    /// Whether it lies on the linear layer called `module` in the original LLaVA's checkpoints.
+    #[must_use]
+    pub fn lies_on(&self, module: &str) -> bool {
+        self.pair(module).is_some()
+    }
+
+    /// A and B of all its layers, by the names of `modules`, which must name all of them.
+    pub(crate) fn stored(&self, modules: &[String]) -> Result<Vec<Stored>, WeightError> {
+        if let Some(module) = self.other(modules.iter().map(String::as_str)) {
+            return Err(WeightError::AdapterMisses {
+                path: self.path.clone(),
+                base: PathBuf::from("the model"),
+                key: module.to_owned(),
+            });
+        }
+        let mut stored = Vec::new();
+        for module in modules {
+            let Some(pair) = self.pair(module) else {
+                continue;
+            };
+            for (entry, factor) in [(&pair.down, "lora_A"), (&pair.up, "lora_B")] {
+                let bytes = entry.read()?;
+                stored.push(Stored {
+                    name: format!("{PREFIX}{module}.{factor}.weight"),
+                    dtype: entry.dtype().map_err(|dtype| WeightError::Dtype {
+                        path: entry.file().to_owned(),
+                        key: pair.module.clone(),
+                        dtype,
+                    })?,
+                    shape: entry.shape.clone(),
+                    bytes: Box::new(move || bytes.clone()),
+                });
+            }
+        }
+        Ok(stored)
+    }
+
+    /// What lies on a layer, whatever layout's name the adapter has for it.
+    fn pair(&self, module: &str) -> Option<&Pair> {
+        let find = |name: &str| {
+            let module = name.strip_suffix(".weight").unwrap_or(name);
+            self.pairs.iter().find(|pair| pair.module == module)
+        };
+        find(&respell(&format!("{module}.weight"), |name| {
+            find(name).is_some()
+        })?)
+    }
+
+    /// A layer that it lies on and that is none of `modules`.
+    fn other<'a>(&self, modules: impl Iterator<Item = &'a str>) -> Option<&str> {
+        let known: Vec<&Pair> = modules.filter_map(|module| self.pair(module)).collect();
+        let mut pairs = self.pairs.iter();
+        let other = pairs.find(|pair| !known.iter().any(|known| std::ptr::eq(*known, *pair)))?;
+        Some(&other.module)
     }
 
     /// The base's spelling of a name.
