@@ -252,9 +252,9 @@ fn lazy_parameters(
 
 /// The groups as TOML comments, so that what is shown is still a recipe.
 fn group_table(groups: &[ParameterGroup]) -> String {
-    let name = |group: &ParameterGroup| match group.is_adapter {
-        true => format!("{} (adapter)", group.name),
-        false => group.name.clone(),
+    let name = |group: &ParameterGroup| {
+        let mark = if group.is_adapter { " (adapter)" } else { "" };
+        format!("{}{mark}", group.name)
     };
     let name_width = groups.iter().map(|group| name(group).len()).max();
     let name_width = name_width.unwrap_or(0);

@@ -13,7 +13,7 @@ use menagerie_core::{Model, Network, Publisher, Recipe};
 
 use super::error::TrainError;
 use super::files::FileHash;
-use super::run::RunFolder;
+use super::run::{RunFolder, weights_name};
 use super::stage::StageRun;
 
 /// The adapter that the model carries between stages, if any.
@@ -41,7 +41,7 @@ pub(super) struct Base {
     /// Weights as a recipe states them; those of the run itself by their name in it.
     pub weights: String,
     /// What these are differences to.
-    pub base: Option<String>,
+    pub difference_to: Option<String>,
     /// An adapter whose whole tensors count too.
     adapter: Option<String>,
     is_in_run: bool,
@@ -186,7 +186,7 @@ impl Adapters {
                 base.weights.clone()
             };
             recipe.set_weights(*component, weights);
-            recipe.set_base(*component, base.base.clone());
+            recipe.set_base(*component, base.difference_to.clone());
             recipe.set_adapter(*component, base.adapter.clone());
         }
         let apart = components(&current.targets);
@@ -291,12 +291,12 @@ impl Adapters {
             return Ok(self.stated(component, weights, run));
         }
         let weights = match previous {
-            Some(stage) => run.weights_name(stage, component),
+            Some(stage) => weights_name(stage, component),
             None => run.save_base(model, component)?,
         };
         Ok(Base {
             weights,
-            base: None,
+            difference_to: None,
             adapter: None,
             is_in_run: true,
         })
@@ -310,7 +310,7 @@ impl Adapters {
         let own = Path::new(weights).strip_prefix(folder).ok();
         Base {
             weights: own.map_or_else(|| weights.to_owned(), |own| own.display().to_string()),
-            base: self.recipe.base(component).map(str::to_owned),
+            difference_to: self.recipe.base(component).map(str::to_owned),
             adapter: self.recipe.adapter(component).map(str::to_owned),
             is_in_run: own.is_some(),
         }
@@ -335,7 +335,7 @@ impl Adapters {
 
 impl Base {
     /// Its name in a file of an adapter's folder in the run, `weights/STAGE/COMPONENT`.
-    pub(super) fn from_adapter(&self) -> String {
+    pub(super) fn seen_from_adapter(&self) -> String {
         if self.is_in_run {
             format!("../../../{}", self.weights)
         } else {

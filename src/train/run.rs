@@ -181,11 +181,6 @@ impl RunFolder {
         self.write("manifest.json", &pretty_json(manifest))
     }
 
-    /// The name within the run of a component's weights after a stage.
-    pub(super) fn weights_name(&self, stage: &str, component: Component) -> String {
-        weights_name(stage, component)
-    }
-
     /// Writes weights that an adapter lies over and that are in no file, and gives their name within
     /// the run.
     pub(super) fn save_base(
@@ -214,7 +209,7 @@ impl RunFolder {
         for component in Component::ALL {
             if let Some(base) = adapters.base_of(component) {
                 trained.set_weights(component, base.weights.clone());
-                trained.set_base(component, base.base.clone());
+                trained.set_base(component, base.difference_to.clone());
                 trained.set_adapter(component, Some(adapter_name(stage, component)));
             }
         }
@@ -235,7 +230,7 @@ impl RunFolder {
         let mut hashes = Vec::new();
         for component in Component::ALL {
             if let Some(base) = adapters.base_of(component) {
-                let over = base.from_adapter();
+                let over = base.seen_from_adapter();
                 if let Some(adapter) = adapters.folder(component, model, &over) {
                     hashes.extend(self.save_adapter(stage.name, &adapter)?);
                 }
@@ -344,6 +339,7 @@ fn adapter_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}")
 }
 
-fn weights_name(stage: &str, component: Component) -> String {
+/// The name within a run of a component's weights after a stage.
+pub(super) fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
 }

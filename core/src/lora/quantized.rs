@@ -132,7 +132,7 @@ fn q8(unit: f32) -> u8 {
 fn nf4(unit: f32) -> u8 {
     let above = NF4
         .windows(2)
-        .filter(|pair| unit > (pair[0] + pair[1]) / 2.0);
+        .filter(|pair| unit > f32::midpoint(pair[0], pair[1]));
     u8::try_from(above.count()).expect("one of 16 levels")
 }
 
@@ -186,7 +186,7 @@ mod tests {
                 let norm = |tensor: Tensor<2>| tensor.square().sum().sqrt().into_scalar::<f32>();
                 let off = norm(quantized.weight() - weight.clone()) / norm(weight.clone());
                 assert!(off > error / 3.0 && off < error, "{kind:?}: {off}");
-                let numbers = (shape[0] * shape[1]) as f64;
+                let numbers = f64::from(shape[0] * shape[1]);
                 let found = 8.0 * quantized.bytes() as f64 / numbers;
                 assert!(
                     found >= bits && found < bits * 1.01,
