@@ -190,7 +190,7 @@ fn apart(way: usize, length: usize) -> Cost {
 
 fn measure(way: &Way, length: usize) -> Cost {
     let model = model();
-    let network = trainable::for_stage(model.network().clone(), &[]);
+    let network = trainable::for_stage(model.network().clone(), |_| true);
     let samples: Vec<_> = (0..BATCH)
         .map(|row| sample(row, length - model.visual_tokens()))
         .collect();

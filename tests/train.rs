@@ -10,6 +10,8 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/lora.rs"]
+mod lora;
 #[path = "train/parity.rs"]
 mod parity;
 #[path = "train/precision.rs"]

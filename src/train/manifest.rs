@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use menagerie_core::parameters::ParameterInfo;
 use menagerie_core::{Model, Recipe};
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,7 @@ impl Manifest {
     pub(super) fn new(
         recipe: &Recipe,
         model: &Model,
+        parameters: &[ParameterInfo],
         stages: &[StageRun<'_>],
         scored: Option<&Dataset>,
     ) -> Result<Self, TrainError> {
@@ -91,17 +93,18 @@ impl Manifest {
                     .collect::<Result<_, TrainError>>()?,
             })
         });
-        let parameters = model.parameters();
+        let configured = model.configured();
         let reports = stages.iter().map(|stage| StageReport {
             name: stage.name.to_owned(),
             steps: stage.steps,
             samples: stage.data.len(),
-            trainable_parameters: stage.trainable(&parameters),
+            trainable_parameters: stage.trainable(configured, parameters),
             seconds: None,
             weights: Vec::new(),
         });
-        let trained_in = |path: &str| {
-            let learning = stages.iter().filter(|stage| stage.learns(path));
+        let factors = recipe.factors(configured, parameters);
+        let trained_in = |info: &ParameterInfo| {
+            let learning = stages.iter().filter(|stage| stage.has(info));
             learning.map(|stage| stage.name.to_owned()).collect()
         };
         let since_epoch = SystemTime::now()
@@ -120,10 +123,11 @@ impl Manifest {
             scores: Vec::new(),
             parameters: parameters
                 .iter()
+                .chain(&factors)
                 .map(|info| ParameterReport {
                     path: info.path.clone(),
                     shape: info.shape.clone(),
-                    trained_in: trained_in(&info.path),
+                    trained_in: trained_in(info),
                 })
                 .collect(),
             changes: Vec::new(),

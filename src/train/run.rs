@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use menagerie_core::component::Component;
+use menagerie_core::folder::base_of_adapter;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Model, Recipe};
+use menagerie_core::weights::AdapterFolder;
+use menagerie_core::{Model, Recipe, RecipeError};
 
+use super::adapters::Adapters;
 use super::error::TrainError;
 use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
@@ -133,17 +136,21 @@ impl RunFolder {
             let folder = stage
                 .map_err(|source| write_error(&self.path, source))?
                 .path();
-            sweep(&folder).map_err(|source| write_error(&folder, source))?;
+            let adapters = Component::ALL.map(|component| folder.join(component.name()));
+            for folder in [folder].into_iter().chain(adapters) {
+                sweep(&folder).map_err(|source| write_error(&folder, source))?;
+            }
         }
         Ok(())
     }
 
     /// Lets `recipe` make the model as it was after `stage`.
-    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) {
+    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) -> Result<(), TrainError> {
         // The tokenizer may lie beside the weights of the recipe, which are no longer named.
         let tokenizer = self.path.join(tokenizer_name(recipe));
-        weights_after(recipe, &self.path, stage);
+        weights_after(recipe, &self.path, stage)?;
         recipe.llm.tokenizer = Some(tokenizer);
+        Ok(())
     }
 
     /// Where it is.
@@ -175,30 +182,61 @@ impl RunFolder {
         self.write("manifest.json", &pretty_json(manifest))
     }
 
+    /// Writes weights that an adapter lies over and that are in no file, and gives their name within
+    /// the run.
+    pub(super) fn save_base(
+        &self,
+        model: &Model,
+        component: Component,
+    ) -> Result<String, TrainError> {
+        let name = weights_name(BASE, component);
+        let file = self.path.join(&name);
+        let folder = self.path.join("weights").join(BASE);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        model.save(component, &file)?;
+        Ok(name)
+    }
+
     /// `model.toml`: the recipe without its training, on the weights of `stage`.
     pub(super) fn write_model(
         &self,
         recipe: &Recipe,
         model: &Model,
+        adapters: &Adapters,
         stage: &str,
     ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
-        let trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        let mut trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                trained.set_weights(component, base.weights.clone());
+                trained.set_base(component, base.difference_to.clone());
+                trained.set_adapter(component, Some(adapter_name(stage, component)));
+            }
+        }
         self.write("model.toml", trained.to_toml()?.as_bytes())
     }
 
-    /// Writes the components after `stage`. One that no stage since `previous` trained is the same
-    /// file, linked where the file system can.
+    /// Writes the components after `stage`; of one with an adapter, that alone. One that no stage
+    /// since `previous` trained is the same file, linked where the file system can.
     pub(super) fn save_stage(
         &self,
         stage: &StageRun<'_>,
         model: &Model,
+        adapters: &Adapters,
         previous: Option<&str>,
     ) -> Result<Vec<FileHash>, TrainError> {
         let folder = self.path.join("weights").join(stage.name);
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let mut hashes = Vec::new();
         for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                let over = base.seen_from_adapter();
+                if let Some(adapter) = adapters.folder(component, model, &over) {
+                    hashes.extend(self.save_adapter(stage.name, &adapter)?);
+                }
+                continue;
+            }
             let file = self.weights(stage.name, component);
             match previous.filter(|_| !stage.trains(model, component)) {
                 Some(previous) => link(&self.weights(previous, component), &file)?,
@@ -210,6 +248,20 @@ impl RunFolder {
             )?);
         }
         Ok(hashes)
+    }
+
+    fn save_adapter(
+        &self,
+        stage: &str,
+        adapter: &AdapterFolder<'_>,
+    ) -> Result<Vec<FileHash>, TrainError> {
+        let name = adapter_name(stage, adapter.component);
+        let folder = self.path.join(&name);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        let files = adapter.write(&folder)?.into_iter();
+        files
+            .map(|file| FileHash::within(&self.path, &format!("{name}/{file}")))
+            .collect()
     }
 
     pub(super) fn write_answers(
@@ -252,14 +304,31 @@ fn sweep(folder: &Path) -> io::Result<()> {
 
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
 /// there.
-pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
+///
+/// # Errors
+/// An adapter that does not say what it lies over.
+pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<(), TrainError> {
+    let text = |path: PathBuf| {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        path.display().to_string()
+    };
     for component in Component::ALL {
         let file = folder.join(weights_name(stage, component));
+        let adapter = folder.join(adapter_name(stage, component));
         if file.is_file() {
-            let file = std::path::absolute(&file).unwrap_or(file);
-            recipe.set_weights(component, file.display().to_string());
+            recipe.set_weights(component, text(file));
+        } else if adapter.is_dir() {
+            let base = base_of_adapter(&adapter).map_err(RecipeError::from)?;
+            // What the base is a difference to is said where the base is stated.
+            let is_stated = recipe.weights(component) == Some(base.as_str());
+            let under = recipe.base(component).filter(|_| is_stated);
+            let under = under.map(str::to_owned);
+            recipe.set_weights(component, base);
+            recipe.set_base(component, under);
+            recipe.set_adapter(component, Some(text(adapter)));
         }
     }
+    Ok(())
 }
 
 /// What the tokenizer is called in a run folder.
@@ -268,6 +337,15 @@ fn tokenizer_name(recipe: &Recipe) -> &'static str {
     Tokenizer::copied_name(&path)
 }
 
-fn weights_name(stage: &str, component: Component) -> String {
+/// Where weights lie that were drawn from the seed and that an adapter lies over: no stage's name,
+/// which has no capital.
+const BASE: &str = "BASE";
+
+fn adapter_name(stage: &str, component: Component) -> String {
+    format!("weights/{stage}/{component}")
+}
+
+/// The name within a run of a component's weights after a stage.
+pub(super) fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
 }

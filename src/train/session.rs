@@ -9,6 +9,7 @@ use menagerie_core::recipe::{CheckpointTable, EvalTable};
 use menagerie_core::{Model, Recipe};
 
 use super::adamw::AdamW;
+use super::adapters::Adapters;
 use super::checkpoint::{
     Best, Checkpoints, FORMAT, Logs, Saved, Snapshot, Standing, Writer, learning, optimizer,
 };
@@ -40,6 +41,7 @@ pub(super) struct Session<'a> {
     recipe_text: String,
     stages: Vec<StageRun<'a>>,
     questions: Option<Arc<Dataset>>,
+    adapters: Adapters,
     run: &'a RunFolder,
     observer: &'a mut dyn Observer,
     stop: &'a AtomicBool,
@@ -74,7 +76,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         recipe: &'a Recipe,
         run: &'a RunFolder,
-        (stages, questions): (Vec<StageRun<'a>>, Option<Arc<Dataset>>),
+        (stages, questions, adapters): (Vec<StageRun<'a>>, Option<Arc<Dataset>>, Adapters),
         manifest: Manifest,
         standing: Option<&Standing>,
         observer: &'a mut dyn Observer,
@@ -100,6 +102,7 @@ impl<'a> Session<'a> {
             data: data_hashes(&stages),
             stages,
             questions,
+            adapters,
             run,
             observer,
             stop,
@@ -142,6 +145,8 @@ impl<'a> Session<'a> {
         saved: Option<&Saved>,
         previous: Option<&str>,
     ) -> Result<(Model, Vec<FileHash>), TrainError> {
+        let model = self.adapters.before(stage, model, self.run, previous)?;
+        let lies_over = self.adapters.files(&base, self.run)?;
         self.observer.stage(&stage.plan(&model));
         let before = Fingerprint::of(model.network(), |path| stage.learns(path));
         let at = self.begin(stage, model, base, saved)?;
@@ -157,10 +162,15 @@ impl<'a> Session<'a> {
                 parameter: parameter.to_owned(),
             });
         }
-        let hashes = self.run.save_stage(stage, &model, previous)?;
+        let model = self.adapters.after(stage, model, self.run)?;
+        let mut hashes = self
+            .run
+            .save_stage(stage, &model, &self.adapters, previous)?;
+        hashes.extend(lies_over);
         self.manifest
             .finish_stage(stage.name, hashes.clone(), seconds);
-        self.run.write_model(self.recipe, &model, stage.name)?;
+        self.run
+            .write_model(self.recipe, &model, &self.adapters, stage.name)?;
         if stage.table.eval {
             match self.score(stage, &model, stage.steps, stage.name) {
                 Err(TrainError::Eval(EvalError::Interrupted { .. })) => {
@@ -193,7 +203,7 @@ impl<'a> Session<'a> {
             network = saved.restore(network)?;
             optimizer = AdamW::restored(stage.adamw(), saved.moments(&model.device())?);
         }
-        let network = trainable::for_stage(network, &stage.table.freeze);
+        let network = trainable::for_stage(network, |path| stage.learns(path));
         let standing = saved.map(|saved| &saved.standing);
         let at = Progress {
             model: model.map_network(|_| network),
@@ -230,14 +240,16 @@ impl<'a> Session<'a> {
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
             let mut work = Step::new(&at.model, at.model.network(), stage.pass());
-            for _ in 0..passes.of_step(at.step) {
+            for pass in 0..passes.of_step(at.step) {
                 let asked = Instant::now();
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
                 waited += asked.elapsed();
                 skipped.note(&batch.skipped, self.observer)?;
+                stage.adapter_passes.begin(stage.pass_seed(at.step, pass));
                 work.pass(batch);
+                stage.adapter_passes.end();
             }
             let done = work.finish();
             let mut gradients = done.gradients;

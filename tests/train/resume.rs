@@ -26,7 +26,7 @@ data = { conversations = \"questions.json\", images = \"images\" }
 every_steps = 3
 max_new_tokens = 3";
 const STEPS: usize = 9;
-const NONE: [PathBuf; 0] = [];
+pub const NONE: [PathBuf; 0] = [];
 
 /// Asks to stop after so many steps.
 struct After<'a> {
@@ -52,7 +52,7 @@ impl Observer for After<'_> {
 }
 
 /// Goes on with a run, or begins it, for so many steps. Whether it came to its end, and what was noted.
-fn go(recipe: &Recipe, path: &Path, steps: usize) -> (bool, Vec<String>) {
+pub fn go(recipe: &Recipe, path: &Path, steps: usize) -> (bool, Vec<String>) {
     let stop = AtomicBool::new(false);
     let notes = Vec::new();
     let mut observer = After {
