@@ -8,4 +8,6 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/skipping.rs"]
+mod skipping;
 mod tiny;

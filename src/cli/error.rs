@@ -108,7 +108,9 @@ pub(super) enum CliError {
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),
 
-    #[error("`{option}` is for data files, and `{recipe}` is a recipe, which states it: change it with --set")]
+    #[error(
+        "`{option}` is for data files, and `{recipe}` is a recipe, which states it: change it with --set"
+    )]
     OfRecipe {
         option: &'static str,
         recipe: String,

@@ -114,8 +114,7 @@ impl SampleEncoder {
             skipped: Vec::new(),
         };
         for &index in indices {
-            let (encoded, pixels) =
-                self.usable(dataset, processor, index, &mut batch.skipped)?;
+            let (encoded, pixels) = self.usable(dataset, processor, index, &mut batch.skipped)?;
             batch.pixels.extend(pixels);
             batch.samples.push(encoded);
         }

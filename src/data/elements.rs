@@ -288,7 +288,10 @@ mod tests {
             Err("1:9: the file ends inside a sample".to_owned())
         );
         assert_eq!(split("[1,\n]", 4), Err("2:1: trailing comma".to_owned()));
-        assert_eq!(split("[1] 2", 4), Err("1:5: trailing characters".to_owned()));
+        assert_eq!(
+            split("[1] 2", 4),
+            Err("1:5: trailing characters".to_owned())
+        );
         assert_eq!(
             split("[1,", 4),
             Err("1:4: the file ends inside its array of samples".to_owned())

@@ -43,7 +43,12 @@ impl Dataset {
         if let (true, Some(first)) = (dataset.is_empty(), dataset.left_out.first()) {
             return Err(DataError::AllBad {
                 samples: dataset.left_out.len(),
-                first: format!("`{}` of {}: {}", first.id, first.file.display(), first.reason),
+                first: format!(
+                    "`{}` of {}: {}",
+                    first.id,
+                    first.file.display(),
+                    first.reason
+                ),
             });
         }
         let hashes: Result<Vec<String>, DataError> = dataset
@@ -68,7 +73,15 @@ impl Dataset {
         let loaded: Vec<Result<Loaded, DataError>> = paths
             .par_iter()
             .enumerate()
-            .map(|(number, path)| File { path, number, source, leave_out }.load(&unpacked))
+            .map(|(number, path)| {
+                File {
+                    path,
+                    number,
+                    source,
+                    leave_out,
+                }
+                .load(&unpacked)
+            })
             .collect();
         let mut dataset = Self {
             on_bad_sample: source.on_bad_sample,

@@ -42,7 +42,9 @@ impl SkippedLog {
         if whole < text.len() {
             write_whole(path, &text.as_bytes()[..whole])?;
         }
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
         let own = lines.filter(|line: &Line| line.stage == stage);
         Ok(Self {
             path: path.to_owned(),

@@ -55,7 +55,12 @@ fn every_layout_gives_the_batches_of_json() {
 #[test]
 fn questions_with_their_answers_have_their_images_in_front() {
     let dataset = open("pairs-gzip.parquet");
-    let texts: Vec<&str> = dataset.sample(1).turns.iter().map(|t| t.text.as_str()).collect();
+    let texts: Vec<&str> = dataset
+        .sample(1)
+        .turns
+        .iter()
+        .map(|t| t.text.as_str())
+        .collect();
     assert_eq!(texts, ["<image>\n<image>\nWhat?", "Two."]);
     assert_eq!(dataset.sample(0).turns[0].text, "<image>\nWhat?");
     assert_eq!(dataset.sample(0).id, "0", "the row's number");
@@ -77,7 +82,11 @@ fn bytes_by_themselves_are_images_and_numbers_are_ids() {
         .collect();
     assert_eq!(
         found,
-        [("7", 1, "A square."), ("8", 0, "No picture."), ("9", 1, "Grey.")]
+        [
+            ("7", 1, "A square."),
+            ("8", 0, "No picture."),
+            ("9", 1, "Grey.")
+        ]
     );
     assert_eq!(dataset.images(2).expect("read"), [image("grey.png")]);
     assert_eq!(dataset.sample(2).images[0].name(), "row 2");
@@ -89,19 +98,28 @@ fn an_image_without_bytes_is_the_file_of_its_path() {
     let ids: Vec<&str> = dataset.samples().iter().map(|s| s.id.as_str()).collect();
     assert_eq!(ids, ["bytes", "file", "nothing", "again", "4"]);
     for same in [0, 3] {
-        assert_eq!(dataset.images(same).expect("read"), [image("rgb-square.png")]);
+        assert_eq!(
+            dataset.images(same).expect("read"),
+            [image("rgb-square.png")]
+        );
     }
     assert_eq!(dataset.images(1).expect("read"), [image("rgb.jpg")]);
     assert!(dataset.sample(4).images.is_empty());
     let error = dataset.images(2).expect_err("nothing").to_string();
-    assert!(error.ends_with("nulls-snappy.parquet: sample `nothing`"), "{error}");
+    assert!(
+        error.ends_with("nulls-snappy.parquet: sample `nothing`"),
+        "{error}"
+    );
 
     let elsewhere = DataSource {
         images: None,
         ..source("nulls-snappy.parquet")
     };
     let elsewhere = Dataset::open(&elsewhere).expect("good data");
-    assert_eq!(elsewhere.images(0).expect("read"), [image("rgb-square.png")]);
+    assert_eq!(
+        elsewhere.images(0).expect("read"),
+        [image("rgb-square.png")]
+    );
     elsewhere.images(1).expect_err("in no folder");
 }
 
@@ -129,8 +147,15 @@ fn images_are_read_in_any_order_from_any_page_by_any_thread() {
 #[test]
 fn a_folder_holds_parquet_beside_shards() {
     let folder = Folder::new();
-    fs::copy(fixture("parquet/names.parquet"), folder.path().join("b.parquet")).expect("copied");
-    folder.write("a.tar", tar(&[("1.json", samples()[2].to_string().as_bytes())]));
+    fs::copy(
+        fixture("parquet/names.parquet"),
+        folder.path().join("b.parquet"),
+    )
+    .expect("copied");
+    folder.write(
+        "a.tar",
+        tar(&[("1.json", samples()[2].to_string().as_bytes())]),
+    );
     let dataset = Dataset::open(&DataSource {
         paths: vec![folder.path().to_owned()],
         images: Some(fixture("images")),
@@ -150,8 +175,14 @@ fn another_layout_is_told_with_its_column_and_what_is_read() {
             "questions.parquet",
             "it has none of the columns conversations, messages, conversation, texts; it has question, answer",
         ),
-        ("strings.parquet", "column `conversations`: it is no list of turns; each is a struct"),
-        ("numbers.parquet", "column `image`: it holds no images; an image is a struct of `bytes`"),
+        (
+            "strings.parquet",
+            "column `conversations`: it is no list of turns; each is a struct",
+        ),
+        (
+            "numbers.parquet",
+            "column `image`: it holds no images; an image is a struct of `bytes`",
+        ),
         ("brotli.parquet", "column `conversations`, row 0: broken: "),
     ];
     for (name, message) in expected {
@@ -219,7 +250,11 @@ fn a_file_cut_short_or_damaged_is_an_error_or_read_and_never_a_panic() {
         // Most of what matters lies at the end: the schema and the places of all columns.
         for round in 0..ROUNDS {
             let mut bytes = whole.clone();
-            let from = if round % 2 == 0 { 0 } else { bytes.len() - bytes.len() / 4 };
+            let from = if round % 2 == 0 {
+                0
+            } else {
+                bytes.len() - bytes.len() / 4
+            };
             for _ in 0..=round % 3 {
                 let place = random.random_range(from..bytes.len());
                 bytes[place] ^= 1 << random.random_range(0..8);

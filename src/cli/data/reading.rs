@@ -80,6 +80,8 @@ impl Reading {
             ("--turns", self.turns.is_some()),
             ("--text", self.text.is_some()),
         ];
-        all.into_iter().find(|(_, stated)| *stated).map(|(name, _)| name)
+        all.into_iter()
+            .find(|(_, stated)| *stated)
+            .map(|(name, _)| name)
     }
 }

@@ -72,7 +72,10 @@ impl Slots {
         let mut total: usize = self.all.values().map(|slot| slot.bytes).sum();
         while total > LIMIT {
             let others = self.all.iter().filter(|(other, _)| **other != key);
-            let Some(oldest) = others.min_by_key(|(_, slot)| slot.used).map(|(key, _)| *key) else {
+            let Some(oldest) = others
+                .min_by_key(|(_, slot)| slot.used)
+                .map(|(key, _)| *key)
+            else {
                 return;
             };
             total -= self.all.remove(&oldest).map_or(0, |slot| slot.bytes);

@@ -73,7 +73,9 @@ impl Layout {
         Ok(Self {
             id: find(&["id"]).map(|id| plain(schema, id)).transpose()?,
             text: said,
-            image: find(&IMAGES).map(|image| images(schema, image)).transpose()?,
+            image: find(&IMAGES)
+                .map(|image| images(schema, image))
+                .transpose()?,
         })
     }
 }

@@ -76,11 +76,17 @@ impl ImagePages {
         cache: &PageCache,
     ) -> std::result::Result<Option<Vec<u8>>, String> {
         let chunk = &self.chunks[group];
-        let open = || Source::open(&self.path).map(Arc::new).map_err(|e| e.to_string());
+        let open = || {
+            Source::open(&self.path)
+                .map(Arc::new)
+                .map_err(|e| e.to_string())
+        };
         let index = match chunk.index.get() {
             Some(index) => index,
             None => {
-                let found = guarded(|| PageIndex::walk(&open().map_err(ParquetError::General)?, &chunk.column))?;
+                let found = guarded(|| {
+                    PageIndex::walk(&open().map_err(ParquetError::General)?, &chunk.column)
+                })?;
                 chunk.index.get_or_init(|| found)
             }
         };
@@ -92,7 +98,9 @@ impl ImagePages {
             let source = open()?;
             guarded(|| {
                 let dictionary = |offset| {
-                    cache.get((file, group, DICTIONARY), || chunk.dictionary(&source, offset))
+                    cache.get((file, group, DICTIONARY), || {
+                        chunk.dictionary(&source, offset)
+                    })
                 };
                 chunk.page(&source, index, number, dictionary)
             })
@@ -175,7 +183,13 @@ impl Chunk {
             values.into_iter().map(Some).collect()
         } else {
             let mut values = values.into_iter();
-            let value = |level| if level == present { values.next() } else { None };
+            let value = |level| {
+                if level == present {
+                    values.next()
+                } else {
+                    None
+                }
+            };
             levels.into_iter().map(value).collect()
         };
         Ok(Page {

@@ -8,8 +8,8 @@ use menagerie_core::recipe::DataText;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::record::reader::{ReaderIter, TreeBuilder};
 use parquet::record::Field;
+use parquet::record::reader::{ReaderIter, TreeBuilder};
 
 use super::layout::{Column, ImageColumn, Layout};
 use super::pages::ImagePages;
@@ -103,9 +103,7 @@ impl Rows<'_> {
         while let Some(said) = said.next(self)? {
             let next = |values: &mut Option<Values<'_>>| match values {
                 None => Ok(Field::Null),
-                Some(values) => values
-                    .next(self)
-                    .map(|value| value.unwrap_or(Field::Null)),
+                Some(values) => values.next(self).map(|value| value.unwrap_or(Field::Null)),
             };
             let id = next(&mut id)?;
             let images = next(&mut images)?;
@@ -168,8 +166,9 @@ impl Rows<'_> {
 impl Values<'_> {
     fn next(&mut self, rows: &Rows<'_>) -> Result<Option<Field>, DataError> {
         let row = guarded(|| self.rows.next().transpose());
-        let row = row
-            .map_err(|reason| broken(rows.path, Some(&self.column.name), Some(rows.row), &reason))?;
+        let row = row.map_err(|reason| {
+            broken(rows.path, Some(&self.column.name), Some(rows.row), &reason)
+        })?;
         let value = row.map(|row| row.into_columns().pop());
         Ok(value.map(|column| column.map_or(Field::Null, |(_, value)| value)))
     }

@@ -36,12 +36,17 @@ struct Texts<'r>(Vec<(&'r str, Option<&'r str>)>);
 impl<'r> Texts<'r> {
     fn of(row: &'r Row) -> Self {
         let columns = row.get_column_iter();
-        Self(columns.map(|(name, value)| (name.as_str(), text(value))).collect())
+        Self(
+            columns
+                .map(|(name, value)| (name.as_str(), text(value)))
+                .collect(),
+        )
     }
 
     fn get(&self, name: &str) -> Option<&'r str> {
         let mut all = self.0.iter();
-        all.find(|(own, _)| *own == name).and_then(|(_, text)| *text)
+        all.find(|(own, _)| *own == name)
+            .and_then(|(_, text)| *text)
     }
 }
 
@@ -76,9 +81,9 @@ fn push(turns: &mut Vec<Turn>, texts: &Texts<'_>) -> Result<(), String> {
 /// answers in one struct never do.
 fn mark_images(value: &Field, turns: &mut [Turn], images: usize) {
     let in_pairs = match value {
-        Field::ListInternal(list) => list.elements().first().is_some_and(|first| {
-            matches!(first, Field::Group(row) if Texts::of(row).get("user").is_some())
-        }),
+        Field::ListInternal(list) => list.elements().first().is_some_and(
+            |first| matches!(first, Field::Group(row) if Texts::of(row).get("user").is_some()),
+        ),
         _ => false,
     };
     if in_pairs
@@ -114,7 +119,11 @@ impl<'r> Lists<'r> {
 
     fn turn(&self, number: usize) -> Texts<'r> {
         let columns = self.0.iter();
-        Texts(columns.map(|(name, list)| (*name, text(&list[number]))).collect())
+        Texts(
+            columns
+                .map(|(name, list)| (*name, text(&list[number])))
+                .collect(),
+        )
     }
 }
 
