@@ -18,4 +18,6 @@ mod parity;
 mod precision;
 #[path = "train/resume.rs"]
 mod resume;
+#[path = "train/skipping.rs"]
+mod skipping;
 mod tiny;
