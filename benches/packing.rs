@@ -23,6 +23,10 @@ use menagerie::{Model, Recipe};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: usize = 32;
 const MICRO_BATCH: usize = 8;
 const VISUAL_TOKENS: usize = 576;

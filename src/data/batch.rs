@@ -86,20 +86,15 @@ impl SampleEncoder {
         processor: &ImageProcessor,
         indices: &[usize],
     ) -> Result<Batch, DataError> {
-        let mut batch = Batch {
-            samples: Vec::with_capacity(indices.len()),
-            pixels: Vec::new(),
-        };
-        for &index in indices {
-            let sample = dataset.sample(index);
-            let encoded = self.encode(dataset, index)?;
-            for image in &sample.images[..encoded.images] {
-                batch
-                    .pixels
-                    .extend(dataset.pixels(index, image, processor)?);
+        let encode = |&index: &usize| self.encode(dataset, index);
+        let samples = indices.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let images: usize = samples.iter().map(|sample| sample.images).sum();
+        let mut pixels = Vec::with_capacity(images * processor.values());
+        for (&index, encoded) in indices.iter().zip(&samples) {
+            for image in &dataset.sample(index).images[..encoded.images] {
+                pixels.extend(dataset.pixels(index, image, processor)?);
             }
-            batch.samples.push(encoded);
         }
-        Ok(batch)
+        Ok(Batch { samples, pixels })
     }
 }
