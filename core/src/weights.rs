@@ -31,7 +31,7 @@ mod transpose;
 mod write_pytorch;
 
 pub use adapter::Adapter;
-pub use atomic::{sync_folder, write_whole};
+pub use atomic::{PARTIAL, sync_folder, write_whole};
 pub use entry::{TensorEntry, count_non_finite};
 #[doc(hidden)]
 pub use in_memory::InMemory;

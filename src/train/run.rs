@@ -1,16 +1,19 @@
 //! The run folder.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use menagerie_core::component::Component;
 use menagerie_core::tokens::Tokenizer;
+use menagerie_core::weights::PARTIAL;
 use menagerie_core::{Model, Recipe};
 use serde::de::DeserializeOwned;
 
 use super::error::TrainError;
-use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
+use super::files::{
+    FileHash, entries, json_line, link, pretty_json, read_error, read_text, sweep, write_error,
+    write_whole,
+};
 use super::manifest::Manifest;
 use super::metrics::{Lines, MetricsLog, Score, ScoreTiming, StepMetrics};
 use super::stage::StageRun;
@@ -34,15 +37,16 @@ impl RunFolder {
     /// It holds something, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let unreadable = |source| write_error(path, source);
-        for entry in fs::read_dir(path).map_err(unreadable)? {
+        for entry in entries(path)? {
             // A run that was killed before it had begun leaves no more than these.
-            let name = entry.map_err(unreadable)?.file_name();
-            if name != LOCK && !name.to_string_lossy().starts_with(".partial-") {
+            let name = entry.file_name();
+            if name != LOCK && !name.to_string_lossy().starts_with(PARTIAL) {
                 return Err(TrainError::NotEmpty(path.to_owned()));
             }
         }
-        Self::lock(path)
+        let run = Self::lock(path)?;
+        run.sweep()?;
+        Ok(run)
     }
 
     /// Opens the folder of a run that has begun, to go on with it.
@@ -108,19 +112,7 @@ impl RunFolder {
 
     /// Removes what interrupted writes left.
     pub(super) fn sweep(&self) -> Result<(), TrainError> {
-        for folder in [self.path.clone(), self.path.join("answers")] {
-            sweep(&folder).map_err(|source| write_error(&folder, source))?;
-        }
-        for stage in fs::read_dir(self.path.join("weights"))
-            .into_iter()
-            .flatten()
-        {
-            let folder = stage
-                .map_err(|source| write_error(&self.path, source))?
-                .path();
-            sweep(&folder).map_err(|source| write_error(&folder, source))?;
-        }
-        Ok(())
+        sweep(&self.path)
     }
 
     /// Lets `recipe` make the model as it was after `stage`.
@@ -150,7 +142,7 @@ impl RunFolder {
         }
         // It may name end tokens of its own.
         if let Some(file) = recipe.generation_config_path() {
-            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+            let bytes = fs::read(&file).map_err(|source| read_error(&file, source))?;
             self.write("generation_config.json", &bytes)?;
         }
         self.write_manifest(manifest)
@@ -224,22 +216,11 @@ impl RunFolder {
         read.collect()
     }
 
-    /// The lines of a file; none if it is not there.
+    /// The lines of a file; none if it is not there. One that is damaged is left out.
     fn lines<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, TrainError> {
-        let path = self.path.join(name);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            text => text.map_err(|source| write_error(&path, source))?,
-        };
-        let lines = text.lines().enumerate();
-        let read = lines.map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| TrainError::Line {
-                path: path.clone(),
-                line: number + 1,
-                reason: error.to_string(),
-            })
-        });
-        read.collect()
+        let text = read_text(&self.path.join(name))?.unwrap_or_default();
+        let lines = text.lines().map(serde_json::from_str);
+        Ok(lines.filter_map(Result::ok).collect())
     }
 
     pub(super) fn append_score(
@@ -268,22 +249,6 @@ impl RunFolder {
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         write_whole(&self.path.join(name), bytes)
     }
-}
-
-/// Removes the files of `folder` that an interrupted write left.
-fn sweep(folder: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let left = entry.file_name().to_string_lossy().starts_with(".partial-");
-        if left && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// The name of the answers to a score: the stage's at its end, and within it with the step.

@@ -50,6 +50,8 @@ pub(super) struct Session<'a> {
     best: BTreeMap<String, Best>,
     /// When the last checkpoint was begun.
     saved: Instant,
+    /// After how many steps of the stage it was taken.
+    saved_step: usize,
     /// All scores so far, for the report.
     scores: Vec<(Score, Evaluation)>,
 }
@@ -95,15 +97,17 @@ impl<'a> Session<'a> {
             table,
             best: BTreeMap::new(),
             saved: Instant::now(),
+            saved_step: 0,
             scores: Vec::new(),
         })
     }
 
     /// Takes up what was known where the run goes on.
     pub(super) fn take_up(&mut self, standing: Option<&Standing>) -> Result<(), TrainError> {
-        self.best = standing
-            .map(|standing| standing.best.clone())
-            .unwrap_or_default();
+        if let Some(standing) = standing {
+            self.writer.tidy(standing)?;
+            self.best = standing.best.clone();
+        }
         self.scores = self.run.read_scores(&self.stages)?;
         let scores = self.scores.iter().map(|(score, _)| score.clone());
         self.manifest.scores = scores.collect();
@@ -202,6 +206,7 @@ impl<'a> Session<'a> {
             seconds: standing.map_or(0.0, |standing| standing.seconds),
             base,
         };
+        self.saved_step = at.step;
         if saved.is_none() {
             self.save(stage, &at, true)?;
         }
@@ -224,6 +229,10 @@ impl<'a> Session<'a> {
         let mut loader = stage.loader(&at.model, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
+                // Someone may have asked since the last step was looked at.
+                if self.saved_step != at.step {
+                    self.save(stage, &at, true)?;
+                }
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
@@ -359,9 +368,11 @@ impl<'a> Session<'a> {
             optimizer_steps: at.optimizer.steps(),
             base: at.base.clone(),
             data: self.data.clone(),
+            tensors: Vec::new(),
             code: self.manifest.code.clone(),
         };
         self.saved = Instant::now();
+        self.saved_step = at.step;
         self.writer.begin(Snapshot {
             standing,
             recipe: self.recipe_text.clone(),

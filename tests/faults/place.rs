@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,18 +114,22 @@ pub fn spread<T>(trials: Vec<T>, by_default: usize) -> Vec<T> {
     chosen.map(|(_, trial)| trial).collect()
 }
 
-/// Does the trials, two at a time.
+/// Does the trials, two at a time: all of them, even if one fails.
 pub fn each<T: Sync>(trials: &[T], trial: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(item) = trials.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    trial(item);
+                    if catch_unwind(AssertUnwindSafe(|| trial(item))).is_err() {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             });
         }
     });
+    let failed = failed.into_inner();
+    assert_eq!(failed, 0, "of {} trials", trials.len());
 }
 
 /// A copy of a run folder.
