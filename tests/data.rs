@@ -7,6 +7,8 @@ mod broken;
 mod check;
 #[path = "data/loading.rs"]
 mod loading;
+#[path = "data/order.rs"]
+mod order;
 #[path = "data/parquet.rs"]
 mod parquet;
 #[path = "data/show.rs"]

@@ -19,7 +19,7 @@ pub struct SampleEncoder {
     pub template: Template,
     /// Where the images of the first question stand.
     pub image_position: ImagePosition,
-    /// What a random position is drawn from, with the sample's id.
+    /// What a random position is drawn from, with the sample's id and question.
     pub seed: u64,
     /// Tokens that an image takes.
     pub visual_tokens: usize,

@@ -80,7 +80,7 @@ pub fn check(
     progress: &mut dyn FnMut(CheckProgress) -> bool,
 ) -> Result<Checked, DataError> {
     let look = if quick { image::skim } else { image::check };
-    let (dataset, broken) = Dataset::gather(source, true)?;
+    let (dataset, broken) = Dataset::gather(std::slice::from_ref(source), true)?;
     let mut checked = Checked {
         samples: dataset.len() + dataset.left_out().len(),
         repeated_ids: repeated_ids(&dataset),

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use menagerie_core::chat::Turn;
 use menagerie_core::recipe::OnBadSample;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
 use super::error::{DataError, SampleError};
+use super::order::SampleSize;
 use super::parquet::{ImagePages, PageCache};
 use super::sample::{Conversation, ImageRef};
 use super::skipped::Skipped;
@@ -26,16 +29,18 @@ pub struct DataFile {
     pub bytes: u64,
 }
 
-/// All samples of a [`DataSource`](super::DataSource), in the order of its files. Texts are held in
-/// memory; images stay on disk.
+/// All samples of one or more [`DataSource`](super::DataSource)s, in the order of their files. Texts
+/// are held in memory; images stay on disk.
 #[derive(Debug, Default)]
 pub struct Dataset {
     pub(super) files: Vec<DataFile>,
     pub(super) samples: Vec<Conversation>,
+    /// The samples of each source.
+    pub(super) sets: Vec<Range<usize>>,
     pub(super) left_out: Vec<Skipped>,
     pub(super) on_bad_sample: OnBadSample,
-    /// What image names are relative to.
-    pub(super) folder: Option<PathBuf>,
+    /// What the image names of each file are relative to.
+    pub(super) folders: Vec<Option<PathBuf>>,
     /// The images of compressed shards, and of large Parquet pages.
     pub(super) unpacked: Unpacked,
     /// The images of each file that is Parquet and has some.
@@ -44,6 +49,26 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The samples of each source.
+    #[must_use]
+    pub fn sets(&self) -> &[Range<usize>] {
+        &self.sets
+    }
+
+    /// How long every sample is and whether it has images, an image taking `visual_tokens`. Words
+    /// are counted and not tokens: to tokenise a whole data set takes minutes, to count its words a
+    /// second, and the original LLaVA groups by them too.
+    #[must_use]
+    pub fn sizes(&self, visual_tokens: usize) -> Vec<SampleSize> {
+        let words = |turn: &Turn| turn.text.split_whitespace().count();
+        let size = |sample: &Conversation| SampleSize {
+            length: sample.turns.iter().map(words).sum::<usize>()
+                + sample.images.len() * visual_tokens,
+            has_image: !sample.images.is_empty(),
+        };
+        self.samples.par_iter().map(size).collect()
+    }
+
     /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -98,8 +123,8 @@ impl Dataset {
         self.samples.par_iter().try_for_each(|sample| {
             let mut images = sample.images.iter();
             let missing = images.find_map(|image| match image {
-                ImageRef::File { name } => {
-                    let found = self.image_path(name).and_then(|path| {
+                ImageRef::File { name, file } => {
+                    let found = self.image_path(name, *file).and_then(|path| {
                         let found = path.metadata();
                         found.map_err(|source| SampleError::ImageFile { path, source })
                     });
@@ -118,8 +143,8 @@ impl Dataset {
     pub fn image(&self, image: &ImageRef) -> Result<Vec<u8>, SampleError> {
         let unreadable = |path: PathBuf| |source| SampleError::ImageFile { path, source };
         match image {
-            ImageRef::File { name } => {
-                let path = self.image_path(name)?;
+            ImageRef::File { name, file } => {
+                let path = self.image_path(name, *file)?;
                 std::fs::read(&path).map_err(unreadable(path))
             }
             ImageRef::Member {
@@ -151,15 +176,19 @@ impl Dataset {
                 let found = pages.image(*file, *group, *place, &self.cache, &self.unpacked);
                 match found.map_err(broken)? {
                     Some(bytes) => Ok(bytes),
-                    None if *is_path => self.image(&ImageRef::File { name: name.clone() }),
+                    None if *is_path => self.image(&ImageRef::File {
+                        name: name.clone(),
+                        file: *file,
+                    }),
                     None => Err(broken("it has neither bytes nor a path".to_owned())),
                 }
             }
         }
     }
 
-    fn image_path(&self, name: &str) -> Result<PathBuf, SampleError> {
-        let folder = self.folder.as_ref();
+    /// An image that file number `file` names.
+    fn image_path(&self, name: &str, file: usize) -> Result<PathBuf, SampleError> {
+        let folder = self.folders.get(file).and_then(Option::as_ref);
         let folder = folder.ok_or_else(|| SampleError::NoImageFolder(name.to_owned()))?;
         Ok(folder.join(name))
     }

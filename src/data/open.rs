@@ -35,8 +35,18 @@ impl Dataset {
     /// A file that is missing, broken, empty or of an unknown kind, or a sample without text or
     /// answer, with turns that do not alternate, or with more or fewer `<image>`s than images.
     pub fn open(source: &DataSource) -> Result<Self, DataError> {
-        let skip = source.on_bad_sample == OnBadSample::Skip;
-        let (mut dataset, faults) = Self::gather(source, skip)?;
+        Self::open_all(std::slice::from_ref(source))
+    }
+
+    /// As [`open`](Self::open), several sources one after the other. What becomes of bad samples is
+    /// the same for all: what the first says.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_all(sources: &[DataSource]) -> Result<Self, DataError> {
+        let on_bad_sample = sources.first().map(|source| source.on_bad_sample);
+        let skip = on_bad_sample == Some(OnBadSample::Skip);
+        let (mut dataset, faults) = Self::gather(sources, skip)?;
         if let Some((_, error)) = faults.into_iter().next() {
             return Err(error);
         }
@@ -65,15 +75,18 @@ impl Dataset {
     /// The usable samples of all usable files, whose hashes are not taken; with the others, each
     /// file with its error. Unless bad samples are left out, one makes its file unusable.
     pub(super) fn gather(
-        source: &DataSource,
+        sources: &[DataSource],
         leave_out: bool,
     ) -> Result<(Self, Vec<(PathBuf, DataError)>), DataError> {
-        let paths = files(&source.paths)?;
+        let mut paths = Vec::new();
+        for source in sources {
+            paths.extend(files(&source.paths)?.into_iter().map(|path| (source, path)));
+        }
         let unpacked = Unpacked::default();
         let loaded: Vec<Result<Loaded, DataError>> = paths
             .par_iter()
             .enumerate()
-            .map(|(number, path)| {
+            .map(|(number, (source, path))| {
                 File {
                     path,
                     number,
@@ -84,13 +97,17 @@ impl Dataset {
             })
             .collect();
         let mut dataset = Self {
-            on_bad_sample: source.on_bad_sample,
-            folder: source.images.clone(),
+            on_bad_sample: sources
+                .first()
+                .map(|source| source.on_bad_sample)
+                .unwrap_or_default(),
             unpacked,
+            sets: vec![0..0; sources.len()],
             ..Self::default()
         };
         let mut faults = Vec::new();
-        for (path, loaded) in paths.into_iter().zip(loaded) {
+        let mut ends = vec![0; sources.len()];
+        for ((source, path), loaded) in paths.into_iter().zip(loaded) {
             let loaded = loaded.unwrap_or_else(|error| {
                 faults.push((path.clone(), error));
                 Loaded::default()
@@ -100,9 +117,17 @@ impl Dataset {
                 sha256: String::new(),
                 path,
             });
+            dataset.folders.push(source.images.clone());
             dataset.samples.extend(loaded.samples);
             dataset.left_out.extend(loaded.left_out);
             dataset.pages.push(loaded.pages);
+            let set = sources.iter().position(|other| std::ptr::eq(other, source));
+            ends[set.unwrap_or(0)] = dataset.samples.len();
+        }
+        let mut first = 0;
+        for (set, end) in dataset.sets.iter_mut().zip(ends) {
+            *set = first..end.max(first);
+            first = set.end;
         }
         dataset.samples.shrink_to_fit();
         Ok((dataset, faults))
@@ -172,7 +197,9 @@ impl File<'_> {
             for (place, record) in json::records(path)?.enumerate() {
                 let found = record?.map(|mut record| {
                     let names = std::mem::take(&mut record.images).into_iter();
-                    let images = names.map(|name| ImageRef::File { name }).collect();
+                    let images = names
+                        .map(|name| ImageRef::File { name, file: number })
+                        .collect();
                     (record, images)
                 });
                 self.take(&mut loaded, place.to_string(), found)?;

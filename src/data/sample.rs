@@ -23,6 +23,8 @@ pub enum ImageRef {
     File {
         /// The name in the data.
         name: String,
+        /// Which of [`Dataset::files`](super::Dataset::files) names it.
+        file: usize,
     },
     /// A member of an uncompressed shard.
     Member {
@@ -64,7 +66,7 @@ impl ImageRef {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::File { name }
+            Self::File { name, .. }
             | Self::Member { name, .. }
             | Self::Unpacked { name, .. }
             | Self::Cell { name, .. } => name,

@@ -51,7 +51,11 @@ pub enum OnBadSample {
 pub struct DataTable {
     /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
     /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
-    pub conversations: OneOrMany<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversations: Option<OneOrMany<PathBuf>>,
+    /// Several data sets with weights, in place of `conversations`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mix: Vec<MixedSet>,
     /// The folder that image names are relative to. Shards bring their images, and so may Parquet
     /// files. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +83,32 @@ pub struct DataTable {
     pub on_bad_sample: OnBadSample,
 }
 
+/// One of several data sets: an entry of `mix`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MixedSet {
+    /// Its files, as `conversations` of the table. Relative to the recipe.
+    pub conversations: OneOrMany<PathBuf>,
+    /// The folder of its images. Default: the table's. Relative to the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<PathBuf>,
+    /// What its samples are. Default: the table's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<Turns>,
+    /// Which text of its samples is learned. Default: the table's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<DataText>,
+    /// How often each of its samples comes in an epoch; with 0.5 one half in the first, the other in
+    /// the second.
+    #[serde(default = "default_weight")]
+    #[schemars(range(min = 0.0))]
+    pub weight: f64,
+}
+
+fn default_weight() -> f64 {
+    1.0
+}
+
 /// Where samples come from, and what one of them is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataSource {
@@ -95,16 +125,29 @@ pub struct DataSource {
 }
 
 impl DataTable {
-    /// The samples to learn from.
+    /// The data sets to learn from, each with its weight: the entries of `mix`, or `conversations`
+    /// with weight 1.
     #[must_use]
-    pub fn source(&self) -> DataSource {
-        DataSource {
-            paths: self.conversations.to_vec(),
-            images: self.images.clone(),
-            turns: self.turns,
-            text: self.text,
-            on_bad_sample: self.on_bad_sample,
-        }
+    pub fn sources(&self) -> Vec<(DataSource, f64)> {
+        let own = self.conversations.iter().map(|paths| MixedSet {
+            conversations: paths.clone(),
+            images: None,
+            turns: None,
+            text: None,
+            weight: default_weight(),
+        });
+        let sets = own.chain(self.mix.iter().cloned());
+        sets.map(|set| {
+            let source = DataSource {
+                paths: set.conversations.to_vec(),
+                images: set.images.or_else(|| self.images.clone()),
+                turns: set.turns.unwrap_or(self.turns),
+                text: set.text.unwrap_or(self.text),
+                on_bad_sample: self.on_bad_sample,
+            };
+            (source, set.weight)
+        })
+        .collect()
     }
 }
 
@@ -151,6 +194,10 @@ pub struct EvalData {
 pub struct EvalTable {
     /// The questions.
     pub data: EvalData,
+    /// Optimizer steps of a stage between two scores. Absent: one score, after the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub every_steps: Option<usize>,
     /// Questions answered at a time.
     #[serde(default = "default_eval_batch_size")]
     pub batch_size: usize,

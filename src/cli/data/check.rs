@@ -133,11 +133,20 @@ fn of_recipe(args: &Args, name: &str) -> Result<Vec<Task>, CliError> {
     };
     let mut tasks = Vec::new();
     for (stage, table) in recipe.stages() {
-        tasks.push(Task {
-            name: format!("stage.{stage}.data"),
-            source: table.data.source(),
-            encoder: encoder(recipe.stage_template(stage)?, table.data.image_position),
-        });
+        let sources = table.data.sources();
+        let alone = sources.len() == 1;
+        for (number, (source, _)) in sources.into_iter().enumerate() {
+            let name = format!("stage.{stage}.data");
+            tasks.push(Task {
+                name: if alone {
+                    name
+                } else {
+                    format!("{name}.mix.{number}")
+                },
+                source,
+                encoder: encoder(recipe.stage_template(stage)?, table.data.image_position),
+            });
+        }
     }
     if let Some(eval) = &recipe.eval {
         tasks.push(Task {

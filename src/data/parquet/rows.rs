@@ -241,7 +241,10 @@ impl Cells {
             _ => None,
         };
         Some(match name {
-            Some(name) if self.names_alone => ImageRef::File { name },
+            Some(name) if self.names_alone => ImageRef::File {
+                name,
+                file: self.file,
+            },
             name => ImageRef::Cell {
                 is_path: name.is_some(),
                 name: name.unwrap_or(unnamed),
