@@ -27,6 +27,7 @@ mod manifest;
 mod memory;
 mod metrics;
 mod observer;
+pub mod plan;
 mod report;
 mod resume;
 mod run;

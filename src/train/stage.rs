@@ -27,6 +27,16 @@ pub(super) struct StageRun<'r> {
     number: (usize, usize),
 }
 
+/// Optimizer steps of a stage on so many samples.
+pub(super) fn steps_of(table: &Stage, samples: usize) -> usize {
+    let batches = samples.div_ceil(table.batch_size).max(1);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    match table.length() {
+        Length::Steps(steps) => steps,
+        Length::Epochs(epochs) => ((epochs * batches as f64).round() as usize).max(1),
+    }
+}
+
 impl<'r> StageRun<'r> {
     /// Opens the data and checks that every image is there.
     pub(super) fn open(
@@ -36,12 +46,7 @@ impl<'r> StageRun<'r> {
     ) -> Result<Self, TrainError> {
         let data = Dataset::open(&table.data.source())?;
         data.check_images()?;
-        let batches = data.len().div_ceil(table.batch_size).max(1);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let steps = match table.length() {
-            Length::Steps(steps) => steps,
-            Length::Epochs(epochs) => ((epochs * batches as f64).round() as usize).max(1),
-        };
+        let steps = steps_of(table, data.len());
         let place = recipe
             .stages
             .iter()
