@@ -4,6 +4,7 @@
 //! reads it: Burn's graph gives up what it kept for an operation once that operation's gradient is
 //! taken.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -43,6 +44,9 @@ struct Piece {
     kind: Kind,
 }
 
+/// From this size on, mimalloc gives memory back to the system at once.
+const RETURNED: u64 = 16 << 20;
+
 /// Where a tensor lies, and whether its elements follow one another there.
 type Lies = (usize, bool);
 
@@ -64,6 +68,44 @@ pub(super) fn fullest(tape: &Tape, events: Range<usize>) -> Held {
         .collect();
     let fullest = events.max_by_key(|&moment| totals[moment]);
     fullest.map(|moment| at(&pieces, moment)).unwrap_or_default()
+}
+
+/// What the process holds for all this with mimalloc, the program's allocator. It has a pool for each
+/// of eight sizes from one power of two to the next, and memory that one of them was given does not
+/// serve the others before it is given back, which takes longer than a step. So each pool is as large
+/// as its fullest moment, whenever that was.
+pub(super) fn resident(tape: &Tape) -> u64 {
+    let moments = tape.events.len() + 1;
+    let mut pools: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
+    let mut returned = vec![0; moments];
+    for piece in pieces(tape).iter().filter(|piece| piece.bytes > 0) {
+        let (change, bytes) = if piece.bytes < RETURNED {
+            let size = pool_size(piece.bytes);
+            (pools.entry(size).or_insert_with(|| vec![0; moments]), size)
+        } else {
+            (&mut returned, piece.bytes)
+        };
+        change[piece.life.0] += bytes.cast_signed();
+        change[piece.life.1 + 1] -= bytes.cast_signed();
+    }
+    let all = pools.into_values().chain([returned]);
+    all.map(|change| fullest_of(&change)).sum::<i64>().unsigned_abs()
+}
+
+/// The size of the pool's pieces: the next of eight steps to a power of two.
+fn pool_size(bytes: u64) -> u64 {
+    let step = (bytes.next_power_of_two() / 16).max(1);
+    bytes.next_multiple_of(step)
+}
+
+/// The largest sum of the first changes.
+fn fullest_of(change: &[i64]) -> i64 {
+    let mut held = 0;
+    let held = change.iter().map(|change| {
+        held += change;
+        held
+    });
+    held.max().unwrap_or(0)
 }
 
 fn at(pieces: &[Piece], moment: usize) -> Held {
