@@ -7,6 +7,8 @@
 //! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
+//! RUN/tensorboard/      both of these and the scores for TensorBoard
+//! RUN/skipped.jsonl     one line a sample that could not be learned from, if there are any
 //! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
 //! RUN/checkpoints/        what is needed to go on exactly; see `train --resume`
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
@@ -15,37 +17,53 @@
 //! ```
 
 mod adamw;
-mod batches;
 mod checkpoint;
+mod curves;
 mod difference;
 mod error;
 mod files;
 mod frozen;
 mod gradients;
+mod history;
+mod log;
 mod loss;
 mod manifest;
 mod memory;
 mod metrics;
 mod observer;
+mod pass;
 pub mod plan;
+mod rates;
 mod report;
 mod resume;
 mod run;
 mod schedule;
 mod session;
+mod skipped;
+mod smooth;
 mod stage;
 mod step;
-mod trainable;
+mod tape;
+mod tensorboard;
+mod timeline;
+mod totals;
+pub mod trainable;
 
-pub use adamw::{AdamW, AdamWConfig};
+pub use adamw::{AdamW, AdamWConfig, Moments, Rates};
+pub(crate) use curves::{Quantity, curve};
 pub use difference::{Difference, differences};
 pub use error::TrainError;
 pub use gradients::GradientSet;
+pub use history::History;
 pub use loss::loss_sum;
 pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
+pub use pass::{Pass, PassDone, PassOptions};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
+pub(crate) use smooth::Smooth;
+pub(crate) use timeline::Timeline;
+pub use totals::StageTotals;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -77,13 +95,15 @@ pub fn train(
     if recipe.stages.is_empty() {
         return Err(TrainError::NoStage(recipe.name.clone()));
     }
+    recipe.check_dtype()?;
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
-    let model = opened.assemble(recipe, device)?;
+    let model = assemble(recipe, device)?;
     let manifest = opened.manifest(recipe, &model)?;
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
-    let session = opened.session(recipe, run, manifest, observer, stop)?;
+    let data = (opened.stages, opened.questions);
+    let session = Session::new(recipe, run, data, manifest, None, observer, stop)?;
     session.run(model, base, 0, None)
 }
 
@@ -139,16 +159,27 @@ pub fn resume(
         None => observer.note("no checkpoint is there: going on from the beginning"),
     }
     let from = resume::before(first, recipe, run, &opened.stages);
-    let model = opened.assemble(&from, device)?;
-    let manifest = opened.manifest(recipe, &model)?.going_on(before, changes);
+    let model = assemble(&from, device)?;
+    let scores = History::read(run.path())?.scores;
+    let manifest = opened.manifest(recipe, &model)?;
+    let manifest = manifest.going_on(before, scores, changes);
     let base = match standing {
         Some(standing) => standing.base.clone(),
         None => manifest.base(None),
     };
     run.begin(recipe, &manifest)?;
-    let mut session = opened.session(recipe, run, manifest, observer, stop)?;
-    session.take_up(standing)?;
-    session.run(model, base, first, saved)
+    let data = (opened.stages, opened.questions);
+    let session = Session::new(recipe, run, data, manifest, standing, observer, stop)?;
+    session.run(model, base, first, saved.as_ref())
+}
+
+fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
+    let model = recipe.assemble(device)?;
+    let parameters = model.parameters().into_iter();
+    let paths: Vec<String> = parameters.map(|info| info.path).collect();
+    recipe.check_freeze(&paths)?;
+    recipe.check_optimizer_groups(&paths)?;
+    Ok(model)
 }
 
 /// The data of a run.
@@ -176,36 +207,7 @@ impl<'r> Opened<'r> {
         Ok(Self { stages, questions })
     }
 
-    fn assemble(&self, recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
-        let model = recipe.assemble(device)?;
-        let parameters = model.parameters().into_iter();
-        let paths: Vec<String> = parameters.map(|info| info.path).collect();
-        recipe.check_freeze(&paths)?;
-        Ok(model)
-    }
-
     fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {
         Manifest::new(recipe, model, &self.stages, self.questions.as_deref())
-    }
-
-    fn session<'a>(
-        self,
-        recipe: &'a Recipe,
-        run: &'a RunFolder,
-        manifest: Manifest,
-        observer: &'a mut dyn Observer,
-        stop: &'a AtomicBool,
-    ) -> Result<Session<'a>, TrainError>
-    where
-        'r: 'a,
-    {
-        Session::new(
-            recipe,
-            run,
-            (self.stages, self.questions),
-            manifest,
-            observer,
-            stop,
-        )
     }
 }

@@ -5,6 +5,10 @@
 mod broken;
 #[path = "data/loading.rs"]
 mod loading;
+#[path = "data/order.rs"]
+mod order;
+#[path = "data/parquet.rs"]
+mod parquet;
 #[path = "data/show.rs"]
 mod show;
 

@@ -6,6 +6,7 @@
 //! crate names no plugin and opens no socket.
 
 pub mod attention;
+pub mod blocks;
 pub mod cache;
 pub mod chat;
 pub mod checkpoint;
@@ -43,6 +44,7 @@ pub use serde;
 pub use serde_json;
 pub use toml;
 
+pub use blocks::{DecoderBlocks, EncoderBlocks};
 pub use cache::KvCache;
 pub use checkpoint::{Checkpoint, Joint, Publisher, Spelling, Storage, TensorName};
 pub use component::Component;

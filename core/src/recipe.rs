@@ -21,6 +21,7 @@ mod images;
 mod load;
 mod model;
 mod node;
+mod optimizer;
 mod origin;
 mod paths;
 mod resolve;
@@ -45,18 +46,20 @@ pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
-    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns,
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OnBadSample,
+    OneOrMany, Resize, Turns,
 };
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
-pub use groups::ParameterGroup;
+pub use groups::{ParameterGroup, UpdateGroup};
 pub use images::ImagesTable;
 pub use load::{LoadOptions, RecipeSource};
 pub use model::Resolve;
+pub use optimizer::{AdamW, GroupError, NoDecay, Optimizer, OptimizerGroup, ParameterOptions};
 pub use origin::{Origin, Source};
-pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
+pub use stage::{Constant, Cosine, Length, Sampler, Schedule, Stage};
 
 /// A model and its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -252,6 +255,44 @@ impl Recipe {
                     stage: name.to_owned(),
                     error,
                 }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the recipe's stages can be trained in its dtype.
+    ///
+    /// # Errors
+    /// It is f16: small gradients vanish in it without loss scaling, which there is none of.
+    pub fn check_dtype(&self) -> Result<(), RecipeError> {
+        if self.dtype != Dtype::F16 || self.stages.is_empty() {
+            return Ok(());
+        }
+        Err(RecipeError::Invalid {
+            origin: self.origin("dtype"),
+            key: "dtype".to_owned(),
+            message:
+                "f16 loses small gradients, so nothing is trained in it; state `dtype = \"bf16\"` \
+                      or `dtype = \"f32\"`, which f16 weights are read into as well"
+                    .to_owned(),
+        })
+    }
+
+    /// Checks every stage's `optimizer.groups` against the paths of all parameters of the model.
+    ///
+    /// # Errors
+    /// A target that matches no parameter that learns, or a parameter of two groups.
+    pub fn check_optimizer_groups(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
+        let paths: Vec<&str> = parameter_paths.iter().map(String::as_str).collect();
+        for (name, stage) in self.stages() {
+            let Optimizer::AdamW(adamw) = &stage.optimizer;
+            let checked = adamw.check_groups(&stage.freeze, &paths);
+            checked.map_err(|(group, target, error)| RecipeError::Groups {
+                origin: self.origin(&format!(
+                    "stage.{name}.optimizer.groups.{group}.on.{target}"
+                )),
+                stage: name.to_owned(),
+                error,
             })?;
         }
         Ok(())

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use menagerie_core::burn::tensor::Device;
 use menagerie_core::folder::ModelPath;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{LoadOptions, ParameterGroup};
+use menagerie_core::recipe::{LoadOptions, ParameterGroup, UpdateGroup};
 use menagerie_core::{Component, Recipe, RecipeError, RecipeSource};
 use serde_json::json;
 
@@ -84,9 +84,14 @@ pub(super) struct Sets {
 }
 
 impl Sets {
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// The recipe that `argument` names, a file or an embedded one, with these changes. A `model`
     /// that is not on this machine is left out, and the user is told.
-    fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
+    pub(super) fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
         let leave_out = |text: &str| {
             anstream::eprintln!(
                 "note: {argument}: the model `{text}` is not on this machine, so what it states is not seen"
@@ -215,11 +220,13 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
+    recipe.check_dtype()?;
     let paths: Vec<String> = lazy_parameters(&recipe)?
         .into_iter()
         .map(|info| info.path)
         .collect();
     recipe.check_freeze(&paths)?;
+    recipe.check_optimizer_groups(&paths)?;
     for component in Component::ALL {
         let weights = recipe
             .weights(component)
@@ -239,11 +246,16 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
 
 fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
-    let groups = recipe.parameter_groups(&lazy_parameters(&recipe)?);
+    let parameters = lazy_parameters(&recipe)?;
+    let groups = recipe.parameter_groups(&parameters);
+    let updates = recipe.update_groups(&parameters);
     if as_json {
-        return print_json(&json!({ "recipe": recipe.resolve()?, "parameters": groups }));
+        return print_json(
+            &json!({ "recipe": recipe.resolve()?, "parameters": groups, "updates": updates }),
+        );
     }
-    print(&format!("{}\n{}", recipe.to_toml()?, group_table(&groups)))
+    let (groups, updates) = (group_table(&groups), update_table(&updates));
+    print(&format!("{}\n{groups}{updates}", recipe.to_toml()?))
 }
 
 /// All parameters of the recipe's model, none of them drawn or loaded.
@@ -293,4 +305,36 @@ fn group_table(groups: &[ParameterGroup]) -> String {
     }
     let totals = Component::ALL.map(|component| format!("{component} {}", count(component)));
     table + &format!("# {}\n", totals.join(", "))
+}
+
+/// What each stage's optimizer does with which parameters, as comments likewise.
+fn update_table(updates: &[UpdateGroup]) -> String {
+    let head = ["stage", "learning rate", "weight decay", "count", "of"].map(str::to_owned);
+    let rows = updates.iter().map(|update| {
+        let mut stage = updates.iter().filter(|other| other.stage == update.stage);
+        let of = match update.on.as_slice() {
+            [] if stage.all(|other| other.on.is_empty()) => "all that learn".to_owned(),
+            [] => "all others".to_owned(),
+            on => on.join(", "),
+        };
+        let rate = format!("{:e}", update.learning_rate);
+        let decay = update.weight_decay.to_string();
+        [
+            update.stage.clone(),
+            rate,
+            decay,
+            update.parameters.to_string(),
+            of,
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let stage_width = widest(0);
+    let lines = rows.iter().map(|[stage, rate, decay, count, of]| {
+        format!("# {stage:stage_width$}  {rate:>13}  {decay:>12}  {count:>14}  {of}\n")
+    });
+    match updates {
+        [] => String::new(),
+        _ => format!("#\n{}", lines.collect::<String>()),
+    }
 }

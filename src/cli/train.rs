@@ -8,8 +8,8 @@ use menagerie_core::{Component, Recipe};
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::output::print;
-use super::progress::TrainProgress;
 use super::recipe::Sets;
+use super::training::TrainProgress;
 use super::{hub, interrupt};
 use crate::train::{self, RunFolder, TrainError};
 

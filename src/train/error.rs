@@ -89,17 +89,6 @@ pub enum TrainError {
         reason: String,
     },
 
-    /// A line of a log cannot be read.
-    #[error("{}:{line}: {reason}", .path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-
     /// A file of the run cannot be written.
     #[error("cannot write `{}`", .path.display())]
     Write {
@@ -109,11 +98,20 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
+    /// A file of a run cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
     /// The loss or the gradient is infinite or not a number, or the loss exploded.
     #[error(
-        "the loss is {loss}{} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`; the batch held: {}. The last good checkpoint is in `{}`. Lower the learning rate, or look at these samples with `menagerie data show`",
-        .smoothed.map(|smoothed| format!(" after {smoothed:.4} in the steps before")).unwrap_or_default(),
-        .samples.join(", "), .run.join("checkpoints").display()
+        "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`{}; the batch held: {}. Look at these samples with `menagerie data show`, or lower the learning rate; the last good checkpoint is kept: menagerie train --resume {} --allow-changes --set 'stage.{stage}.optimizer.learning_rate = …'",
+        .smoothed.map(|smoothed| format!(" (the smoothed loss was {smoothed:.4})")).unwrap_or_default(),
+        .samples.join(", "), .run.display()
     )]
     Loss {
         /// The stage.

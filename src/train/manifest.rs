@@ -13,6 +13,7 @@ use super::error::TrainError;
 use super::files::{FileHash, write_error};
 use super::metrics::Score;
 use super::stage::StageRun;
+use super::timeline::Timeline;
 use crate::data::{DataFile, Dataset};
 
 /// What a run was made of.
@@ -144,8 +145,9 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// This one, made for what goes on, with what `before` says of how the run began.
-    pub(super) fn going_on(self, before: Self, changes: Vec<String>) -> Self {
+    /// This one, made for what goes on, with what `before` says of how the run began and the `scores`
+    /// that were taken until then.
+    pub(super) fn going_on(self, before: Self, scores: Vec<Score>, changes: Vec<String>) -> Self {
         let mut stages = self.stages;
         for stage in &mut stages {
             let earlier = before.stages.iter().find(|other| other.name == stage.name);
@@ -159,6 +161,7 @@ impl Manifest {
             initial_weights: before.initial_weights,
             changes: before.changes.into_iter().chain(changes).collect(),
             stages,
+            scores,
             ..self
         }
     }
@@ -204,8 +207,9 @@ impl Manifest {
         (all, trained.map(count).sum())
     }
 
-    /// Time of the stages done, training alone.
-    pub(super) fn training_seconds(&self) -> f64 {
-        self.stages.iter().filter_map(|stage| stage.seconds).sum()
+    /// The stages with their steps.
+    pub(super) fn timeline(&self) -> Timeline {
+        let stages = self.stages.iter();
+        Timeline::new(stages.map(|stage| (stage.name.as_str(), stage.steps)))
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod flops;
 mod lengths;
 mod memory;
+mod questions;
 mod record;
 mod replay;
 mod shape;
@@ -20,7 +21,7 @@ mod tape;
 
 pub use error::PlanError;
 pub use memory::Held;
-pub use shape::RowShape;
+pub use questions::ScoreCost;
 pub use stage::{EpochCost, StageCost, StepMemory};
 
 use burn::tensor::Device;
@@ -32,12 +33,8 @@ use menagerie_core::Recipe;
 use serde::Serialize;
 
 use super::memory::Memory;
-use crate::data::{Conversation, ImageRef};
-use lengths::Library;
-use record::Recorder;
-use shape::PassShape;
+use questions::Questions;
 use stage::Planner;
-use step::Step;
 
 /// What a plan is made for, where the recipe does not say it.
 #[derive(Debug, Clone, Default)]
@@ -65,8 +62,8 @@ pub struct Plan {
     pub components: Vec<ComponentCost>,
     /// The stages, in order.
     pub stages: Vec<StageCost>,
-    /// Memory of the tensors while questions are answered, if the recipe asks some.
-    pub score: Option<Held>,
+    /// Answering the questions of the score, if the recipe asks some and they are on this machine.
+    pub score: Option<ScoreCost>,
     /// Memory of the process besides tensors: the program, the tokenizer, the texts of the data.
     /// It is this process's own, which holds the same. None where the system does not tell.
     pub process_bytes: Option<u64>,
@@ -118,7 +115,6 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
     recipe.check_freeze(&paths)?;
     let tokenizer = tokenizer(recipe, &configured)?;
 
-    let mut library = Library::default();
     let planner = Planner {
         recipe,
         configured: &configured,
@@ -126,19 +122,20 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
         tokenizer: tokenizer.as_ref(),
         options,
     };
-    let lengths = planner.lengths(&mut library)?;
-    let questions = questions(recipe, &configured, tokenizer.as_ref(), &mut library)?;
+    // All data is open at once, as in a run.
+    let stages = planner.stages()?;
+    let questions = Questions::open(recipe, &configured, tokenizer.as_ref())?;
     let process_bytes = Memory::now().resident;
 
-    let stages = lengths
-        .into_iter()
-        .map(|(name, table, lengths)| planner.stage(name, table, lengths))
+    let stages = stages
+        .iter()
+        .map(|(name, table, samples)| planner.stage(name, table, samples.as_ref()))
         .collect::<Result<Vec<_>, _>>()?;
     let score = questions
-        .map(|questions| score(recipe, &configured, &all, &questions))
+        .map(|questions| questions.cost(recipe, &configured, &all))
         .transpose()?;
     let tensors = stages.iter().map(|stage| stage.memory.peak_bytes());
-    let tensors = tensors.chain(score.as_ref().map(Held::total)).max();
+    let tensors = tensors.chain(score.as_ref().map(|score| score.resident)).max();
     let disk = disk::of(recipe, &all, &stages);
     Ok(Plan {
         recipe: recipe.name.clone(),
@@ -188,78 +185,4 @@ fn numbers_of(all: &[ParameterInfo], component: Component) -> usize {
     let prefix = format!("{component}.");
     let own = all.iter().filter(|info| info.path.starts_with(&prefix));
     own.map(ParameterInfo::len).sum()
-}
-
-/// Questions that are answered together.
-struct Questions {
-    shape: PassShape,
-    /// The images that they are about, each once.
-    distinct: usize,
-    /// Tokens that an answer may have.
-    tokens: usize,
-}
-
-/// The largest batch of the score's questions.
-fn questions(
-    recipe: &Recipe,
-    configured: &Configured,
-    tokenizer: Option<&Tokenizer>,
-    library: &mut Library,
-) -> Result<Option<Questions>, PlanError> {
-    let (Some(table), Some(tokenizer)) = (&recipe.eval, tokenizer) else {
-        return Ok(None);
-    };
-    if recipe.stages().all(|(_, stage)| !stage.eval) {
-        return Ok(None);
-    }
-    let Some(dataset) = library.open(&table.data.source())? else {
-        return Ok(None);
-    };
-    let template = recipe.eval_template()?;
-    let visual_tokens = configured.projector_spec.visual_tokens;
-    let row = |conversation: &Conversation| {
-        let turns = conversation.turns.as_slice();
-        let asked = turns.split_last().map_or(turns, |(_, asked)| asked);
-        let ids = tokenizer.encode_prompt(&template, asked).ok()?;
-        let images = conversation.images.len();
-        Some(RowShape {
-            text: ids.len().saturating_sub(images),
-            images,
-            supervised: 0,
-        })
-    };
-    let mut largest: Option<(PassShape, usize)> = None;
-    for batch in dataset.samples().chunks(table.batch_size.max(1)) {
-        let shape = PassShape {
-            rows: batch.iter().filter_map(row).collect(),
-            visual_tokens,
-        };
-        let mut names: Vec<&str> = batch.iter().flat_map(|sample| sample.images.iter().map(ImageRef::name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        if largest.as_ref().is_none_or(|(other, _)| shape.slots() > other.slots()) {
-            largest = Some((shape, names.len()));
-        }
-    }
-    Ok(largest.map(|(shape, distinct)| Questions {
-        shape,
-        distinct,
-        tokens: table.max_new_tokens,
-    }))
-}
-
-fn score(
-    recipe: &Recipe,
-    configured: &Configured,
-    all: &[ParameterInfo],
-    questions: &Questions,
-) -> Result<Held, PlanError> {
-    let recorder = Recorder { recipe, configured };
-    let record = recorder.answers(&questions.shape, questions.distinct, questions.tokens)?;
-    Ok(Step::forward(
-        &record,
-        all,
-        recipe.dtype.into(),
-        configured.llm_spec.vocab_size,
-    ))
 }

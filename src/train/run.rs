@@ -3,18 +3,18 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use menagerie_core::component::Component;
 use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Model, Recipe};
-use serde::de::DeserializeOwned;
 
 use super::error::TrainError;
 use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
-use super::metrics::{Lines, MetricsLog, Score, ScoreTiming, StepMetrics};
+use super::skipped::SkippedLog;
 use super::stage::StageRun;
-use crate::eval::{Answered, Evaluation};
+use crate::eval::Evaluation;
 
 /// A run folder, held by one process at a time.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub struct RunFolder {
 
 /// The file whose lock says that a process trains here.
 const LOCK: &str = ".lock";
+/// How long somebody who looks whether a run goes on may hold the lock, and how often that is waited
+/// for.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: usize = 50;
 
 impl RunFolder {
     /// Makes the folder `path`, which must not exist or be empty.
@@ -65,14 +69,25 @@ impl RunFolder {
             .write(true)
             .open(&file);
         let lock = options.map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(TrainError::Locked(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        for _ in 0..LOOKS {
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                // A file system without locks is no reason to end.
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        lock,
+                    });
+                }
+            }
         }
+        Err(TrainError::Locked(path.to_owned()))
+    }
+
+    /// Whether a process trains in the folder `path` now.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -208,60 +223,9 @@ impl RunFolder {
         self.write(&format!("answers/{name}.jsonl"), &lines)
     }
 
-    /// All scores taken so far, with their answers. `stages`: the steps of each stage.
-    pub(super) fn read_scores(
-        &self,
-        stages: &[StageRun<'_>],
-    ) -> Result<Vec<(Score, Evaluation)>, TrainError> {
-        let scores: Vec<Score> = self.lines("scores.jsonl")?;
-        let read = scores.into_iter().map(|score| {
-            let stage = stages.iter().find(|stage| stage.name == score.stage);
-            let steps = stage.map_or(0, |stage| stage.steps);
-            let name = answers_name(&score.stage, score.step, steps);
-            let answers: Vec<Answered> = self.lines(&format!("answers/{name}.jsonl"))?;
-            Ok((score, Evaluation::of(answers)))
-        });
-        read.collect()
-    }
-
-    /// The lines of a file; none if it is not there.
-    fn lines<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, TrainError> {
-        let path = self.path.join(name);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            text => text.map_err(|source| write_error(&path, source))?,
-        };
-        let lines = text.lines().enumerate();
-        let read = lines.map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| TrainError::Line {
-                path: path.clone(),
-                line: number + 1,
-                reason: error.to_string(),
-            })
-        });
-        read.collect()
-    }
-
-    pub(super) fn append_score(
-        &self,
-        score: &Score,
-        timing: &ScoreTiming,
-    ) -> Result<(), TrainError> {
-        Lines::open(self.path.join("scores.jsonl"))?.push(score)?;
-        Lines::open(self.path.join("timings.jsonl"))?.push(timing)
-    }
-
-    /// Opens `metrics.jsonl` and `timings.jsonl` to add lines.
-    pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        MetricsLog::open(&self.path)
-    }
-
-    /// All lines of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
-        self.lines("metrics.jsonl")
+    /// Opens `skipped.jsonl` to add samples that a stage cannot learn from.
+    pub(super) fn skipped(&self, stage: &str) -> Result<SkippedLog, TrainError> {
+        SkippedLog::open(&self.path.join("skipped.jsonl"), stage)
     }
 
     /// Writes a file whole or not at all.
@@ -284,15 +248,6 @@ fn sweep(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The name of the answers to a score: the stage's at its end, and within it with the step.
-pub(super) fn answers_name(stage: &str, step: usize, steps: usize) -> String {
-    if step == steps {
-        stage.to_owned()
-    } else {
-        format!("{stage}-{step:08}")
-    }
 }
 
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are

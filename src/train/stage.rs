@@ -5,15 +5,16 @@ use std::sync::Arc;
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::recipe::{Length, Optimizer};
+use menagerie_core::splice::Padding;
 use menagerie_core::{Model, Recipe, Stage};
 
 use super::adamw::AdamWConfig;
-use super::batches::Batches;
 use super::error::TrainError;
 use super::observer::StagePlan;
-use super::schedule::{Decay, Schedule};
-use crate::data::{Dataset, Loader, SampleEncoder};
+use super::pass::PassOptions;
+use super::rates::StageRates;
+use crate::data::{Dataset, Loader, Mix, OnBadSample, Order, Passes, SampleEncoder, Sampler};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -22,14 +23,15 @@ pub(super) struct StageRun<'r> {
     pub table: &'r Stage,
     pub data: Arc<Dataset>,
     pub steps: usize,
+    mix: Mix,
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
 }
 
-/// Optimizer steps of a stage on so many samples.
+/// Optimizer steps of a stage whose epoch has so many samples.
 pub(super) fn steps_of(table: &Stage, samples: usize) -> usize {
-    let batches = samples.div_ceil(table.batch_size).max(1);
+    let batches = samples.div_ceil(table.batch_size);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     match table.length() {
         Length::Steps(steps) => steps,
@@ -37,16 +39,42 @@ pub(super) fn steps_of(table: &Stage, samples: usize) -> usize {
     }
 }
 
+/// How a pass of the stage is made.
+pub(super) fn pass_options(table: &Stage) -> PassOptions {
+    PassOptions {
+        checkpoint_blocks: table.checkpoint_blocks,
+        padding: if table.packing {
+            Padding::Packed
+        } else {
+            Padding::Right
+        },
+        ..PassOptions::default()
+    }
+}
+
+/// Whether the stage's sampler looks at the sizes of samples.
+pub(super) fn needs_sizes(table: &Stage) -> bool {
+    match table.sampler {
+        Sampler::Sequential | Sampler::Shuffled => false,
+        Sampler::GroupedByLength | Sampler::GroupedByModality => true,
+    }
+}
+
 impl<'r> StageRun<'r> {
-    /// Opens the data and checks that every image is there.
+    /// Opens the data and checks that every image is there, unless bad samples are skipped.
     pub(super) fn open(
         recipe: &'r Recipe,
         name: &'r str,
         table: &'r Stage,
     ) -> Result<Self, TrainError> {
-        let data = Dataset::open(&table.data.source())?;
-        data.check_images()?;
-        let steps = steps_of(table, data.len());
+        let (sources, weights): (Vec<_>, Vec<_>) = table.data.sources().into_iter().unzip();
+        let data = Dataset::open_all(&sources)?;
+        // A missing image is one bad sample; the loader skips it.
+        if data.on_bad_sample() == OnBadSample::Error {
+            data.check_images()?;
+        }
+        let mix = Mix::new(data.sets().iter().cloned().zip(weights));
+        let steps = steps_of(table, mix.len());
         let place = recipe
             .stages
             .iter()
@@ -57,6 +85,7 @@ impl<'r> StageRun<'r> {
             table,
             data: Arc::new(data),
             steps,
+            mix,
             recipe,
             template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
@@ -106,27 +135,27 @@ impl<'r> StageRun<'r> {
         }
     }
 
+    /// How a pass is made.
+    pub(super) fn pass(&self) -> PassOptions {
+        pass_options(self.table)
+    }
+
     pub(super) fn adamw(&self) -> AdamWConfig {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         AdamWConfig {
             beta1: table.beta1,
             beta2: table.beta2,
             epsilon: table.epsilon,
-            weight_decay: table.weight_decay,
         }
     }
 
-    pub(super) fn schedule(&self) -> Schedule {
-        let Optimizer::AdamW(table) = &self.table.optimizer;
-        let (decay, warmup_ratio) = match &self.table.schedule {
-            ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
-            ScheduleTable::Constant(constant) => (Decay::Constant, constant.warmup_ratio),
-        };
-        Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
+    /// What each parameter of `model` learns with, step by step.
+    pub(super) fn rates(&self, model: &Model) -> StageRates<'_> {
+        StageRates::new(self.table, &parameters(model.network()), self.steps)
     }
 
-    /// The batches from `step` on.
-    pub(super) fn loader(&self, model: &Model, step: usize) -> Loader {
+    /// The batches of `passes` from `step` on.
+    pub(super) fn loader(&self, model: &Model, passes: &Passes, step: usize) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -141,18 +170,26 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            self.batches().passes_from(step),
+            passes.from_step(step),
             table.workers,
         )
     }
 
-    pub(super) fn batches(&self) -> Batches<'_> {
-        Batches {
-            table: self.table,
-            stage: self.name,
+    /// The forward passes of the whole stage.
+    pub(super) fn passes(&self, model: &Model) -> Passes {
+        let sizes = if needs_sizes(self.table) {
+            self.data.sizes(model.visual_tokens())
+        } else {
+            Vec::new()
+        };
+        let order = Order {
+            sampler: self.table.sampler,
+            mix: self.mix.clone(),
+            sizes,
             seed: self.recipe.seed,
-            samples: self.data.len(),
-            steps: self.steps,
-        }
+            stage: self.name.to_owned(),
+            batch_size: self.table.batch_size,
+        };
+        Passes::new(order, self.table.micro_batch_size(), self.steps)
     }
 }

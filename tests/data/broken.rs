@@ -58,11 +58,11 @@ fn an_empty_file_is_no_data() {
 #[test]
 fn files_of_no_known_kind() {
     let folder = Folder::new();
-    let message = folder.refuse("a.parquet", "PAR1");
-    assert!(message.starts_with("a.parquet: neither JSON nor a tar shard; the kinds are"));
+    let message = folder.refuse("a.csv", "id,text");
+    assert!(message.starts_with("a.csv: neither JSON nor a tar shard nor Parquet; the kinds are"));
     let error = folder.open("").expect_err("refused").to_string();
     assert!(
-        error.ends_with("the folder holds no .tar, .tar.gz or .tgz"),
+        error.ends_with("the folder holds no .tar, .tar.gz, .tgz or .parquet"),
         "{error}"
     );
     let error = folder.open("none.json").expect_err("refused");

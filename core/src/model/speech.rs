@@ -74,10 +74,10 @@ impl Recipe {
         }
     }
 
-    /// The tokenizer, for a decoder of `vocab_size` tokens.
+    /// The tokenizer, for a language model of `vocab_size` tokens.
     ///
     /// # Errors
-    /// There is none, it cannot be read, or it has more tokens.
+    /// There is none, it cannot be read, or it has more tokens than the model.
     pub fn load_tokenizer(&self, vocab_size: usize) -> Result<Tokenizer, AssembleError> {
         let key = if self.llm.tokenizer.is_some() {
             "llm.tokenizer"

@@ -122,6 +122,20 @@ impl FreezePattern {
         self.segments.len() == 1
     }
 
+    /// Checks that it names something.
+    ///
+    /// # Errors
+    /// None of the paths belongs to it.
+    pub(super) fn check_matches(&self, paths: &[&str]) -> Result<(), FreezeError> {
+        if paths.iter().any(|path| self.matches(path)) {
+            return Ok(());
+        }
+        Err(FreezeError::Unmatched {
+            pattern: self.text.clone(),
+            allowed: groups_near(self, paths),
+        })
+    }
+
     /// Leading segments that match `path`.
     fn matched(&self, path: &str) -> usize {
         let pairs = self.segments.iter().zip(path.split('.'));
@@ -151,12 +165,7 @@ pub fn check_freeze<'a>(
 ) -> Result<(), FreezeError> {
     let paths: Vec<&str> = paths.collect();
     for pattern in patterns {
-        if !paths.iter().any(|path| pattern.matches(path)) {
-            return Err(FreezeError::Unmatched {
-                pattern: pattern.text.clone(),
-                allowed: groups_near(pattern, &paths),
-            });
-        }
+        pattern.check_matches(&paths)?;
     }
     let frozen = |path: &&str| patterns.iter().any(|pattern| pattern.matches(path));
     if !paths.is_empty() && paths.iter().all(frozen) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Recipe;
+use super::optimizer::{Optimizer, ParameterOptions};
 use crate::parameters::ParameterInfo;
 
 /// A part of the model whose parameters learn in the same stages.
@@ -63,6 +64,63 @@ impl Recipe {
             group,
             numbers: number.map(|number| (number, number + 1)),
         }
+    }
+}
+
+/// Parameters that a stage updates in the same way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct UpdateGroup {
+    /// The stage.
+    pub stage: String,
+    /// The targets of the entry of `optimizer.groups`; empty for what belongs to none.
+    pub on: Vec<String>,
+    /// The learning rate at its peak.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Numbers it holds.
+    pub parameters: usize,
+}
+
+impl Recipe {
+    /// What each stage's optimizer does with which parameters: what belongs to no group first, then
+    /// the groups, and of each what is decayed before what is not.
+    #[must_use]
+    pub fn update_groups(&self, parameters: &[ParameterInfo]) -> Vec<UpdateGroup> {
+        let mut all = Vec::new();
+        for (name, stage) in self.stages() {
+            let Optimizer::AdamW(adamw) = &stage.optimizer;
+            let mut found: Vec<(ParameterOptions, usize)> = Vec::new();
+            let learns = |info: &&ParameterInfo| {
+                !stage.freeze.iter().any(|target| target.matches(&info.path))
+            };
+            for info in parameters.iter().filter(learns) {
+                let options = adamw.options_of(info);
+                match found.iter_mut().find(|(known, _)| *known == options) {
+                    Some((_, count)) => *count += info.len(),
+                    None => found.push((options, info.len())),
+                }
+            }
+            found.sort_by(|(one, _), (other, _)| {
+                let decay = other.weight_decay.total_cmp(&one.weight_decay);
+                one.group.cmp(&other.group).then(decay)
+            });
+            all.extend(found.into_iter().map(|(options, parameters)| UpdateGroup {
+                stage: name.to_owned(),
+                on: options.group.map_or_else(Vec::new, |index| {
+                    adamw.groups[index]
+                        .on
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect()
+                }),
+                learning_rate: options.learning_rate,
+                weight_decay: options.weight_decay,
+                parameters,
+            }));
+        }
+        all
     }
 }
 

@@ -93,7 +93,7 @@ fn advice(
         BinaryBytes(needed),
         BinaryBytes(machine)
     );
-    let mut rows = planned.stages.iter().map(|stage| stage.rows).max();
+    let mut rows = planned.stages.iter().map(|stage| stage.pass_samples).max();
     while let Some(micro) = rows.filter(|&rows| rows > 1) {
         let micro = micro / 2;
         rows = Some(micro);
@@ -229,7 +229,7 @@ fn stage_lines(stage: &StageCost) -> Vec<(&'static str, String)> {
 fn whole_lines(plan: &Plan, device: Where) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(score) = &plan.score {
-        lines.push(("score", held(score)));
+        lines.push(("score", held(&score.held)));
     }
     let process = plan.process_bytes.map_or("an unknown amount".to_owned(), |bytes| {
         BinaryBytes(bytes).to_string()

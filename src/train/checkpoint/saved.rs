@@ -8,9 +8,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use menagerie_core::parameters::PathStack;
 use menagerie_core::weights::{Shards, WeightError};
 
+use super::optimizer;
 use super::snapshot::sums;
 use super::standing::{FORMAT, Standing, parse_folder_name};
 use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
+use crate::train::adamw::Moments;
+use crate::train::error::TrainError;
 
 /// A checkpoint on disk that is whole.
 #[derive(Debug)]
@@ -93,11 +96,11 @@ impl Saved {
         }
     }
 
-    /// The saved tensors of the optimizer by name, on `device`.
-    pub(in crate::train) fn optimizer(
+    /// What the optimizer kept, on `device`.
+    pub(in crate::train) fn moments(
         &self,
         device: &Device,
-    ) -> Result<Vec<(String, Tensor<1>)>, WeightError> {
+    ) -> Result<Vec<(String, Moments)>, TrainError> {
         let Some(shards) = &self.optimizer else {
             return Ok(Vec::new());
         };
@@ -105,7 +108,12 @@ impl Saved {
             let tensor = Tensor::from_data(shards.data(name)?, device);
             Ok((name.to_owned(), tensor))
         });
-        tensors.collect()
+        let tensors = tensors.collect::<Result<_, WeightError>>()?;
+        let moments = optimizer::moments(tensors, &self.standing.optimizer_steps);
+        moments.map_err(|name| TrainError::Optimizer {
+            checkpoint: self.folder.clone(),
+            name,
+        })
     }
 }
 

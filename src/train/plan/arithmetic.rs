@@ -1,7 +1,9 @@
 //! Arithmetic of passes of any size, from four recorded ones.
 
+use menagerie_core::splice::Padding;
+
 use super::error::PlanError;
-use super::shape::{PassShape, RowShape};
+use super::shape::{PassShape, SampleShape};
 
 /// Multiplications and additions of a forward and backward pass, by what it holds: every layer's
 /// products grow with the tokens, attention's with the square of the width, the encoder's with the
@@ -26,15 +28,15 @@ impl Arithmetic {
         count: impl Fn(&PassShape) -> Result<f64, PlanError>,
     ) -> Result<Self, PlanError> {
         let flops = |text: usize, supervised: usize| {
-            let row = RowShape {
+            let sample = SampleShape {
                 text,
                 images: 1,
                 supervised,
             };
-            let rows = vec![row];
             let shape = PassShape {
-                rows,
+                samples: vec![sample],
                 visual_tokens,
+                padding: Padding::Right,
             };
             count(&shape)
         };
@@ -60,7 +62,8 @@ impl Arithmetic {
 
     /// Of a pass.
     pub(super) fn flops(&self, shape: &PassShape) -> f64 {
-        let (slots, width) = (shape.slots() as f64, shape.width() as f64);
+        let [rows, width] = shape.dims().map(|number| number as f64);
+        let slots = rows * width;
         self.image * shape.images() as f64
             + self.slot * slots
             + self.slot_width * slots * width

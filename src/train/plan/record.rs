@@ -1,24 +1,27 @@
 //! A forward pass run on a device without memory: what it would compute, operation by operation.
 //!
-//! It is the pass itself that runs, through whatever plugins the recipe names, so a plan needs no
-//! formula of any of them.
+//! The network itself runs, whatever plugins the recipe names, so a plan needs no formula of any of
+//! them.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Int, Tensor};
-use burn_ir::{OperationIr, TensorId};
+use burn::tensor::{CapturedGraph, DType, Device, Int, Tensor, TensorData, TensorId};
+use burn_ir::{NumericOperationIr, OperationIr};
 use menagerie_core::cache::KvCache;
 use menagerie_core::network::Network;
+use menagerie_core::parameters::parameters;
 use menagerie_core::recipe::Configured;
-use menagerie_core::splice::{Padding, Splice};
+use menagerie_core::splice::Splice;
 use menagerie_core::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie_core::{Context, Recipe};
 
 use super::error::PlanError;
-use super::shape::{PassShape, RowShape};
-use crate::train::loss::loss_sum;
+use super::shape::{PassShape, SampleShape};
+use crate::train::loss::Targets;
 
 /// What was recorded.
 #[derive(Debug)]
@@ -27,7 +30,26 @@ pub(super) struct Record {
     pub parameters: Vec<TensorId>,
     /// What is computed of them.
     pub operations: Vec<OperationIr>,
+    /// Its pieces, in order.
+    pub pieces: Vec<(Piece, Range<usize>)>,
 }
+
+/// A piece of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// A block of encoder or decoder, which may be run again on the way back.
+    Block,
+    /// What is between blocks.
+    Between,
+    /// The hidden states of some targets, cut out of all.
+    Cut,
+    /// The loss of those.
+    Loss,
+}
+
+const PIECES: [Piece; 4] = [Piece::Block, Piece::Between, Piece::Cut, Piece::Loss];
+/// The first value of the tensor that marks where a piece begins. No pass computes with it.
+const SIGN: i64 = 0x6d61_726b_6d61_726b;
 
 /// What is recorded.
 #[derive(Debug, Clone, Copy)]
@@ -37,19 +59,27 @@ pub(super) struct Recorder<'r> {
 }
 
 impl Recorder<'_> {
-    /// A forward pass in training, up to the loss, which comes last.
-    pub(super) fn pass(&self, shape: &PassShape) -> Result<Record, PlanError> {
+    /// A forward pass in training, as [`Pass`](crate::train::Pass) does it, and the loss of the first
+    /// `targets` targets.
+    pub(super) fn pass(&self, shape: &PassShape, targets: usize) -> Result<Record, PlanError> {
         self.record(|network, device| {
-            let images = self.pixels(shape.images(), device);
-            let images = images.map(|pixels| network.encode(pixels));
-            let rows: Vec<(Vec<i64>, Vec<i64>)> = shape.rows.iter().map(row_ids).collect();
+            let rows: Vec<(Vec<i64>, Vec<i64>)> = shape.samples.iter().map(ids).collect();
             let rows: Vec<(&[i64], &[i64])> = rows
                 .iter()
                 .map(|(ids, labels)| (ids.as_slice(), labels.as_slice()))
                 .collect();
-            let visual = self.configured.projector_spec.visual_tokens;
-            let (loss, _) = loss_sum(network, &rows, images, visual);
-            drop(loss);
+            let ids: Vec<&[i64]> = rows.iter().map(|(ids, _)| *ids).collect();
+            let splice = Splice::new(&ids, shape.visual_tokens, shape.padding);
+            let all = Targets::new(&rows, shape.visual_tokens, &splice);
+            let mut context = Context::new(&splice.rows, device);
+            let images = self.pixels(shape.images(), device);
+            let images = images.map(|pixels| network.projector.forward(features(network, pixels)));
+            let embeds = network.embed(&splice, images);
+            let hidden = all.rows(hidden(network, embeds, &mut context));
+            begin(Piece::Cut, device);
+            let part = hidden.narrow(0, 0, targets.min(all.len()));
+            begin(Piece::Loss, device);
+            drop(all.loss(network, part, 0));
         })
     }
 
@@ -66,10 +96,9 @@ impl Recorder<'_> {
                 let places = Tensor::<1, Int>::zeros([shape.images()], device);
                 network.encode(pixels).select(0, places)
             });
-            let rows: Vec<Vec<i64>> = shape.rows.iter().map(|row| row_ids(row).0).collect();
+            let rows: Vec<Vec<i64>> = shape.samples.iter().map(|sample| ids(sample).0).collect();
             let rows: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
-            let visual = self.configured.projector_spec.visual_tokens;
-            let splice = Splice::new(&rows, visual, Padding::Left);
+            let splice = Splice::new(&rows, shape.visual_tokens, shape.padding);
             let layers = self.configured.llm_spec.num_layers;
             let cache = KvCache::new(layers, splice.width() + tokens);
             let mut context = Context::with_cache(&splice.rows, cache, device);
@@ -94,6 +123,7 @@ impl Recorder<'_> {
                 let made = self.network(&device);
                 if let Ok(made) = &made {
                     read_all(made);
+                    begin(Piece::Between, &device);
                     work(made, &device);
                 }
                 *network.borrow_mut() = Some(made);
@@ -103,8 +133,7 @@ impl Recorder<'_> {
         let network = network.into_inner().transpose()?;
         match (captured, network) {
             (Ok(Ok(captured)), Some(network)) => {
-                let count = menagerie_core::parameters::parameters(&network).len();
-                Ok(Record::of(captured.graph.operations, count))
+                Ok(Record::of(captured, parameters(&network).len()))
             }
             (Ok(Err(error)), _) => Err(PlanError::Recording(error.to_string())),
             (Ok(Ok(_)), None) => Err(PlanError::Recording(String::new())),
@@ -123,24 +152,83 @@ impl Recorder<'_> {
     }
 }
 
+/// `[image, channel, height, width]` -> `[image, token, feature]`
+fn features(network: &Network, pixels: Tensor<4>) -> Tensor<3> {
+    let Some(blocks) = network.vision.blocks() else {
+        return network.vision.forward(pixels);
+    };
+    let embedded = blocks.embed(pixels);
+    blocks.run(embedded, &mut |index, hidden| {
+        as_block(hidden, |hidden| blocks.block(index, hidden))
+    })
+}
+
+/// `[batch, token, hidden]` -> the same
+fn hidden(network: &Network, embeds: Tensor<3>, context: &mut Context) -> Tensor<3> {
+    let Some(blocks) = network.llm.blocks() else {
+        return network.llm.forward(embeds, context);
+    };
+    blocks.run(embeds, &mut |index, hidden| {
+        as_block(hidden, |hidden| blocks.block(index, hidden, context))
+    })
+}
+
+fn as_block(hidden: Tensor<3>, block: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+    let device = hidden.device();
+    begin(Piece::Block, &device);
+    let hidden = block(hidden);
+    begin(Piece::Between, &device);
+    hidden
+}
+
+/// Marks where a piece begins.
+fn begin(piece: Piece, device: &Device) {
+    let values = TensorData::new(vec![SIGN, piece as i64], [2]);
+    drop(Tensor::<1, Int>::from_data(values, (device, DType::I64)));
+}
+
 impl Record {
-    /// The first sum of each parameter ends the preparations.
-    fn of(mut operations: Vec<OperationIr>, parameters: usize) -> Self {
-        let is_sum = |operation: &OperationIr| {
-            use burn_ir::NumericOperationIr::Sum;
-            match operation {
-                OperationIr::NumericFloat(_, Sum(sum)) => Some(sum.input.id),
-                _ => None,
-            }
-        };
+    fn of(captured: CapturedGraph, parameters: usize) -> Self {
+        let (mut operations, values) = (captured.graph.operations, captured.values);
+        // The first sum of each parameter ends the preparations.
         let sums = operations.iter().enumerate();
-        let sums = sums.filter_map(|(place, operation)| Some((place, is_sum(operation)?)));
+        let sums = sums.filter_map(|(place, operation)| match operation {
+            OperationIr::NumericFloat(_, NumericOperationIr::Sum(sum)) => {
+                Some((place, sum.input.id))
+            }
+            _ => None,
+        });
         let sums: Vec<(usize, TensorId)> = sums.take(parameters).collect();
-        let begin = sums.last().map_or(0, |(place, _)| place + 1);
+        let first = sums.last().map_or(0, |(place, _)| place + 1);
+        let operations = operations.split_off(first);
+        let marks = operations.iter().enumerate();
+        let marks = marks.filter_map(|(place, operation)| Some((place, piece(operation, &values)?)));
+        let marks: Vec<(usize, Piece)> = marks.collect();
+        let ends = marks.iter().skip(1).map(|(place, _)| *place);
+        let pieces = marks.iter().zip(ends.chain([operations.len()]));
         Self {
             parameters: sums.into_iter().map(|(_, id)| id).collect(),
-            operations: operations.split_off(begin),
+            pieces: pieces
+                .map(|(&(start, piece), end)| (piece, start + 1..end))
+                .collect(),
+            operations,
         }
+    }
+}
+
+/// The piece that `operation` marks the beginning of.
+fn piece(operation: &OperationIr, values: &BTreeMap<TensorId, TensorData>) -> Option<Piece> {
+    let OperationIr::Init(init) = operation else {
+        return None;
+    };
+    let data = values.get(&init.out.id)?;
+    if data.dtype() != DType::I64 || data.shape().as_slice() != [2] {
+        return None;
+    }
+    let numbers: Vec<i64> = data.iter::<i64>().collect();
+    match numbers.as_slice() {
+        [SIGN, number] => PIECES.get(usize::try_from(*number).ok()?).copied(),
+        _ => None,
     }
 }
 
@@ -157,12 +245,12 @@ fn read_all<M: Module>(module: &M) {
     module.visit(&mut Reader);
 }
 
-/// Token ids and labels of a row.
-fn row_ids(row: &RowShape) -> (Vec<i64>, Vec<i64>) {
-    let mut ids = vec![0; row.images + row.text];
-    ids[..row.images].fill(IMAGE_TOKEN);
+/// Token ids and labels of a sample.
+fn ids(sample: &SampleShape) -> (Vec<i64>, Vec<i64>) {
+    let mut ids = vec![0; sample.images + sample.text];
+    ids[..sample.images].fill(IMAGE_TOKEN);
     let mut labels = vec![IGNORE; ids.len()];
-    let learned = labels.len() - row.supervised.min(row.text);
+    let learned = labels.len() - sample.supervised.min(sample.text);
     labels[learned..].fill(0);
     (ids, labels)
 }

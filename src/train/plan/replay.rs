@@ -10,31 +10,23 @@ use burn_ir::{
 use super::flops::product_flops;
 use super::tape::{Id, Kind, Place, Size, Tape};
 
-/// Puts operations onto a tape. Knows which tensor of the record is which of the tape.
+/// Which tensor of a record is which of the tape.
+pub(super) type Ids = HashMap<TensorId, Id>;
+
+/// Puts operations onto a tape.
 pub(super) struct Replay<'t> {
     tape: &'t mut Tape,
-    ids: HashMap<TensorId, Id>,
-    last: Option<Id>,
+    ids: &'t mut Ids,
+}
+
+/// Puts `operations` onto `tape`, notes their results in `ids`, and gives the last.
+pub(super) fn replay(tape: &mut Tape, ids: &mut Ids, operations: &[OperationIr]) -> Option<Id> {
+    let mut replay = Replay { tape, ids };
+    let made = operations.iter().map(|operation| replay.one(operation));
+    made.last().flatten()
 }
 
 impl Replay<'_> {
-    /// Puts `operations` onto `tape`, where `ids` are known already. Gives the last result.
-    pub(super) fn run(
-        tape: &mut Tape,
-        ids: HashMap<TensorId, Id>,
-        operations: &[OperationIr],
-    ) -> Option<Id> {
-        let mut replay = Replay {
-            tape,
-            ids,
-            last: None,
-        };
-        for operation in operations {
-            replay.one(operation);
-        }
-        replay.last
-    }
-
     /// The tape's tensor. One that was made before the record begins is as large as it is here.
     fn id(&mut self, tensor: &TensorIr) -> Id {
         match self.ids.get(&tensor.id) {
@@ -47,17 +39,18 @@ impl Replay<'_> {
         }
     }
 
-    fn one(&mut self, operation: &OperationIr) {
+    /// Its first result.
+    fn one(&mut self, operation: &OperationIr) -> Option<Id> {
         let inputs: Vec<Id> = operation.inputs().map(|tensor| self.id(tensor)).collect();
         let outputs: Vec<TensorIr> = operation.outputs().cloned().collect();
-        let Some(out) = outputs.first() else { return };
+        let out = outputs.first()?;
         let made = self.result(operation, &inputs, size(out));
         self.ids.insert(out.id, made);
-        self.last = Some(made);
         for more in &outputs[1..] {
             let made = self.tape.make(inputs.clone(), size(more), Place::New, 0.0);
             self.ids.insert(more.id, made);
         }
+        Some(made)
     }
 
     fn result(&mut self, operation: &OperationIr, inputs: &[Id], out: Size) -> Id {

@@ -1,11 +1,12 @@
 //! The sizes of a forward pass.
 
+use menagerie_core::splice::Padding;
 use serde::Serialize;
 
-/// A row of a pass.
+/// A sample in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct RowShape {
+pub struct SampleShape {
     /// Tokens of text.
     pub text: usize,
     /// Images.
@@ -14,46 +15,42 @@ pub struct RowShape {
     pub supervised: usize,
 }
 
-/// The rows of a forward pass. The width of all of them is the longest one's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The samples of a forward pass, and how they are laid out in rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PassShape {
-    pub rows: Vec<RowShape>,
+    pub samples: Vec<SampleShape>,
     /// Tokens of an image.
     pub visual_tokens: usize,
-}
-
-impl RowShape {
-    /// Tokens, those of images included.
-    pub(super) fn tokens(&self, visual_tokens: usize) -> usize {
-        self.text + self.images * visual_tokens
-    }
+    pub padding: Padding,
 }
 
 impl PassShape {
     pub(super) fn images(&self) -> usize {
-        self.rows.iter().map(|row| row.images).sum()
+        self.samples.iter().map(|sample| sample.images).sum()
     }
 
     pub(super) fn supervised(&self) -> usize {
-        self.rows.iter().map(|row| row.supervised).sum()
+        self.samples.iter().map(|sample| sample.supervised).sum()
+    }
+
+    /// Tokens of each sample, those of images included.
+    fn lengths(&self) -> Vec<usize> {
+        let tokens = |sample: &SampleShape| sample.text + sample.images * self.visual_tokens;
+        self.samples.iter().map(tokens).collect()
     }
 
     /// Tokens without padding.
     pub(super) fn tokens(&self) -> usize {
-        let rows = self.rows.iter();
-        rows.map(|row| row.tokens(self.visual_tokens)).sum()
+        self.lengths().iter().sum()
     }
 
-    /// Tokens of the longest row.
-    pub(super) fn width(&self) -> usize {
-        let rows = self.rows.iter();
-        rows.map(|row| row.tokens(self.visual_tokens))
-            .max()
-            .unwrap_or(0)
+    /// `[batch, width]` of its rows.
+    pub(super) fn dims(&self) -> [usize; 2] {
+        self.padding.dims(&self.lengths())
     }
 
     /// Tokens with padding.
     pub(super) fn slots(&self) -> usize {
-        self.rows.len() * self.width()
+        self.dims().iter().product()
     }
 }

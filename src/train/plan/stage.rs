@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::PlanOptions;
 use super::arithmetic::Arithmetic;
 use super::error::PlanError;
-use super::lengths::{Lengths, Library};
+use super::lengths::Samples;
 use super::memory::Held;
 use super::record::Recorder;
-use super::shape::{PassShape, RowShape};
-use super::step::Step;
-use crate::train::batches::Batches;
-use crate::train::stage::steps_of;
+use super::shape::{PassShape, SampleShape};
+use super::step::{Numbers, Repeats, Step};
+use crate::data::{Mix, Order, Passes, SampleSize};
+use crate::train::stage::{needs_sizes, pass_options, steps_of};
 
 /// What a stage will cost.
 #[derive(Debug, Clone, Serialize)]
@@ -34,7 +34,9 @@ pub struct StageCost {
     pub steps: Option<usize>,
     /// Forward passes of a step.
     pub passes: usize,
-    /// Rows of the largest forward pass.
+    /// Samples of the largest forward pass.
+    pub pass_samples: usize,
+    /// Its rows: one a sample, or fewer if they are packed.
     pub rows: usize,
     /// Tokens of its longest row, visual tokens included.
     pub width: usize,
@@ -60,6 +62,8 @@ pub struct StepMemory {
     pub passes: Held,
     /// At the fullest moment of the optimizer's update.
     pub update: Held,
+    /// What the process holds for all of it: with what the allocator keeps for later use.
+    pub resident: u64,
     /// Images that are prepared for the next passes.
     pub ahead: u64,
     /// What a checkpoint holds while it is written and the steps go on: the values before them.
@@ -70,7 +74,7 @@ impl StepMemory {
     /// The fullest moment of all, while no checkpoint is written.
     #[must_use]
     pub fn peak_bytes(&self) -> u64 {
-        self.passes.total().max(self.update.total()) + self.ahead
+        self.resident + self.ahead
     }
 }
 
@@ -102,24 +106,19 @@ pub(super) struct Planner<'p> {
 }
 
 impl<'p> Planner<'p> {
-    /// The samples of every stage, where they are known.
-    pub(super) fn lengths(
+    /// Every stage with its samples, where they are known.
+    pub(super) fn stages(
         &self,
-        library: &mut Library,
-    ) -> Result<Vec<(&'p str, &'p Stage, Option<Lengths>)>, PlanError> {
+    ) -> Result<Vec<(&'p str, &'p Stage, Option<Samples>)>, PlanError> {
         let stages = self.recipe.stages().map(|(name, table)| {
-            let Some(dataset) = library.open(&table.data.source())? else {
-                return Ok((name, table, None));
-            };
-            let lengths = Lengths::of(
-                dataset,
+            let samples = Samples::open(
                 self.recipe,
                 self.configured,
                 (name, &table.data),
                 self.tokenizer,
                 self.options.every_sample,
             )?;
-            Ok((name, table, Some(lengths)))
+            Ok((name, table, samples))
         });
         stages.collect()
     }
@@ -128,69 +127,115 @@ impl<'p> Planner<'p> {
         &self,
         name: &str,
         table: &Stage,
-        lengths: Option<Lengths>,
+        samples: Option<&Samples>,
     ) -> Result<StageCost, PlanError> {
-        let samples = lengths.as_ref().map(|lengths| lengths.samples);
-        let samples = samples.or(self.options.samples);
-        let steps = samples.map(|samples| steps_of(table, samples)).or(table.steps);
+        let mix = match (samples, self.options.samples) {
+            (Some(samples), _) => Some(samples.mix.clone()),
+            (None, Some(count)) => Some(Mix::new([(0..count, 1.0)])),
+            (None, None) => None,
+        };
+        let steps = mix.as_ref().map(|mix| steps_of(table, mix.len()));
+        let steps = steps.or(table.steps);
         let micro = self.options.micro_batch_size.unwrap_or(table.micro_batch_size());
         let micro = micro.min(table.batch_size).max(1);
-        let table = &Stage {
-            micro_batch_size: Some(micro),
-            ..table.clone()
+        let epoch_steps = mix.as_ref().map(|mix| mix.len().div_ceil(table.batch_size));
+        let order = mix.as_ref().map(|mix| self.order(name, table, samples, mix));
+        let passes_of = |steps: usize| {
+            let order = order.clone()?;
+            let shape = |indices| self.pass(table, samples, indices);
+            let passes = Passes::new(order, micro, steps).from_step(0);
+            Some(passes.map(shape).collect::<Vec<_>>())
         };
-        let all = samples.zip(steps).map(|(samples, steps)| {
-            let batches = Batches {
-                table,
-                stage: name,
-                seed: self.recipe.seed,
-                samples,
-                steps,
-            };
-            self.passes(&batches, lengths.as_ref())
-        });
+        let all = steps.and_then(passes_of);
         let step = |shape: &PassShape, passes: usize| self.step(table, shape, passes);
         let arithmetic = Arithmetic::of(self.configured.projector_spec.visual_tokens, |shape| {
             Ok(step(shape, 1)?.flops())
         })?;
-        let largest = match &all {
-            Some(passes) => passes.iter().max_by_key(|shape| shape.slots()).cloned(),
-            None => None,
-        };
-        let largest = largest.unwrap_or_else(|| self.made_up(micro));
+        let largest = all.iter().flatten().max_by_key(|shape| shape.slots()).cloned();
+        let largest = largest.unwrap_or_else(|| PassShape {
+            samples: vec![self.longest(); micro],
+            ..self.pass(table, None, Vec::new())
+        });
         let passes = table.batch_size.div_ceil(micro);
         // From the second pass on, the gradients of those before are there.
         let largest_step = step(&largest, passes.min(2))?;
-        let epoch = all.as_ref().map(|all| {
-            let whole = table.batch_size * steps.unwrap_or(0);
-            let share = samples.unwrap_or(0) as f64 / whole.max(1) as f64;
-            epoch(all, share, &arithmetic, lengths.as_ref())
-        });
+        let epoch = epoch_steps.and_then(passes_of);
         let trainable = self.trainable(table);
         let checkpoint_bytes = self.checkpoint_bytes(&trainable);
+        let [rows, width] = largest.dims();
         Ok(StageCost {
             name: name.to_owned(),
-            samples,
-            unusable: lengths.as_ref().map_or(0, |lengths| lengths.unusable),
+            samples: mix.as_ref().map(Mix::len),
+            unusable: samples.map_or(0, |samples| samples.unusable),
             steps,
             passes,
-            rows: largest.rows.len(),
-            width: largest.width(),
+            pass_samples: largest.samples.len(),
+            rows,
+            width,
             images: largest.images(),
             supervised: largest.supervised(),
             memory: StepMemory {
                 passes: largest_step.passes(),
                 update: largest_step.updates(),
+                resident: largest_step.resident(),
                 ahead: self.ahead(table, &largest),
                 snapshot: self.snapshot(steps, checkpoint_bytes),
             },
-            epoch,
-            flops: all.as_ref().map(|all| {
-                all.iter().map(|shape| arithmetic.flops(shape)).sum()
+            epoch: epoch.map(|epoch| {
+                let exact = samples.is_some_and(|samples| samples.exact);
+                EpochCost::of(&epoch, &arithmetic, exact)
             }),
+            flops: all.map(|all| all.iter().map(|shape| arithmetic.flops(shape)).sum()),
             trainable,
             checkpoint_bytes,
         })
+    }
+
+    fn order(&self, name: &str, table: &Stage, samples: Option<&Samples>, mix: &Mix) -> Order {
+        let visual_tokens = self.configured.projector_spec.visual_tokens;
+        let sizes = match samples {
+            _ if !needs_sizes(table) => Vec::new(),
+            Some(samples) => samples.dataset.sizes(visual_tokens),
+            None => {
+                let alike = SampleSize {
+                    length: self.recipe.max_tokens,
+                    has_image: true,
+                };
+                vec![alike; mix.len()]
+            }
+        };
+        Order {
+            sampler: table.sampler,
+            mix: mix.clone(),
+            sizes,
+            seed: self.recipe.seed,
+            stage: name.to_owned(),
+            batch_size: table.batch_size,
+        }
+    }
+
+    fn pass(&self, table: &Stage, samples: Option<&Samples>, indices: Vec<usize>) -> PassShape {
+        let known = samples.and_then(|samples| samples.shapes.as_deref());
+        let known = known.filter(|_| self.options.tokens.is_none());
+        let longest = self.longest();
+        let shape = |index: usize| known.map_or(longest, |shapes| shapes[index]);
+        PassShape {
+            samples: indices.into_iter().map(shape).collect(),
+            visual_tokens: self.configured.projector_spec.visual_tokens,
+            padding: pass_options(table).padding,
+        }
+    }
+
+    /// A sample of an image and as much text as there may be, all of it learned.
+    fn longest(&self) -> SampleShape {
+        let visual_tokens = self.configured.projector_spec.visual_tokens;
+        let tokens = self.options.tokens.unwrap_or(self.recipe.max_tokens);
+        let text = tokens.saturating_sub(visual_tokens).max(1);
+        SampleShape {
+            text,
+            images: 1,
+            supervised: text,
+        }
     }
 
     fn step(&self, table: &Stage, shape: &PassShape, passes: usize) -> Result<Step, PlanError> {
@@ -198,45 +243,22 @@ impl<'p> Planner<'p> {
             recipe: self.recipe,
             configured: self.configured,
         };
+        let options = pass_options(table);
+        let vocab_size = self.configured.llm_spec.vocab_size;
+        let targets = shape.supervised().max(1);
+        let losses = targets.div_ceil(options.targets_at_a_time(vocab_size));
+        let record = recorder.pass(shape, targets.div_ceil(losses))?;
         let learns = |path: &str| !table.freeze.iter().any(|pattern| pattern.matches(path));
-        Ok(Step::of(
-            &recorder.pass(shape)?,
-            self.parameters,
-            learns,
-            self.recipe.dtype.into(),
-            self.configured.llm_spec.vocab_size,
+        let numbers = Numbers {
+            dtype: self.recipe.dtype.into(),
+            vocab_size,
+        };
+        let repeats = Repeats {
             passes,
-        ))
-    }
-
-    /// The passes of the whole stage.
-    fn passes(&self, batches: &Batches<'_>, lengths: Option<&Lengths>) -> Vec<PassShape> {
-        let known = lengths.and_then(|lengths| lengths.rows.as_deref());
-        let known = known.filter(|_| self.options.tokens.is_none());
-        let stand_in = self.made_up(1).rows[0];
-        let row = |index: usize| known.map_or(stand_in, |rows| rows[index]);
-        let passes = batches.passes_from(0).into_iter();
-        let shape = |indices: Vec<usize>| PassShape {
-            rows: indices.into_iter().map(row).collect(),
-            visual_tokens: self.configured.projector_spec.visual_tokens,
+            losses,
+            checkpoint_blocks: options.checkpoint_blocks,
         };
-        passes.map(shape).collect()
-    }
-
-    /// A pass of `rows` rows of an image and as much text as there may be, all of it learned.
-    fn made_up(&self, rows: usize) -> PassShape {
-        let visual_tokens = self.configured.projector_spec.visual_tokens;
-        let tokens = self.options.tokens.unwrap_or(self.recipe.max_tokens);
-        let text = tokens.saturating_sub(visual_tokens).max(1);
-        let row = RowShape {
-            text,
-            images: 1,
-            supervised: text,
-        };
-        PassShape {
-            rows: vec![row; rows],
-            visual_tokens,
-        }
+        Ok(Step::of(&record, self.parameters, learns, numbers, repeats))
     }
 
     fn trainable(&self, table: &Stage) -> Vec<(&'static str, usize)> {
@@ -280,25 +302,16 @@ impl<'p> Planner<'p> {
     }
 }
 
-fn epoch(
-    all: &[PassShape],
-    share: f64,
-    arithmetic: &Arithmetic,
-    lengths: Option<&Lengths>,
-) -> EpochCost {
-    let sum = |of: fn(&PassShape) -> usize| all.iter().map(of).sum::<usize>() as f64 * share;
-    let whole = |of: fn(&PassShape) -> usize| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let rounded = sum(of).round() as usize;
-        rounded
-    };
-    let flops: f64 = all.iter().map(|shape| arithmetic.flops(shape)).sum();
-    EpochCost {
-        tokens: whole(PassShape::tokens),
-        padded_tokens: whole(PassShape::slots),
-        supervised: whole(PassShape::supervised),
-        images: whole(PassShape::images),
-        flops: flops * share,
-        exact: lengths.is_some_and(|lengths| lengths.exact),
+impl EpochCost {
+    fn of(passes: &[PassShape], arithmetic: &Arithmetic, exact: bool) -> Self {
+        let sum = |of: fn(&PassShape) -> usize| passes.iter().map(of).sum();
+        Self {
+            tokens: sum(PassShape::tokens),
+            padded_tokens: sum(PassShape::slots),
+            supervised: sum(PassShape::supervised),
+            images: sum(PassShape::images),
+            flops: passes.iter().map(|shape| arithmetic.flops(shape)).sum(),
+            exact,
+        }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use burn::tensor::DType;
-use burn_ir::TensorId;
+use burn_ir::OperationIr;
 use menagerie_core::parameters::ParameterInfo;
 
-use super::memory::{Held, fullest};
-use super::record::Record;
-use super::replay::Replay;
+use super::memory::{Held, fullest, resident};
+use super::record::{Piece, Record};
+use super::replay::{Ids, replay};
 use super::tape::{Id, Kind, Place, Size, Tape};
 
 /// What a parameter has on the tape.
@@ -24,26 +24,52 @@ pub(super) struct Step {
     tape: Tape,
     parameters: Vec<Parameter>,
     /// The parameters in the record.
-    ids: HashMap<TensorId, Id>,
+    ids: Ids,
     passes: Range<usize>,
     update: Range<usize>,
 }
 
+/// How a step is made of passes like the one recorded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repeats {
+    /// Passes of a step.
+    pub passes: usize,
+    /// Losses of a pass, each of as many targets as were recorded.
+    pub losses: usize,
+    /// Whether blocks keep their input alone and are run again on the way back.
+    pub checkpoint_blocks: bool,
+}
+
+/// What a network's numbers are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub dtype: DType,
+    pub vocab_size: usize,
+}
+
+/// A piece of a forward pass, with the way back from it.
+struct Done<'r> {
+    /// Where on the tape its way back begins.
+    place: usize,
+    out: Id,
+    /// The operations, if they were not noted and are to be run again.
+    again: Option<&'r [OperationIr]>,
+}
+
 impl Step {
-    /// The step that takes `passes` passes like `record`. `all` are the parameters in the record's
-    /// order, and `learns` says which of them learn.
+    /// The step that `record` is a pass of. `all` are the parameters in the record's order, and
+    /// `learns` says which of them learn.
     pub(super) fn of(
         record: &Record,
         all: &[ParameterInfo],
         learns: impl Fn(&str) -> bool,
-        dtype: DType,
-        vocab_size: usize,
-        passes: usize,
+        numbers: Numbers,
+        repeats: Repeats,
     ) -> Self {
-        let mut step = Self::begin(record, all, learns, dtype, vocab_size);
-        let mut gradients: HashMap<Id, Id> = HashMap::new();
-        for _ in 0..passes {
-            step.pass(record, &mut gradients);
+        let mut step = Self::begin(record, all, learns, numbers);
+        let mut gradients = HashMap::new();
+        for _ in 0..repeats.passes {
+            step.pass(record, repeats, &mut gradients);
         }
         step.passes.end = step.tape.events.len();
         step.update(&gradients);
@@ -51,36 +77,32 @@ impl Step {
         step
     }
 
-    /// The fullest moment of a forward pass like `record` where nothing learns.
-    pub(super) fn forward(
-        record: &Record,
-        all: &[ParameterInfo],
-        dtype: DType,
-        vocab_size: usize,
-    ) -> Held {
-        let mut step = Self::begin(record, all, |_| false, dtype, vocab_size);
-        Replay::run(&mut step.tape, step.ids.clone(), &record.operations);
+    /// The fullest moment of a forward pass like `record` where nothing learns, and what the process
+    /// holds for it.
+    pub(super) fn forward(record: &Record, all: &[ParameterInfo], numbers: Numbers) -> (Held, u64) {
+        let mut step = Self::begin(record, all, |_| false, numbers);
+        replay(&mut step.tape, &mut step.ids, &record.operations);
         let weights = step.parameters.iter().map(|parameter| parameter.weight);
         step.tape.read(weights.collect());
-        fullest(&step.tape, step.passes.start..step.tape.events.len())
+        let events = step.passes.start..step.tape.events.len();
+        (fullest(&step.tape, events), resident(&step.tape))
     }
 
     fn begin(
         record: &Record,
         all: &[ParameterInfo],
         learns: impl Fn(&str) -> bool,
-        dtype: DType,
-        vocab_size: usize,
+        numbers: Numbers,
     ) -> Self {
         let mut step = Self {
-            tape: Tape::new(vocab_size),
+            tape: Tape::new(numbers.vocab_size),
             parameters: Vec::new(),
             ids: HashMap::new(),
             passes: 0..0,
             update: 0..0,
         };
         for (info, id) in all.iter().zip(&record.parameters) {
-            let parameter = step.parameter(info, learns(&info.path), dtype);
+            let parameter = step.parameter(info, learns(&info.path), numbers.dtype);
             step.ids.insert(*id, parameter.weight);
             step.parameters.push(parameter);
         }
@@ -96,6 +118,11 @@ impl Step {
     /// The fullest moment of the update.
     pub(super) fn updates(&self) -> Held {
         fullest(&self.tape, self.update.clone())
+    }
+
+    /// What the process holds for the step.
+    pub(super) fn resident(&self) -> u64 {
+        resident(&self.tape)
     }
 
     /// Multiplications and additions of matrix products.
@@ -123,10 +150,117 @@ impl Step {
         }
     }
 
-    fn pass(&mut self, record: &Record, gradients: &mut HashMap<Id, Id>) {
-        let loss = Replay::run(&mut self.tape, self.ids.clone(), &record.operations);
-        let fresh = loss.map(|loss| self.tape.backward(loss)).unwrap_or_default();
-        // In the network's order, as they are collected.
+    /// A pass as [`Pass`](crate::train::Pass) does it: forward in pieces, the loss and its way back
+    /// for some targets after others, and the way back through the pieces.
+    fn pass(&mut self, record: &Record, repeats: Repeats, gradients: &mut HashMap<Id, Id>) {
+        let mut ids = self.ids.clone();
+        let (mut done, mut rows): (Vec<Done<'_>>, Option<Id>) = (Vec::new(), None);
+        let (mut cut, mut loss): (&[OperationIr], &[OperationIr]) = (&[], &[]);
+        for (piece, range) in &record.pieces {
+            let operations = &record.operations[range.clone()];
+            match piece {
+                Piece::Cut => cut = operations,
+                Piece::Loss => loss = operations,
+                Piece::Block | Piece::Between => {
+                    let again = *piece == Piece::Block && repeats.checkpoint_blocks;
+                    let again = again && rows.is_some_and(|rows| self.tape.is_tracked(rows));
+                    if let Some(piece) = self.piece(&mut ids, operations, again) {
+                        rows = Some(piece.out);
+                        done.push(piece);
+                    }
+                }
+            }
+        }
+        let Some(rows) = rows else { return };
+        let mut fresh = HashMap::new();
+        let mut incoming = Vec::new();
+        for _ in 0..repeats.losses {
+            incoming.extend(self.loss(&mut ids, cut, loss, &mut fresh));
+        }
+        if self.tape.is_tracked(rows) && !incoming.is_empty() {
+            let size = self.tape.size(rows).clone();
+            let own = self.tape.make(incoming, size.clone(), Place::New, 0.0);
+            let product = self.tape.make(vec![rows, own], size.clone(), Place::InPlace, 0.0);
+            self.tape.read(vec![product]);
+            let seed = self.tape.make(vec![own], size, Place::InPlace, 0.0);
+            fresh.insert(rows, seed);
+            for piece in done.into_iter().rev() {
+                self.back(&piece, &mut ids, &mut fresh);
+            }
+        }
+        self.collect(&fresh, gradients);
+    }
+
+    /// Puts a piece of the forward pass onto the tape; nothing if it computes nothing.
+    fn piece<'r>(
+        &mut self,
+        ids: &mut Ids,
+        operations: &'r [OperationIr],
+        again: bool,
+    ) -> Option<Done<'r>> {
+        let place = self.tape.place();
+        if !again {
+            let out = replay(&mut self.tape, ids, operations)?;
+            return Some(Done { place, out, again: None });
+        }
+        let out = self.tape.untracked(|tape| replay(tape, ids, operations))?;
+        self.tape.track(out);
+        Some(Done {
+            place,
+            out,
+            again: Some(operations),
+        })
+    }
+
+    /// Goes back through a piece.
+    fn back(&mut self, piece: &Done<'_>, ids: &mut Ids, gradients: &mut HashMap<Id, Id>) {
+        let mut place = piece.place;
+        if let Some(operations) = piece.again {
+            let Some(gradient) = gradients.remove(&piece.out) else { return };
+            place = self.tape.place();
+            let known = ids.clone();
+            if let Some(out) = replay(&mut self.tape, ids, operations) {
+                // The sum of the products with the gradient is what is differentiated.
+                let size = self.tape.size(out).clone();
+                let product = self.tape.make(vec![out, gradient], size.clone(), Place::New, 0.0);
+                self.tape.read(vec![product]);
+                let seed = self.tape.make(vec![gradient], size, Place::InPlace, 0.0);
+                gradients.insert(out, seed);
+            }
+            *ids = known;
+        }
+        self.tape.back_to(place, gradients);
+    }
+
+    /// The loss of some targets and the way back to their hidden states, whose gradient it gives.
+    fn loss(
+        &mut self,
+        ids: &mut Ids,
+        cut: &[OperationIr],
+        loss: &[OperationIr],
+        gradients: &mut HashMap<Id, Id>,
+    ) -> Option<Id> {
+        let tracked = cut.iter().flat_map(OperationIr::inputs);
+        let tracked = tracked.filter_map(|tensor| ids.get(&tensor.id));
+        let learns_below = tracked.into_iter().any(|id| self.tape.is_tracked(*id));
+        let part = self.tape.untracked(|tape| replay(tape, ids, cut))?;
+        if learns_below {
+            self.tape.track(part);
+        }
+        let place = self.tape.place();
+        let loss = replay(&mut self.tape, ids, loss)?;
+        if !self.tape.is_tracked(loss) {
+            return None;
+        }
+        let size = self.tape.size(loss).clone();
+        let ones = self.tape.make(Vec::new(), size, Place::New, 0.0);
+        gradients.insert(loss, ones);
+        self.tape.back_to(place, gradients);
+        gradients.remove(&part)
+    }
+
+    /// Takes a pass's gradients, in the network's order, and adds them to those of the passes before.
+    fn collect(&mut self, fresh: &HashMap<Id, Id>, gradients: &mut HashMap<Id, Id>) {
         for parameter in &self.parameters {
             let Some(&gradient) = fresh.get(&parameter.weight) else {
                 continue;

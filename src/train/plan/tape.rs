@@ -105,6 +105,8 @@ pub(super) struct Tape {
     pub events: Vec<Event>,
     graph: Vec<Node>,
     vocab_size: usize,
+    /// Whether nothing is noted for the way back.
+    blind: bool,
 }
 
 impl Tape {
@@ -132,8 +134,9 @@ impl Tape {
         self.tensors[id.0].kind = kind;
     }
 
+    /// Whether what is computed of the tensor is noted for the way back.
     pub(super) fn is_tracked(&self, id: Id) -> bool {
-        self.tensors[id.0].tracked
+        self.tensors[id.0].tracked && !self.blind
     }
 
     /// Notes that these are still needed.
@@ -238,21 +241,32 @@ impl Tape {
         self.node(inputs, &[], size, Place::New, flops, rule)
     }
 
-    /// The way back from `loss`: the gradients of all that learns, by tensor.
-    pub(super) fn backward(&mut self, loss: Id) -> HashMap<Id, Id> {
-        let graph = std::mem::take(&mut self.graph);
-        if !self.is_tracked(loss) {
-            return HashMap::new();
-        }
-        let size = self.size(loss).clone();
-        let ones = self.make(Vec::new(), size, Place::New, 0.0);
-        let mut gradients = HashMap::from([(loss, ones)]);
-        for node in graph.into_iter().rev() {
+    /// Runs `work` where nothing is noted for the way back.
+    pub(super) fn untracked<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.blind, true);
+        let done = work(self);
+        self.blind = before;
+        done
+    }
+
+    /// Lets gradients flow to a tensor that was made untracked.
+    pub(super) fn track(&mut self, id: Id) {
+        self.tensors[id.0].tracked = true;
+    }
+
+    /// Where the next operation is noted for the way back.
+    pub(super) fn place(&self) -> usize {
+        self.graph.len()
+    }
+
+    /// Goes back to `place`, from the tensors whose gradients are known. Gradients of what was made
+    /// before it are left in `gradients`.
+    pub(super) fn back_to(&mut self, place: usize, gradients: &mut HashMap<Id, Id>) {
+        for node in self.graph.split_off(place).into_iter().rev() {
             if let Some(gradient) = gradients.remove(&node.out) {
-                self.step_back(&node, gradient, &mut gradients);
+                self.step_back(&node, gradient, gradients);
             }
         }
-        gradients
     }
 
     fn step_back(&mut self, node: &Node, gradient: Id, gradients: &mut HashMap<Id, Id>) {
