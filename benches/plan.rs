@@ -14,7 +14,7 @@ use std::process::Command;
 
 use menagerie::train::StepTiming;
 use serde_json::Value;
-use sizes::{LARGE, SMALL, Size};
+use sizes::{LARGE, MEDIUM, SMALL, Size};
 
 /// Enough that all memory has been asked for.
 const STEPS: usize = 6;
@@ -25,10 +25,15 @@ fn main() {
     let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/quickstart.toml");
     let sets: Vec<String> = ["align", "finetune"]
         .iter()
-        .flat_map(|stage| [format!("stage.{stage}.steps = 60"), format!("stage.{stage}.eval = false")])
+        .flat_map(|stage| {
+            [
+                format!("stage.{stage}.steps = 60"),
+                format!("stage.{stage}.eval = false"),
+            ]
+        })
         .collect();
     compare("quickstart", &quickstart, &sets);
-    for size in [SMALL, LARGE] {
+    for size in [SMALL, MEDIUM, LARGE] {
         let (_folder, recipe) = folder(size);
         compare(size.name, &recipe, &[]);
     }

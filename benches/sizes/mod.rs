@@ -73,7 +73,20 @@ impl Size {
         (self.image_size / 14) * (self.image_size / 14)
     }
 
-    /// `[image + text]` tokens of a row.
+    /// All of it, for another program.
+    pub fn json(&self) -> serde_json::Value {
+        json!({
+            "image_size": self.image_size,
+            "vision": self.vision,
+            "llm": self.llm,
+            "vocab_size": self.vocab_size,
+            "batch": self.batch,
+            "visual_tokens": self.visual_tokens(),
+            "text": self.text,
+        })
+    }
+
+    /// Tokens of a row.
     pub fn width(&self) -> usize {
         self.visual_tokens() + self.text
     }

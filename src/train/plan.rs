@@ -25,11 +25,11 @@ pub use questions::ScoreCost;
 pub use stage::{EpochCost, StageCost, StepMemory};
 
 use burn::tensor::Device;
+use menagerie_core::Recipe;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Configured, Dtype};
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::Recipe;
 use serde::Serialize;
 
 use super::memory::Memory;
@@ -46,6 +46,8 @@ pub struct PlanOptions {
     pub tokens: Option<usize>,
     /// Samples of a forward pass, in place of every stage's `micro_batch_size`.
     pub micro_batch_size: Option<usize>,
+    /// Whether every stage runs its blocks again, in place of its `checkpoint_blocks`.
+    pub checkpoint_blocks: Option<bool>,
     /// Whether every sample is tokenised, also of large data.
     pub every_sample: bool,
 }
@@ -135,7 +137,9 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
         .map(|questions| questions.cost(recipe, &configured, &all))
         .transpose()?;
     let tensors = stages.iter().map(|stage| stage.memory.peak_bytes());
-    let tensors = tensors.chain(score.as_ref().map(|score| score.resident)).max();
+    let tensors = tensors
+        .chain(score.as_ref().map(|score| score.resident))
+        .max();
     let disk = disk::of(recipe, &all, &stages);
     Ok(Plan {
         recipe: recipe.name.clone(),

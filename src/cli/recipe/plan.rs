@@ -1,7 +1,5 @@
 //! `menagerie recipe plan`: what a run will cost.
 
-use std::fmt::Write;
-
 use indicatif::{BinaryBytes, HumanCount};
 use menagerie_core::Recipe;
 use serde_json::json;
@@ -58,6 +56,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         samples: size(args.samples),
         tokens: size(args.tokens),
         micro_batch_size: size(args.batch),
+        checkpoint_blocks: None,
         every_sample: args.every_sample,
     };
     let planned = plan(&recipe, &options)?;
@@ -75,41 +74,49 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What to do where a run needs more memory than there is.
+/// What to do where a run needs more memory than there is: run blocks again, and take fewer samples
+/// at a time.
 fn advice(
     recipe: &Recipe,
     options: &PlanOptions,
     planned: &Plan,
 ) -> Result<Option<String>, CliError> {
-    let Some(machine) = planned.machine_bytes else {
+    let needed = planned.peak_saving_bytes();
+    let Some(machine) = planned.machine_bytes.filter(|machine| *machine < needed) else {
         return Ok(None);
     };
-    let needed = planned.peak_saving_bytes();
-    if needed <= machine {
-        return Ok(None);
-    }
-    let mut said = format!(
-        "it needs {} and this machine has {}",
-        BinaryBytes(needed),
-        BinaryBytes(machine)
-    );
-    let mut rows = planned.stages.iter().map(|stage| stage.pass_samples).max();
-    while let Some(micro) = rows.filter(|&rows| rows > 1) {
-        let micro = micro / 2;
-        rows = Some(micro);
+    let samples = planned.stages.iter().map(|stage| stage.pass_samples);
+    let most = samples.max().unwrap_or(1);
+    let halves = std::iter::successors(Some(most), |size| (*size > 1).then_some(size / 2));
+    let mut smaller = (0, needed);
+    for size in halves {
         let options = PlanOptions {
-            micro_batch_size: Some(micro),
+            micro_batch_size: Some(size),
+            checkpoint_blocks: Some(true),
             ..options.clone()
         };
-        let smaller = plan(recipe, &options)?.peak_saving_bytes();
-        if smaller <= machine || micro == 1 {
-            let verb = if smaller <= machine { "brings it to" } else { "leaves" };
-            write!(said, "; micro_batch_size = {micro} {verb} {}", BinaryBytes(smaller))
-                .expect("a string takes all");
+        smaller = (size, plan(recipe, &options)?.peak_saving_bytes());
+        if smaller.1 <= machine {
             break;
         }
     }
-    Ok(Some(said))
+    let (size, bytes) = smaller;
+    let micro = if size < most {
+        format!(" and micro_batch_size = {size}")
+    } else {
+        String::new()
+    };
+    let verb = if bytes <= machine {
+        "brings"
+    } else {
+        "only brings"
+    };
+    Ok(Some(format!(
+        "it needs {} and this machine has {}; checkpoint_blocks = true{micro} {verb} it to {}",
+        BinaryBytes(needed),
+        BinaryBytes(machine),
+        BinaryBytes(bytes)
+    )))
 }
 
 fn text(plan: &Plan, device: Where) -> String {
@@ -167,9 +174,11 @@ fn stage_lines(stage: &StageCost) -> Vec<(&'static str, String)> {
         .filter(|(_, numbers)| *numbers > 0)
         .map(|(name, numbers)| format!("{name} {}", HumanCount(*numbers as u64)))
         .collect();
-    let steps = stage.steps.map_or("an unknown number of steps".to_owned(), |steps| {
-        format!("{} steps", HumanCount(steps as u64))
-    });
+    let steps = stage
+        .steps
+        .map_or("an unknown number of steps".to_owned(), |steps| {
+            format!("{} steps", HumanCount(steps as u64))
+        });
     let samples = stage.samples.map_or(String::new(), |samples| {
         format!(" on {} samples", HumanCount(samples as u64))
     });
@@ -178,11 +187,17 @@ fn stage_lines(stage: &StageCost) -> Vec<(&'static str, String)> {
         passes => format!("{passes} forward passes"),
     };
     let mut lines = vec![
-        ("stage", format!("{}, which trains {}", stage.name, learns.join(", "))),
+        (
+            "stage",
+            format!("{}, which trains {}", stage.name, learns.join(", ")),
+        ),
         ("  steps", format!("{steps}{samples}, each of {passes}")),
     ];
     if stage.unusable > 0 {
-        lines.push(("  unusable", format!("{} samples", HumanCount(stage.unusable as u64))));
+        lines.push((
+            "  unusable",
+            format!("{} samples", HumanCount(stage.unusable as u64)),
+        ));
     }
     if let Some(epoch) = &stage.epoch {
         let about = if epoch.exact { "" } else { "about " };
@@ -217,12 +232,17 @@ fn stage_lines(stage: &StageCost) -> Vec<(&'static str, String)> {
     lines.push((
         "  besides",
         format!(
-            "images ahead {}; {} more while a checkpoint is written",
+            "{} that the allocator keeps for later, {} of images ahead; {} more while a checkpoint is \
+             written",
+            BinaryBytes(memory.resident - memory.passes.total().max(memory.update.total())),
             BinaryBytes(memory.ahead),
             BinaryBytes(memory.snapshot)
         ),
     ));
-    lines.push(("  checkpoint", BinaryBytes(stage.checkpoint_bytes).to_string()));
+    lines.push((
+        "  checkpoint",
+        BinaryBytes(stage.checkpoint_bytes).to_string(),
+    ));
     lines
 }
 
@@ -231,9 +251,11 @@ fn whole_lines(plan: &Plan, device: Where) -> Vec<(&'static str, String)> {
     if let Some(score) = &plan.score {
         lines.push(("score", held(&score.held)));
     }
-    let process = plan.process_bytes.map_or("an unknown amount".to_owned(), |bytes| {
-        BinaryBytes(bytes).to_string()
-    });
+    let process = plan
+        .process_bytes
+        .map_or("an unknown amount".to_owned(), |bytes| {
+            BinaryBytes(bytes).to_string()
+        });
     match device {
         Where::Cpu => {
             lines.push(("process", format!("{process}: program, tokenizer, texts")));

@@ -50,8 +50,7 @@ impl Arithmetic {
         let slot_width = (long - 2.0 * middle + short) / (2.0 * step * step);
         let slot = (middle - short) / step - slot_width * (width(TEXT[0]) + width(TEXT[1]));
         let first = width(TEXT[0]);
-        let image =
-            short - supervised * LEARNED as f64 - slot * first - slot_width * first * first;
+        let image = short - supervised * LEARNED as f64 - slot * first - slot_width * first * first;
         Ok(Self {
             image,
             slot,

@@ -23,14 +23,24 @@ pub(super) fn of(recipe: &Recipe, all: &[ParameterInfo], stages: &[StageCost]) -
     let largest = stages.iter().map(|stage| stage.checkpoint_bytes).max();
     let best: u64 = stages
         .iter()
-        .filter(|_| table.keep_best && recipe.eval.as_ref().is_some_and(|eval| eval.every_steps.is_some()))
+        .filter(|_| {
+            table.keep_best
+                && recipe
+                    .eval
+                    .as_ref()
+                    .is_some_and(|eval| eval.every_steps.is_some())
+        })
         .map(|stage| stage.checkpoint_bytes)
         .sum();
     let checkpoints = largest.unwrap_or(0) * kept + best;
     // A component that a stage leaves as it was is the same file.
     let weights = stages.iter().enumerate().map(|(number, stage)| {
         let written = Component::ALL.into_iter().filter(|component| {
-            number == 0 || stage.trainable.iter().any(|(name, n)| *name == component.name() && *n > 0)
+            number == 0
+                || stage
+                    .trainable
+                    .iter()
+                    .any(|(name, n)| *name == component.name() && *n > 0)
         });
         written
             .map(|component| numbers_of(all, component) as u64 * size)

@@ -81,7 +81,10 @@ impl Samples {
         self.unusable += bad * all / taken.max(1);
         self.exact = taken == all;
         // One that cannot be used counts as long as the longest; the run stops at it or takes another.
-        let longest = measured.iter().flatten().max_by_key(|shape| (shape.images, shape.text));
+        let longest = measured
+            .iter()
+            .flatten()
+            .max_by_key(|shape| (shape.images, shape.text));
         self.shapes = longest.map(|longest| {
             let shape = |index: usize| measured[index * taken / all].unwrap_or(*longest);
             (0..all).map(shape).collect()

@@ -67,7 +67,9 @@ pub(super) fn fullest(tape: &Tape, events: Range<usize>) -> Held {
         })
         .collect();
     let fullest = events.max_by_key(|&moment| totals[moment]);
-    fullest.map(|moment| at(&pieces, moment)).unwrap_or_default()
+    fullest
+        .map(|moment| at(&pieces, moment))
+        .unwrap_or_default()
 }
 
 /// What the process holds for all this with mimalloc, the program's allocator. It has a pool for each
@@ -89,7 +91,9 @@ pub(super) fn resident(tape: &Tape) -> u64 {
         change[piece.life.1 + 1] -= bytes.cast_signed();
     }
     let all = pools.into_values().chain([returned]);
-    all.map(|change| fullest_of(&change)).sum::<i64>().unsigned_abs()
+    all.map(|change| fullest_of(&change))
+        .sum::<i64>()
+        .unsigned_abs()
 }
 
 /// The size of the pool's pieces: the next of eight steps to a power of two.

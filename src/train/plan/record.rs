@@ -202,7 +202,8 @@ impl Record {
         let first = sums.last().map_or(0, |(place, _)| place + 1);
         let operations = operations.split_off(first);
         let marks = operations.iter().enumerate();
-        let marks = marks.filter_map(|(place, operation)| Some((place, piece(operation, &values)?)));
+        let marks =
+            marks.filter_map(|(place, operation)| Some((place, piece(operation, &values)?)));
         let marks: Vec<(usize, Piece)> = marks.collect();
         let ends = marks.iter().skip(1).map(|(place, _)| *place);
         let pieces = marks.iter().zip(ends.chain([operations.len()]));

@@ -55,9 +55,9 @@ impl Replay<'_> {
 
     fn result(&mut self, operation: &OperationIr, inputs: &[Id], out: Size) -> Id {
         match operation {
-            OperationIr::BaseFloat(base) | OperationIr::BaseInt(base) | OperationIr::BaseBool(base) => {
-                self.base(base, inputs, out)
-            }
+            OperationIr::BaseFloat(base)
+            | OperationIr::BaseInt(base)
+            | OperationIr::BaseBool(base) => self.base(base, inputs, out),
             OperationIr::NumericFloat(_, numeric) | OperationIr::NumericInt(_, numeric) => {
                 self.numeric(numeric, inputs, out)
             }

@@ -107,9 +107,7 @@ pub(super) struct Planner<'p> {
 
 impl<'p> Planner<'p> {
     /// Every stage with its samples, where they are known.
-    pub(super) fn stages(
-        &self,
-    ) -> Result<Vec<(&'p str, &'p Stage, Option<Samples>)>, PlanError> {
+    pub(super) fn stages(&self) -> Result<Vec<(&'p str, &'p Stage, Option<Samples>)>, PlanError> {
         let stages = self.recipe.stages().map(|(name, table)| {
             let samples = Samples::open(
                 self.recipe,
@@ -136,10 +134,19 @@ impl<'p> Planner<'p> {
         };
         let steps = mix.as_ref().map(|mix| steps_of(table, mix.len()));
         let steps = steps.or(table.steps);
-        let micro = self.options.micro_batch_size.unwrap_or(table.micro_batch_size());
-        let micro = micro.min(table.batch_size).max(1);
+        let micro = self.options.micro_batch_size;
+        let micro = micro.unwrap_or(table.micro_batch_size());
+        let micro = micro.clamp(1, table.batch_size.max(1));
+        let again = self.options.checkpoint_blocks;
+        let table = &Stage {
+            micro_batch_size: Some(micro),
+            checkpoint_blocks: again.unwrap_or(table.checkpoint_blocks),
+            ..table.clone()
+        };
         let epoch_steps = mix.as_ref().map(|mix| mix.len().div_ceil(table.batch_size));
-        let order = mix.as_ref().map(|mix| self.order(name, table, samples, mix));
+        let order = mix
+            .as_ref()
+            .map(|mix| self.order(name, table, samples, mix));
         let passes_of = |steps: usize| {
             let order = order.clone()?;
             let shape = |indices| self.pass(table, samples, indices);
@@ -151,7 +158,11 @@ impl<'p> Planner<'p> {
         let arithmetic = Arithmetic::of(self.configured.projector_spec.visual_tokens, |shape| {
             Ok(step(shape, 1)?.flops())
         })?;
-        let largest = all.iter().flatten().max_by_key(|shape| shape.slots()).cloned();
+        let largest = all
+            .iter()
+            .flatten()
+            .max_by_key(|shape| shape.slots())
+            .cloned();
         let largest = largest.unwrap_or_else(|| PassShape {
             samples: vec![self.longest(); micro],
             ..self.pass(table, None, Vec::new())
@@ -265,9 +276,10 @@ impl<'p> Planner<'p> {
         let learns = |path: &str| !table.freeze.iter().any(|pattern| pattern.matches(path));
         let count = |component: Component| {
             let prefix = format!("{component}.");
-            let own = self.parameters.iter().filter(|info| {
-                info.path.starts_with(&prefix) && learns(&info.path)
-            });
+            let own = self
+                .parameters
+                .iter()
+                .filter(|info| info.path.starts_with(&prefix) && learns(&info.path));
             (component.name(), own.map(ParameterInfo::len).sum())
         };
         Component::ALL.into_iter().map(count).collect()

@@ -122,7 +122,8 @@ impl Step {
 
     /// What the process holds for the step.
     pub(super) fn resident(&self) -> u64 {
-        resident(&self.tape)
+        let fullest = self.passes().total().max(self.updates().total());
+        resident(&self.tape).max(fullest)
     }
 
     /// Multiplications and additions of matrix products.
@@ -180,7 +181,9 @@ impl Step {
         if self.tape.is_tracked(rows) && !incoming.is_empty() {
             let size = self.tape.size(rows).clone();
             let own = self.tape.make(incoming, size.clone(), Place::New, 0.0);
-            let product = self.tape.make(vec![rows, own], size.clone(), Place::InPlace, 0.0);
+            let product = self
+                .tape
+                .make(vec![rows, own], size.clone(), Place::InPlace, 0.0);
             self.tape.read(vec![product]);
             let seed = self.tape.make(vec![own], size, Place::InPlace, 0.0);
             fresh.insert(rows, seed);
@@ -201,7 +204,11 @@ impl Step {
         let place = self.tape.place();
         if !again {
             let out = replay(&mut self.tape, ids, operations)?;
-            return Some(Done { place, out, again: None });
+            return Some(Done {
+                place,
+                out,
+                again: None,
+            });
         }
         let out = self.tape.untracked(|tape| replay(tape, ids, operations))?;
         self.tape.track(out);
@@ -216,13 +223,17 @@ impl Step {
     fn back(&mut self, piece: &Done<'_>, ids: &mut Ids, gradients: &mut HashMap<Id, Id>) {
         let mut place = piece.place;
         if let Some(operations) = piece.again {
-            let Some(gradient) = gradients.remove(&piece.out) else { return };
+            let Some(gradient) = gradients.remove(&piece.out) else {
+                return;
+            };
             place = self.tape.place();
             let known = ids.clone();
             if let Some(out) = replay(&mut self.tape, ids, operations) {
                 // The sum of the products with the gradient is what is differentiated.
                 let size = self.tape.size(out).clone();
-                let product = self.tape.make(vec![out, gradient], size.clone(), Place::New, 0.0);
+                let product = self
+                    .tape
+                    .make(vec![out, gradient], size.clone(), Place::New, 0.0);
                 self.tape.read(vec![product]);
                 let seed = self.tape.make(vec![gradient], size, Place::InPlace, 0.0);
                 gradients.insert(out, seed);
@@ -277,7 +288,9 @@ impl Step {
             self.tape.set_kind(flat, Kind::Gradients);
             let sum = match gradients.get(&parameter.weight) {
                 None => flat,
-                Some(&before) => self.tape.make(vec![before, flat], size, Place::InPlace, 0.0),
+                Some(&before) => self
+                    .tape
+                    .make(vec![before, flat], size, Place::InPlace, 0.0),
             };
             self.tape.set_kind(sum, Kind::Gradients);
             gradients.insert(parameter.weight, sum);

@@ -154,7 +154,11 @@ impl Tape {
         let logits = size.dtype == DType::F32 && size.shape.last() == Some(&self.vocab_size);
         self.tensors.push(Info {
             size,
-            kind: if logits { Kind::Logits } else { Kind::Activations },
+            kind: if logits {
+                Kind::Logits
+            } else {
+                Kind::Activations
+            },
             tracked: false,
         });
         self.events.push(Event {
