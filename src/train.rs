@@ -34,6 +34,7 @@ mod memory;
 mod metrics;
 mod observer;
 mod pass;
+pub mod plan;
 mod rates;
 mod report;
 mod resume;
