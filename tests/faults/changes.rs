@@ -34,8 +34,8 @@ fn needs_the_flag(place: &Place, run: &Path, more: &[&str], words: &str) {
 #[test]
 fn another_recipe_needs_a_flag_and_is_written_down() {
     let place = Place::new();
-    let set = ["--set", "stage.finetune.batch_size = 4"];
-    let words = "`stage.finetune.batch_size` was 8 and is 4";
+    let set = ["--set", "stage.finetune.max_grad_norm = 0.5"];
+    let words = "`stage.finetune.max_grad_norm` was 1.0 and is 0.5";
     needs_the_flag(&place, &place.stopped(), &set, words);
 }
 

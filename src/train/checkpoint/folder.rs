@@ -135,7 +135,11 @@ fn name_of(path: &Path) -> String {
 }
 
 fn remove(path: &Path) -> Result<(), TrainError> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => fs::remove_file(path),
+        _ => fs::remove_dir_all(path),
+    };
+    match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done.map_err(|source| write_error(path, source)),
     }
