@@ -78,7 +78,8 @@ fn read<T>(
     }
 }
 
-fn failed(error: &io::Error) -> ImageError {
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn failed(error: io::Error) -> ImageError {
     ImageError::Decode(format!("broken JPEG: {error}"))
 }
 
@@ -86,9 +87,7 @@ fn open<'file>(
     source: Source<'file>,
     scans: &Scans,
 ) -> Result<(Header<'file>, u32, u32), ImageError> {
-    let header = Decompress::builder()
-        .from_reader(source)
-        .map_err(|error| failed(&error))?;
+    let header = Decompress::builder().from_reader(source).map_err(failed)?;
     let too_large = |_| ImageError::TooLarge;
     let width = u32::try_from(header.width()).map_err(too_large)?;
     let height = u32::try_from(header.height()).map_err(too_large)?;
@@ -106,21 +105,17 @@ fn decompress(header: Header<'_>) -> Result<Vec<u8>, ImageError> {
     let mut pixels = Vec::new();
     let mut decoder = match header.components().len() {
         1 | 3 => {
-            let decoder = header.rgb().map_err(|error| failed(&error))?;
+            let decoder = header.rgb().map_err(failed)?;
             pixels.resize(3 * decoder.width() * decoder.height(), 0);
             decoder
         }
         4 => {
-            let mut decoder = header
-                .to_colorspace(ColorSpace::JCS_CMYK)
-                .map_err(|error| failed(&error))?;
+            let mut decoder = header.to_colorspace(ColorSpace::JCS_CMYK).map_err(failed)?;
             let row = 3 * decoder.width();
             pixels.resize(row * decoder.height(), 0);
             let mut line = vec![[0; 4]; decoder.width()];
             for pixels in pixels.chunks_exact_mut(row) {
-                decoder
-                    .read_scanlines_into(&mut line)
-                    .map_err(|error| failed(&error))?;
+                decoder.read_scanlines_into(&mut line).map_err(failed)?;
                 let pixels = pixels.as_chunks_mut::<3>().0;
                 for (pixel, inks) in pixels.iter_mut().zip(&line) {
                     *pixel = multiplied_out(*inks);
@@ -134,11 +129,9 @@ fn decompress(header: Header<'_>) -> Result<Vec<u8>, ImageError> {
         }
     };
     if decoder.color_space() == ColorSpace::JCS_RGB {
-        decoder
-            .read_scanlines_into(&mut pixels)
-            .map_err(|error| failed(&error))?;
+        decoder.read_scanlines_into(&mut pixels).map_err(failed)?;
     }
-    decoder.finish().map_err(|error| failed(&error))?;
+    decoder.finish().map_err(failed)?;
     Ok(pixels)
 }
 
