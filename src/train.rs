@@ -4,58 +4,90 @@
 //! RUN/recipe.toml       the recipe, resolved: training it again repeats the run
 //! RUN/model.toml        the trained model as a recipe, for `ask`, `chat`, `eval` and `Recipe::load`
 //! RUN/manifest.json     versions, seed, hashes of data and weights, parameters by stage
-//! RUN/metrics.jsonl     one line an optimizer step
+//! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
+//! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
-//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
+//! RUN/tensorboard/      both of these and the scores for TensorBoard
+//! RUN/skipped.jsonl     one line a sample that could not be learned from, if there are any
+//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors; of a component
+//!                       that carries an adapter the adapter alone, as a folder: llm/
+//! RUN/checkpoints/        what is needed to go on exactly; see `train --resume`
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
 //! RUN/tokenizer.json    the tokenizer
 //! RUN/report.html       curves, scores and a few answers, in one file
 //! ```
 
 mod adamw;
+mod adapters;
+mod checkpoint;
+mod curves;
+mod difference;
 mod error;
 mod files;
 mod frozen;
 mod gradients;
+mod history;
+mod log;
 mod loss;
 mod manifest;
+mod memory;
 mod metrics;
 mod observer;
+mod pass;
+mod rates;
 mod report;
+mod resume;
 mod run;
 mod schedule;
+mod session;
+mod skipped;
+mod smooth;
 mod stage;
 mod step;
-mod trainable;
+mod tape;
+mod tensorboard;
+mod timeline;
+mod totals;
+pub mod trainable;
 
-pub use adamw::{AdamW, AdamWConfig};
+pub use adamw::{AdamW, AdamWConfig, Moments, Rates};
+pub(crate) use curves::{Quantity, curve};
+pub use difference::{Difference, differences};
 pub use error::TrainError;
 pub use gradients::GradientSet;
+pub use history::History;
 pub use loss::loss_sum;
-pub use metrics::{Score, StepMetrics};
+pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
+pub use pass::{Pass, PassDone, PassOptions};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
+pub(crate) use smooth::Smooth;
+pub(crate) use timeline::Timeline;
+pub use totals::StageTotals;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use menagerie_core::Recipe;
+use menagerie_core::parameters::{ParameterInfo, parameters};
+use menagerie_core::{Model, Recipe};
 
 use crate::data::Dataset;
-use crate::eval::{self, EvalOptions};
+use adapters::Adapters;
+use checkpoint::Code;
 use manifest::Manifest;
-use stage::{Outcome, StageRun};
+use session::Session;
+use stage::StageRun;
 
 /// Trains `recipe` into `run`, which must be new (see [`RunFolder::create`]).
 ///
-/// `stop` is asked after every step: once it is set, training ends there, with
-/// [`TrainError::Interrupted`]. Stages that are done stay in the run folder.
+/// `stop` is asked after every step: once it is set, the run is saved as it stands and training ends
+/// there, with [`TrainError::Interrupted`]; [`resume`] goes on.
 ///
 /// # Errors
 /// A recipe that does not fit its data or weights, files that cannot be read or written, a loss
-/// that is not a number, or an interruption.
+/// that is not a number or that explodes, or an interruption.
 pub fn train(
     recipe: &Recipe,
     run: &RunFolder,
@@ -66,71 +98,132 @@ pub fn train(
     if recipe.stages.is_empty() {
         return Err(TrainError::NoStage(recipe.name.clone()));
     }
+    recipe.check_dtype()?;
     let recipe = &recipe.resolve()?;
-    let mut model = recipe.assemble(device)?;
-    let paths: Vec<String> = model
-        .parameters()
-        .into_iter()
-        .map(|info| info.path)
-        .collect();
-    recipe.check_freeze(&paths)?;
-    // Data is opened before the first step, so that a missing file of the last stage shows now.
-    let stages = recipe
-        .stages()
-        .map(|(name, stage)| StageRun::open(recipe, name, stage))
-        .collect::<Result<Vec<_>, TrainError>>()?;
-    let questions = recipe
-        .eval
-        .as_ref()
-        .map(|table| {
-            let data = Dataset::open(&table.data.source())?;
-            data.check_images()?;
-            Ok::<_, TrainError>(Arc::new(data))
-        })
-        .transpose()?;
-
-    let mut manifest = Manifest::new(recipe, &model, &stages, questions.as_deref())?;
+    let opened = Opened::new(recipe)?;
+    let (adapters, model) = opened.assemble(recipe, 0, run, device)?;
+    let manifest = opened.manifest(recipe, &model)?;
     run.begin(recipe, &manifest)?;
-    let mut scores = Vec::new();
-    let mut previous = None;
-    for stage in &stages {
-        let outcome = stage.train(model, run, observer, stop)?;
-        let Outcome {
-            model: trained,
-            finished,
-            seconds,
-        } = outcome;
-        model = trained;
-        if !finished {
-            return Err(TrainError::Interrupted {
-                stage: stage.name.to_owned(),
+    let base = manifest.base(None);
+    let parts = (opened.stages, opened.questions, adapters);
+    let session = Session::new(recipe, run, parts, manifest, None, observer, stop)?;
+    session.run(model, base, 0, None)
+}
+
+/// Goes on with the run in `run` (see [`RunFolder::open`]) from its newest checkpoint, so that its
+/// weights become those of a run that was never interrupted, bit for bit, on the same machine in f32.
+///
+/// `recipe` is the run's own, `recipe.toml` in its folder. A checkpoint that is damaged is told to
+/// `observer`, and the one before it is taken.
+///
+/// # Errors
+/// As [`train`]; and [`TrainError::Changed`] if recipe, data, weights or program are not what they
+/// were, unless `allow_changes`.
+pub fn resume(
+    recipe: &Recipe,
+    run: &RunFolder,
+    allow_changes: bool,
+    device: &Device,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<(), TrainError> {
+    let Some(before) = Manifest::read(run.path())? else {
+        // It was killed before anything was computed.
+        run.sweep()?;
+        return train(recipe, run, device, observer, stop);
+    };
+    let recipe = &recipe.resolve()?;
+    let opened = Opened::new(recipe)?;
+    if before.finished() {
+        observer.done(run.path());
+        return Ok(());
+    }
+    let saved = resume::find(run, recipe, observer)?;
+    let mut changes = Vec::new();
+    if let Some(saved) = &saved {
+        let (text, code) = (recipe.to_toml()?, Code::here(device));
+        changes = resume::changes(saved, &text, &opened.stages, &code, run);
+        if !changes.is_empty() && !allow_changes {
+            return Err(TrainError::Changed {
                 run: run.path().to_owned(),
+                changes,
             });
         }
-        let hashes = run.save_stage(stage, &model, previous)?;
-        manifest.finish_stage(stage.name, hashes, seconds);
-        run.write_model(recipe, &model, stage.name)?;
-        if let (Some(table), Some(data), true) = (&recipe.eval, &questions, stage.table.eval) {
-            let options = EvalOptions {
-                template: Some(recipe.eval_template()?),
-                ..EvalOptions::from(table)
-            };
-            let mut progress = |done, total| {
-                observer.scoring(stage.name, done, total);
-                !stop.load(Ordering::Relaxed)
-            };
-            let evaluation = eval::evaluate(&model, data, &options, &mut progress)?;
-            run.write_answers(stage.name, &evaluation)?;
-            let score = Score::new(stage.name, &evaluation);
-            run.append_score(&score)?;
-            observer.scored(&score);
-            manifest.scores.push(score.clone());
-            scores.push((score, evaluation));
-        }
-        run.write_manifest(&manifest)?;
-        report::write(run, recipe, &manifest, &scores, questions.as_deref())?;
-        previous = Some(stage.name);
     }
-    observer.done(run.path());
-    Ok(())
+    let standing = saved.as_ref().map(|saved| &saved.standing);
+    let mut stages = opened.stages.iter();
+    let first = standing.map(|standing| stages.position(|stage| stage.name == standing.stage));
+    let first = first.flatten().unwrap_or(0);
+    match standing {
+        Some(standing) => observer.note(&format!(
+            "going on after step {} of {} of stage `{}`",
+            standing.step, standing.steps, standing.stage
+        )),
+        None => observer.note("no checkpoint is there: going on from the beginning"),
+    }
+    let from = resume::before(first, recipe, run, &opened.stages)?;
+    let (adapters, model) = opened.assemble(&from, first, run, device)?;
+    let scores = History::read(run.path())?.scores;
+    let manifest = opened.manifest(recipe, &model)?;
+    let manifest = manifest.going_on(before, scores, changes);
+    let base = match standing {
+        Some(standing) => standing.base.clone(),
+        None => manifest.base(None),
+    };
+    run.begin(recipe, &manifest)?;
+    let parts = (opened.stages, opened.questions, adapters);
+    let session = Session::new(recipe, run, parts, manifest, standing, observer, stop)?;
+    session.run(model, base, first, saved.as_ref())
+}
+
+/// What a run is opened to: its data, and the parameters of its model.
+struct Opened<'r> {
+    stages: Vec<StageRun<'r>>,
+    questions: Option<Arc<Dataset>>,
+    /// Without adapters.
+    parameters: Vec<ParameterInfo>,
+}
+
+impl<'r> Opened<'r> {
+    /// Opens all data before the first step, so that a missing file of the last stage shows now.
+    fn new(recipe: &'r Recipe) -> Result<Self, TrainError> {
+        let configured = recipe.configure()?;
+        let parameters = parameters(&recipe.network(&configured, &Device::flex())?);
+        recipe.check_stages(&configured, &parameters)?;
+        let stages = recipe
+            .stages()
+            .map(|(name, stage)| StageRun::open(recipe, name, stage))
+            .collect::<Result<Vec<_>, TrainError>>()?;
+        let questions = recipe
+            .eval
+            .as_ref()
+            .map(|table| {
+                let data = Dataset::open(&table.data.source())?;
+                data.check_images()?;
+                Ok::<_, TrainError>(Arc::new(data))
+            })
+            .transpose()?;
+        Ok(Self {
+            stages,
+            questions,
+            parameters,
+        })
+    }
+
+    /// The model of `recipe` as the stage of number `first` finds it.
+    fn assemble(
+        &self,
+        recipe: &Recipe,
+        first: usize,
+        run: &RunFolder,
+        device: &Device,
+    ) -> Result<(Adapters, Model), TrainError> {
+        let stages = self.stages.split_at(first);
+        Adapters::open(recipe, stages, &self.parameters, run, device)
+    }
+
+    fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {
+        let questions = self.questions.as_deref();
+        Manifest::new(recipe, model, &self.parameters, &self.stages, questions)
+    }
 }

@@ -1,6 +1,9 @@
 //! What a decoder's forward pass is told besides the embeddings: positions, who attends to whom,
 //! and the key-value cache.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::attention::attention;
@@ -105,6 +108,7 @@ pub struct Context {
     positions: Tensor<2, Int>,
     mask: Option<Tensor<3, Bool>>,
     cache: Option<KvCache>,
+    shared: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Context {
@@ -115,6 +119,7 @@ impl Context {
             positions: positions(rows, device),
             mask: mask(&rows.segments, &rows.segments, device),
             cache: None,
+            shared: None,
         }
     }
 
@@ -126,6 +131,7 @@ impl Context {
             positions: positions(rows, device),
             mask: mask(&rows.segments, cache.segments(), device),
             cache: Some(cache),
+            shared: None,
         }
     }
 
@@ -133,6 +139,18 @@ impl Context {
     #[must_use]
     pub fn positions(&self) -> Tensor<2, Int> {
         self.positions.clone()
+    }
+
+    /// What the blocks of a pass share, such as the angles of rotary positions: made by the first
+    /// block that asks, and kept for the others. There is one value for a pass; a decoder that
+    /// shares more puts it into one type.
+    pub fn shared<T: Send + Sync + 'static>(&mut self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        let held = self.shared.clone().and_then(|held| held.downcast().ok());
+        held.unwrap_or_else(|| {
+            let made = Arc::new(make(self));
+            self.shared = Some(Arc::clone(&made) as _);
+            made
+        })
     }
 
     /// Attention of block `layer`, cache and mask included; see [`attention`] for the shapes.

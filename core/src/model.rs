@@ -46,10 +46,17 @@ impl Model {
         &self.network
     }
 
-    /// The same model with another state of its network.
+    /// The same model with its network changed; what `change` drops is freed on the way.
     #[must_use]
-    pub fn with_network(self, network: Network) -> Self {
+    pub fn map_network(self, change: impl FnOnce(Network) -> Network) -> Self {
+        let network = change(self.network);
         Self { network, ..self }
+    }
+
+    /// The Burn module alone.
+    #[must_use]
+    pub fn into_network(self) -> Network {
+        self.network
     }
 
     /// The components' options and sizes.

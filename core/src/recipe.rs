@@ -7,6 +7,7 @@
 //! [`RecipeError`] that begins with file, line and column.
 
 mod check;
+mod checkpoint;
 mod component;
 mod configure;
 mod data;
@@ -18,8 +19,10 @@ mod generation;
 mod groups;
 mod images;
 mod load;
+mod lora;
 mod model;
 mod node;
+mod optimizer;
 mod origin;
 mod paths;
 mod resolve;
@@ -40,22 +43,25 @@ use crate::folder::ModelPath;
 use node::Node;
 use origin::Origins;
 
+pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
-    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OneOrMany,
-    Resize, Turns,
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OnBadSample,
+    OneOrMany, Resize, Turns,
 };
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
-pub use groups::ParameterGroup;
+pub use groups::{ParameterGroup, UpdateGroup};
 pub use images::ImagesTable;
 pub use load::{LoadOptions, RecipeSource};
+pub use lora::{LoraTable, Quantize};
 pub use model::Resolve;
+pub use optimizer::{AdamW, GroupError, NoDecay, Optimizer, OptimizerGroup, ParameterOptions};
 pub use origin::{Origin, Source};
-pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
+pub use stage::{Constant, Cosine, Length, Sampler, Schedule, Stage};
 
 /// A model and its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +98,9 @@ pub struct Recipe {
     /// The score taken after each stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<EvalTable>,
+    /// When a run is saved while it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointTable>,
     #[serde(skip)]
     origins: Origins,
 }
@@ -183,14 +192,41 @@ impl Recipe {
         Ok(self.stages.drain(..place).next_back())
     }
 
-    /// States other weights of a component.
-    pub fn set_weights(&mut self, component: Component, weights: String) {
+    /// States another adapter over a component's weights, or that there is none.
+    pub fn set_adapter(&mut self, component: Component, adapter: Option<String>) {
         let place = match component {
-            Component::Vision => &mut self.vision.weights,
-            Component::Projector => &mut self.projector.weights,
-            Component::Llm => &mut self.llm.weights,
+            Component::Vision => &mut self.vision.adapter,
+            Component::Projector => &mut self.projector.adapter,
+            Component::Llm => &mut self.llm.adapter,
+        };
+        *place = adapter;
+    }
+
+    /// States what a component's weights are differences to, or that they are none.
+    pub fn set_base(&mut self, component: Component, base: Option<String>) {
+        let place = match component {
+            Component::Vision => &mut self.vision.base,
+            Component::Projector => &mut self.projector.base,
+            Component::Llm => &mut self.llm.base,
+        };
+        *place = base;
+    }
+
+    /// States other weights of a component, whole ones: no adapter or base lies under them.
+    pub fn set_weights(&mut self, component: Component, weights: String) {
+        let (vision, projector, llm) = (&mut self.vision, &mut self.projector, &mut self.llm);
+        let (place, adapter, base) = match component {
+            Component::Vision => (&mut vision.weights, &mut vision.adapter, &mut vision.base),
+            Component::Projector => (
+                &mut projector.weights,
+                &mut projector.adapter,
+                &mut projector.base,
+            ),
+            Component::Llm => (&mut llm.weights, &mut llm.adapter, &mut llm.base),
         };
         *place = Some(weights);
+        *adapter = None;
+        *base = None;
     }
 
     /// Every place that may hold a hub id, with its key path: weights, adapters and bases.
@@ -227,7 +263,13 @@ impl Recipe {
     pub fn check_freeze(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
         for (name, stage) in self.stages() {
             let paths = parameter_paths.iter().map(String::as_str);
-            check_freeze(&stage.freeze, paths).map_err(|error| {
+            let checked = check_freeze(&stage.freeze, paths);
+            // An adapter learns even where all else is frozen.
+            let checked = match checked {
+                Err(FreezeError::Everything) if stage.lora.is_some() => Ok(()),
+                checked => checked,
+            };
+            checked.map_err(|error| {
                 let key = match &error {
                     FreezeError::Unmatched { pattern, .. } => {
                         let mut targets = stage.freeze.iter();
@@ -241,6 +283,46 @@ impl Recipe {
                     stage: name.to_owned(),
                     error,
                 }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the recipe's stages can be trained in its dtype.
+    ///
+    /// # Errors
+    /// It is f16: small gradients vanish in it without loss scaling, which there is none of.
+    pub fn check_dtype(&self) -> Result<(), RecipeError> {
+        if self.dtype != Dtype::F16 || self.stages.is_empty() {
+            return Ok(());
+        }
+        Err(RecipeError::Invalid {
+            origin: self.origin("dtype"),
+            key: "dtype".to_owned(),
+            message:
+                "f16 loses small gradients, so nothing is trained in it; state `dtype = \"bf16\"` \
+                      or `dtype = \"f32\"`, which f16 weights are read into as well"
+                    .to_owned(),
+        })
+    }
+
+    /// Checks every stage's `optimizer.groups` against the paths of all parameters of the model.
+    ///
+    /// # Errors
+    /// A target that matches no parameter that learns, or a parameter of two groups.
+    pub fn check_optimizer_groups(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
+        let paths: Vec<&str> = parameter_paths.iter().map(String::as_str).collect();
+        for (name, stage) in self.stages() {
+            let Optimizer::AdamW(adamw) = &stage.optimizer;
+            let adapted = |path: &str| stage.lora.as_ref().is_some_and(|lora| lora.covers(path));
+            let learns = |path: &str| stage.learns(path) || adapted(path);
+            let checked = adamw.check_groups(learns, &paths);
+            checked.map_err(|(group, target, error)| RecipeError::Groups {
+                origin: self.origin(&format!(
+                    "stage.{name}.optimizer.groups.{group}.on.{target}"
+                )),
+                stage: name.to_owned(),
+                error,
             })?;
         }
         Ok(())

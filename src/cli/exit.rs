@@ -29,4 +29,4 @@ Exit codes:
   2    the command line is wrong
   3    the recipe or the data is wrong
   4    a resource is lacking: disk, memory, the network, a file
-  130  interrupted; the stages that were done are in the run folder";
+  130  interrupted; a training run can go on with `train --resume`";

@@ -8,20 +8,28 @@ use menagerie_core::{Component, Recipe};
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::output::print;
-use super::progress::TrainProgress;
 use super::recipe::Sets;
+use super::training::TrainProgress;
 use super::{hub, interrupt};
-use crate::train::{self, RunFolder};
+use crate::train::{self, RunFolder, TrainError};
 
 /// Train a recipe's stages into a run folder.
 ///
 /// The folder holds the resolved recipe, a manifest, metrics.jsonl, the weights after each stage,
-/// the scores and report.html. Its path is printed to stdout.
+/// the scores and report.html. Its path is printed to stdout. Ctrl-C ends the step in hand, saves and
+/// stops; --resume goes on from there, or from the last checkpoint if the process was killed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A recipe file or an embedded recipe's name. A file wins.
-    #[arg(value_name = "RECIPE")]
-    recipe: String,
+    #[arg(value_name = "RECIPE", required_unless_present = "resume")]
+    recipe: Option<String>,
+    /// Go on with the run in this folder from its newest checkpoint, exactly as if it had never
+    /// stopped.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "from", "init", "out"])]
+    resume: Option<PathBuf>,
+    /// With --resume: go on although recipe, data, weights or program are not what they were.
+    #[arg(long, requires = "resume")]
+    allow_changes: bool,
     #[command(flatten)]
     sets: Sets,
     /// Begin with this stage of the recipe, leaving out those before it.
@@ -40,7 +48,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let recipe = recipe(args)?;
+    match (&args.resume, &args.recipe) {
+        (Some(run), _) => resume(args, run),
+        (None, Some(name)) => begin(args, name),
+        (None, None) => unreachable!("clap asks for one of them"),
+    }
+}
+
+fn begin(args: &Args, name: &str) -> Result<(), CliError> {
+    let recipe = recipe(args, name)?;
     let run = match &args.out {
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::create_new(Path::new("runs"), &recipe.name)?,
@@ -53,14 +69,30 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             );
         }
     }
+    let device = &args.device.device;
+    watched(run, |run, progress| {
+        train::train(&recipe, run, device, progress, interrupt::flag())
+    })
+}
+
+fn resume(args: &Args, path: &Path) -> Result<(), CliError> {
+    let run = RunFolder::open(path)?;
+    let own = path.join("recipe.toml");
+    let mut recipe = args.sets.load_for_training(&own.to_string_lossy(), None)?;
+    hub::localise(&mut recipe)?;
+    let device = &args.device.device;
+    watched(run, |run, progress| {
+        let stop = interrupt::flag();
+        train::resume(&recipe, run, args.allow_changes, device, progress, stop)
+    })
+}
+
+fn watched(
+    run: RunFolder,
+    work: impl FnOnce(&RunFolder, &mut TrainProgress) -> Result<(), TrainError>,
+) -> Result<(), CliError> {
     let mut progress = TrainProgress::new();
-    let trained = train::train(
-        &recipe,
-        &run,
-        &args.device.device,
-        &mut progress,
-        interrupt::flag(),
-    );
+    let trained = work(&run, &mut progress);
     progress.finish();
     if let Err(error) = trained {
         run.discard_if_empty();
@@ -70,7 +102,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 }
 
 /// The recipe as it is to be trained, all its weights on this machine.
-fn recipe(args: &Args) -> Result<Recipe, CliError> {
+fn recipe(args: &Args, name: &str) -> Result<Recipe, CliError> {
     let init = match &args.init {
         Some(path) if path.exists() => Some(path.clone()),
         Some(path) => Some(hub::model(path)?),
@@ -80,11 +112,11 @@ fn recipe(args: &Args) -> Result<Recipe, CliError> {
         path,
         ..ModelPath::default()
     });
-    let mut recipe = args.sets.load_for_training(&args.recipe, model)?;
+    let mut recipe = args.sets.load_for_training(name, model)?;
     if let Some(from) = &args.from {
         let before = recipe.begin_with(from)?;
         if let (Some(run), Some(before)) = (&init, before) {
-            train::weights_after(&mut recipe, run, &before);
+            train::weights_after(&mut recipe, run, &before)?;
         }
     }
     hub::localise(&mut recipe)?;

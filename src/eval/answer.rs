@@ -1,9 +1,9 @@
 //! Answers and their score.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A question with its truth and what the model said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answered {
     /// The sample's id.
@@ -17,7 +17,7 @@ pub struct Answered {
     /// Whether it is right.
     pub correct: bool,
     /// The answer to the same question with grey images.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<String>,
     /// Number of the sample in its data set.
     #[serde(skip)]
@@ -50,6 +50,13 @@ impl Evaluation {
         (asked && !self.answers.is_empty()).then(|| self.share(right))
     }
 
+    /// `count` of the answers, spread evenly over all of them.
+    pub fn some(&self, count: usize) -> Vec<&Answered> {
+        spread(self.answers.len(), count)
+            .map(|index| &self.answers[index])
+            .collect()
+    }
+
     fn share(&self, right: impl Fn(&Answered) -> bool) -> f64 {
         let count = self
             .answers
@@ -58,6 +65,12 @@ impl Evaluation {
             .count();
         count as f64 / self.answers.len().max(1) as f64
     }
+}
+
+/// `count` of `total` places: the middle of each of `count` equal parts.
+pub(crate) fn spread(total: usize, count: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(total);
+    (0..count).map(move |number| (2 * number + 1) * total / (2 * count))
 }
 
 /// An answer as it is compared: trimmed, in lower case, without a full stop at the end.

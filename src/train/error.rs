@@ -49,6 +49,46 @@ pub enum TrainError {
     #[error("`{}` is not empty; choose another folder with --out, or remove it", .0.display())]
     NotEmpty(PathBuf),
 
+    /// The folder holds no run.
+    #[error(
+        "`{}` holds no run: it has no recipe.toml; begin one with `menagerie train RECIPE --out FOLDER`", .0.display()
+    )]
+    NoRun(PathBuf),
+
+    /// Another process trains here.
+    #[error("another process is training in `{}`; wait for it or stop it", .0.display())]
+    Locked(PathBuf),
+
+    /// What a run is resumed with is not what it was made with.
+    #[error(
+        "`{}` cannot go on as it was: {}. The weights would not be those of an uninterrupted run; `--allow-changes` goes on all the same",
+        .run.display(), .changes.join("; ")
+    )]
+    Changed {
+        /// The run folder.
+        run: PathBuf,
+        /// What differs.
+        changes: Vec<String>,
+    },
+
+    /// The optimizer's state does not fit the model.
+    #[error("`{}`: the optimizer's state lacks `{name}` or knows too much of it", .checkpoint.display())]
+    Optimizer {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+
+    /// The manifest of a run cannot be read.
+    #[error("{}: {reason}", .path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+
     /// A file of the run cannot be written.
     #[error("cannot write `{}`", .path.display())]
     Write {
@@ -58,10 +98,20 @@ pub enum TrainError {
         source: std::io::Error,
     },
 
-    /// The loss or the gradient is infinite or not a number.
+    /// A file of a run cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
+    /// The loss or the gradient is infinite or not a number, or the loss exploded.
     #[error(
-        "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`; the batch held: {}. Lower the learning rate, or look at these samples with `menagerie data show`",
-        .samples.join(", ")
+        "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`{}; the batch held: {}. Look at these samples with `menagerie data show`, or lower the learning rate; the last good checkpoint is kept: menagerie train --resume {} --allow-changes --set 'stage.{stage}.optimizer.learning_rate = …'",
+        .smoothed.map(|smoothed| format!(" (the smoothed loss was {smoothed:.4})")).unwrap_or_default(),
+        .samples.join(", "), .run.display()
     )]
     Loss {
         /// The stage.
@@ -70,10 +120,14 @@ pub enum TrainError {
         step: usize,
         /// The loss.
         loss: f64,
+        /// The smoothed loss of the steps before.
+        smoothed: Option<f64>,
         /// The gradient's norm before clipping.
         grad_norm: f64,
         /// Ids of the batch's samples.
         samples: Vec<String>,
+        /// The run folder.
+        run: PathBuf,
     },
 
     /// A frozen parameter is not what it was.
@@ -88,10 +142,16 @@ pub enum TrainError {
     },
 
     /// Someone asked to stop.
-    #[error("stopped in stage `{stage}`; the stages before it are in `{}`", .run.display())]
+    #[error(
+        "stopped after step {step} of {steps} of stage `{stage}`; go on with: menagerie train --resume {}", .run.display()
+    )]
     Interrupted {
         /// The stage that was running.
         stage: String,
+        /// Steps of it that are done.
+        step: usize,
+        /// Its steps.
+        steps: usize,
         /// The run folder.
         run: PathBuf,
     },

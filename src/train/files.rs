@@ -1,16 +1,16 @@
 //! Writing, linking and hashing the files of a run.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use crate::hash::sha256;
 
 /// A file and its hash.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileHash {
     path: PathBuf,
     sha256: String,
@@ -22,6 +22,16 @@ impl FileHash {
             path: path.to_owned(),
             sha256: sha256(path).map_err(|source| write_error(path, source))?,
         })
+    }
+
+    /// Whether the file, `folder` being what its path is relative to, is still what it was.
+    pub(super) fn holds(&self, folder: &Path) -> std::io::Result<bool> {
+        Ok(sha256(&folder.join(&self.path))? == self.sha256)
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Of the file `name` in `folder`, under that name.
@@ -49,6 +59,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 /// A temporary file with a new file's ordinary permissions.
 fn beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -57,10 +68,16 @@ fn beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
+/// Lets `to` be the same file as `from`, or a copy where files cannot be linked.
 pub(super) fn link(from: &Path, to: &Path) -> Result<(), TrainError> {
-    fs::hard_link(from, to)
-        .or_else(|_| fs::copy(from, to).map(drop))
-        .map_err(|source| write_error(to, source))
+    let again = || -> std::io::Result<()> {
+        match fs::remove_file(to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+    };
+    again().map_err(|source| write_error(to, source))
 }
 
 pub(super) fn append(path: &Path) -> Result<File, TrainError> {

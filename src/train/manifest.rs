@@ -1,26 +1,28 @@
 //! `manifest.json`: what a run was made of.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use menagerie_core::component::Component;
+use menagerie_core::parameters::ParameterInfo;
 use menagerie_core::{Model, Recipe};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Code;
 use super::error::TrainError;
-use super::files::FileHash;
+use super::files::{FileHash, write_error};
 use super::metrics::Score;
 use super::stage::StageRun;
+use super::timeline::Timeline;
 use crate::data::{DataFile, Dataset};
 
 /// What a run was made of.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Manifest {
     name: String,
-    /// Version of this crate.
-    menagerie: &'static str,
-    /// Version of Burn that it is pinned to.
-    burn: &'static str,
-    device: String,
+    #[serde(flatten)]
+    pub code: Code,
     /// Threads that the CPU backend uses; sums may differ in the last bit with another number.
     threads: usize,
     started_unix_seconds: u64,
@@ -31,30 +33,35 @@ pub(super) struct Manifest {
     stages: Vec<StageReport>,
     pub scores: Vec<Score>,
     parameters: Vec<ParameterReport>,
+    /// What was not as before when the run went on with `--allow-changes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<String>,
+    /// Whether all stages are done.
+    finished: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct InitialWeights {
-    component: Component,
+    component: String,
     /// What was loaded; absent if the weights were drawn from the seed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    loaded: Option<menagerie_core::weights::LoadReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loaded: Option<serde_json::Value>,
     files: Vec<FileHash>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct StageReport {
     name: String,
     steps: usize,
     samples: usize,
     trainable_parameters: usize,
     /// Present once the stage is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
     weights: Vec<FileHash>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ParameterReport {
     path: String,
     shape: Vec<usize>,
@@ -66,6 +73,7 @@ impl Manifest {
     pub(super) fn new(
         recipe: &Recipe,
         model: &Model,
+        parameters: &[ParameterInfo],
         stages: &[StageRun<'_>],
         scored: Option<&Dataset>,
     ) -> Result<Self, TrainError> {
@@ -76,24 +84,27 @@ impl Manifest {
         let initial = model.loaded().iter().map(|(component, loaded)| {
             let sources = loaded.iter().flat_map(|report| &report.files);
             Ok(InitialWeights {
-                component: *component,
-                loaded: loaded.clone(),
+                component: component.name().to_owned(),
+                loaded: loaded
+                    .as_ref()
+                    .map(|report| serde_json::to_value(report).expect("plain data serialises")),
                 files: sources
                     .map(|file| FileHash::of(file))
                     .collect::<Result<_, TrainError>>()?,
             })
         });
-        let parameters = model.parameters();
+        let configured = model.configured();
         let reports = stages.iter().map(|stage| StageReport {
             name: stage.name.to_owned(),
             steps: stage.steps,
             samples: stage.data.len(),
-            trainable_parameters: stage.trainable(&parameters),
+            trainable_parameters: stage.trainable(configured, parameters),
             seconds: None,
             weights: Vec::new(),
         });
-        let trained_in = |path: &str| {
-            let learning = stages.iter().filter(|stage| stage.learns(path));
+        let factors = recipe.factors(configured, parameters);
+        let trained_in = |info: &ParameterInfo| {
+            let learning = stages.iter().filter(|stage| stage.has(info));
             learning.map(|stage| stage.name.to_owned()).collect()
         };
         let since_epoch = SystemTime::now()
@@ -101,9 +112,7 @@ impl Manifest {
             .unwrap_or_default();
         Ok(Self {
             name: recipe.name.clone(),
-            menagerie: env!("CARGO_PKG_VERSION"),
-            burn: "0.22.1",
-            device: format!("{:?}", model.device()),
+            code: Code::here(&model.device()),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             started_unix_seconds: since_epoch.as_secs(),
             seed: recipe.seed,
@@ -114,13 +123,74 @@ impl Manifest {
             scores: Vec::new(),
             parameters: parameters
                 .iter()
+                .chain(&factors)
                 .map(|info| ParameterReport {
                     path: info.path.clone(),
                     shape: info.shape.clone(),
-                    trained_in: trained_in(&info.path),
+                    trained_in: trained_in(info),
                 })
                 .collect(),
+            changes: Vec::new(),
+            finished: false,
         })
+    }
+
+    /// That of a run which has begun.
+    pub(super) fn read(run: &Path) -> Result<Option<Self>, TrainError> {
+        let path = run.join("manifest.json");
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|source| write_error(&path, source))?,
+        };
+        let manifest = serde_json::from_str(&text).map_err(|error| TrainError::Manifest {
+            path,
+            reason: error.to_string(),
+        })?;
+        Ok(Some(manifest))
+    }
+
+    /// This one, made for what goes on, with what `before` says of how the run began and the `scores`
+    /// that were taken until then.
+    pub(super) fn going_on(self, before: Self, scores: Vec<Score>, changes: Vec<String>) -> Self {
+        let mut stages = self.stages;
+        for stage in &mut stages {
+            let earlier = before.stages.iter().find(|other| other.name == stage.name);
+            if let Some(earlier) = earlier {
+                stage.seconds = earlier.seconds;
+                stage.weights.clone_from(&earlier.weights);
+            }
+        }
+        Self {
+            started_unix_seconds: before.started_unix_seconds,
+            initial_weights: before.initial_weights,
+            changes: before.changes.into_iter().chain(changes).collect(),
+            stages,
+            scores,
+            ..self
+        }
+    }
+
+    /// The files that the stage after `previous` begins with.
+    pub(super) fn base(&self, previous: Option<&str>) -> Vec<FileHash> {
+        match previous {
+            None => {
+                let initial = self.initial_weights.iter();
+                initial.flat_map(|initial| initial.files.clone()).collect()
+            }
+            Some(previous) => {
+                let mut stages = self.stages.iter();
+                let stage = stages.find(|stage| stage.name == previous);
+                stage.map(|stage| stage.weights.clone()).unwrap_or_default()
+            }
+        }
+    }
+
+    pub(super) fn finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
     }
 
     pub(super) fn finish_stage(&mut self, name: &str, weights: Vec<FileHash>, seconds: f64) {
@@ -141,8 +211,9 @@ impl Manifest {
         (all, trained.map(count).sum())
     }
 
-    /// Time of the stages done, training alone.
-    pub(super) fn training_seconds(&self) -> f64 {
-        self.stages.iter().filter_map(|stage| stage.seconds).sum()
+    /// The stages with their steps.
+    pub(super) fn timeline(&self) -> Timeline {
+        let stages = self.stages.iter();
+        Timeline::new(stages.map(|stage| (stage.name.as_str(), stage.steps)))
     }
 }

@@ -1,16 +1,11 @@
-//! What a run tells of itself: a line a step, a line a score.
-
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+//! The lines in which a run tells of itself.
 
 use serde::{Deserialize, Serialize};
 
-use super::error::TrainError;
-use super::files::{append, json_line, write_error};
 use crate::eval::Evaluation;
 
-/// A line of `metrics.jsonl`.
+/// A line of `metrics.jsonl`: a pure function of the recipe and its data, so that a run that was
+/// resumed has the lines of one that was not, bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepMetrics {
@@ -22,61 +17,79 @@ pub struct StepMetrics {
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// Learning rate of this step.
+    /// Learning rate of this step, of what belongs to no group of the optimizer.
     pub lr: f64,
+    /// Learning rates of the optimizer's groups, in the recipe's order; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_lrs: Vec<f64>,
     /// Tokens that the loss is the mean of.
     pub supervised_tokens: usize,
-    /// Samples a second, in this step.
-    pub samples_per_second: f64,
+    /// All tokens of the batch, visual ones too, without padding.
+    pub tokens: usize,
+    /// Samples of the batch.
+    pub samples: usize,
 }
 
-/// A line of `scores.jsonl`.
+/// A line of `timings.jsonl`: what a step cost on this machine, this time.
+///
+/// A step that was done again after a resume has a line for each time; the last one counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StepTiming {
+    /// The stage's name.
+    pub stage: String,
+    /// Optimizer step within the stage, from 0.
+    pub step: usize,
+    /// Wall-clock time of the step, the wait for its batch included.
+    pub seconds: f64,
+    /// The part of it that the step waited for its batch.
+    pub wait_seconds: f64,
+    /// Bytes of memory that the process holds after the step; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+    /// The most that the process ever held; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
+}
+
+/// A line of `timings.jsonl` too: what a score cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ScoreTiming {
+    /// The stage's name.
+    pub stage: String,
+    /// As [`Score::step`].
+    pub step: usize,
+    /// Wall-clock time of all answers, the blind ones too.
+    pub score_seconds: f64,
+}
+
+/// A line of `scores.jsonl`, as pure as [`StepMetrics`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Score {
-    /// The stage after which it was taken.
+    /// The stage in which it was taken.
     pub stage: String,
+    /// Optimizer steps of the stage that were done; at its end all of them.
+    pub step: usize,
     /// Questions.
     pub questions: usize,
     /// Share of exact answers, 0-1.
     pub score: f64,
     /// The same with every image replaced by grey.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<f64>,
-    /// Wall-clock time of both.
-    pub seconds: f64,
 }
 
 impl Score {
-    pub(super) fn new(stage: &str, evaluation: &Evaluation) -> Self {
+    /// After `step` steps of `stage`.
+    pub(super) fn new(stage: &str, step: usize, evaluation: &Evaluation) -> Self {
         Self {
             stage: stage.to_owned(),
+            step,
             questions: evaluation.answers.len(),
             score: evaluation.score(),
             blind: evaluation.blind_score(),
-            seconds: evaluation.seconds,
         }
-    }
-}
-
-/// `metrics.jsonl`, a line at a time.
-pub(super) struct MetricsLog {
-    path: PathBuf,
-    file: File,
-}
-
-impl MetricsLog {
-    pub(super) fn open(path: &Path) -> Result<Self, TrainError> {
-        Ok(Self {
-            file: append(path)?,
-            path: path.to_owned(),
-        })
-    }
-
-    pub(super) fn push(&mut self, metrics: &StepMetrics) -> Result<(), TrainError> {
-        let line = json_line(metrics);
-        self.file
-            .write_all(&line)
-            .map_err(|source| write_error(&self.path, source))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::metrics::{Score, StepMetrics};
+use super::metrics::{Score, StepMetrics, StepTiming};
+use crate::data::Skipped;
 
 /// What a stage is about to do.
 #[derive(Debug, Clone)]
@@ -26,12 +27,16 @@ pub struct StagePlan {
 pub trait Observer {
     /// A stage begins.
     fn stage(&mut self, plan: &StagePlan);
-    /// An optimizer step is done.
-    fn step(&mut self, metrics: &StepMetrics);
+    /// An optimizer step is done, at that cost.
+    fn step(&mut self, metrics: &StepMetrics, timing: &StepTiming);
+    /// A sample cannot be learned from and is left out; heard once a stage for each.
+    fn skipped(&mut self, _skipped: &Skipped) {}
     /// So many of the questions are answered.
     fn scoring(&mut self, stage: &str, done: usize, total: usize);
     /// A score is known.
     fn scored(&mut self, score: &Score);
+    /// Something that is no error and yet worth knowing.
+    fn note(&mut self, _text: &str) {}
     /// All stages are done.
     fn done(&mut self, run: &Path);
 }
@@ -42,7 +47,7 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn stage(&mut self, _plan: &StagePlan) {}
-    fn step(&mut self, _metrics: &StepMetrics) {}
+    fn step(&mut self, _metrics: &StepMetrics, _timing: &StepTiming) {}
     fn scoring(&mut self, _stage: &str, _done: usize, _total: usize) {}
     fn scored(&mut self, _score: &Score) {}
     fn done(&mut self, _run: &Path) {}

@@ -1,25 +1,38 @@
 //! The run folder.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use menagerie_core::component::Component;
+use menagerie_core::folder::base_of_adapter;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Model, Recipe};
+use menagerie_core::weights::AdapterFolder;
+use menagerie_core::{Model, Recipe, RecipeError};
 
+use super::adapters::Adapters;
 use super::error::TrainError;
-use super::files::{FileHash, append, json_line, link, pretty_json, write_error, write_whole};
+use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
 use super::manifest::Manifest;
-use super::metrics::{MetricsLog, Score, StepMetrics};
+use super::skipped::SkippedLog;
 use super::stage::StageRun;
 use crate::eval::Evaluation;
 
-/// A run folder, held for one run.
+/// A run folder, held by one process at a time.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Locked as long as it is open.
+    lock: File,
 }
+
+/// The file whose lock says that a process trains here.
+const LOCK: &str = ".lock";
+/// How long somebody who looks whether a run goes on may hold the lock, and how often that is waited
+/// for.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: usize = 50;
 
 impl RunFolder {
     /// Makes the folder `path`, which must not exist or be empty.
@@ -28,13 +41,56 @@ impl RunFolder {
     /// It holds something, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let mut entries = fs::read_dir(path).map_err(|source| write_error(path, source))?;
-        if entries.next().is_some() {
-            return Err(TrainError::NotEmpty(path.to_owned()));
+        let unreadable = |source| write_error(path, source);
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            // A run that was killed before it had begun leaves no more than these.
+            let name = entry.map_err(unreadable)?.file_name();
+            if name != LOCK && !name.to_string_lossy().starts_with(".partial-") {
+                return Err(TrainError::NotEmpty(path.to_owned()));
+            }
         }
-        Ok(Self {
-            path: path.to_owned(),
-        })
+        Self::lock(path)
+    }
+
+    /// Opens the folder of a run that has begun, to go on with it.
+    ///
+    /// # Errors
+    /// No run is there, or another process trains in it.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        if !path.join("recipe.toml").is_file() {
+            return Err(TrainError::NoRun(path.to_owned()));
+        }
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, TrainError> {
+        let file = path.join(LOCK);
+        let failed = |source| write_error(&file, source);
+        let options = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file);
+        let lock = options.map_err(failed)?;
+        for _ in 0..LOOKS {
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                // A file system without locks is no reason to end.
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        lock,
+                    });
+                }
+            }
+        }
+        Err(TrainError::Locked(path.to_owned()))
+    }
+
+    /// Whether a process trains in the folder `path` now.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -50,7 +106,7 @@ impl RunFolder {
                 _ => parent.join(format!("{name}-{number}")),
             };
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Self::lock(&path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(source) => return Err(write_error(&path, source)),
             }
@@ -58,9 +114,43 @@ impl RunFolder {
     }
 
     /// Removes the folder again if nothing was written into it.
-    pub fn discard_if_empty(&self) {
-        // A folder that holds something is not removed, which is what is wanted.
-        let _ = fs::remove_dir(&self.path);
+    pub fn discard_if_empty(self) {
+        let entries = fs::read_dir(&self.path);
+        if entries.is_ok_and(|entries| entries.count() == 1) {
+            drop(self.lock);
+            let _ = fs::remove_file(self.path.join(LOCK));
+            // A folder that holds something by now is not removed, which is what is wanted.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+
+    /// Removes what interrupted writes left.
+    pub(super) fn sweep(&self) -> Result<(), TrainError> {
+        for folder in [self.path.clone(), self.path.join("answers")] {
+            sweep(&folder).map_err(|source| write_error(&folder, source))?;
+        }
+        for stage in fs::read_dir(self.path.join("weights"))
+            .into_iter()
+            .flatten()
+        {
+            let folder = stage
+                .map_err(|source| write_error(&self.path, source))?
+                .path();
+            let adapters = Component::ALL.map(|component| folder.join(component.name()));
+            for folder in [folder].into_iter().chain(adapters) {
+                sweep(&folder).map_err(|source| write_error(&folder, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets `recipe` make the model as it was after `stage`.
+    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) -> Result<(), TrainError> {
+        // The tokenizer may lie beside the weights of the recipe, which are no longer named.
+        let tokenizer = self.path.join(tokenizer_name(recipe));
+        weights_after(recipe, &self.path, stage)?;
+        recipe.llm.tokenizer = Some(tokenizer);
+        Ok(())
     }
 
     /// Where it is.
@@ -92,30 +182,61 @@ impl RunFolder {
         self.write("manifest.json", &pretty_json(manifest))
     }
 
+    /// Writes weights that an adapter lies over and that are in no file, and gives their name within
+    /// the run.
+    pub(super) fn save_base(
+        &self,
+        model: &Model,
+        component: Component,
+    ) -> Result<String, TrainError> {
+        let name = weights_name(BASE, component);
+        let file = self.path.join(&name);
+        let folder = self.path.join("weights").join(BASE);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        model.save(component, &file)?;
+        Ok(name)
+    }
+
     /// `model.toml`: the recipe without its training, on the weights of `stage`.
     pub(super) fn write_model(
         &self,
         recipe: &Recipe,
         model: &Model,
+        adapters: &Adapters,
         stage: &str,
     ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
-        let trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        let mut trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                trained.set_weights(component, base.weights.clone());
+                trained.set_base(component, base.difference_to.clone());
+                trained.set_adapter(component, Some(adapter_name(stage, component)));
+            }
+        }
         self.write("model.toml", trained.to_toml()?.as_bytes())
     }
 
-    /// Writes the components after `stage`. One that no stage since `previous` trained is the same
-    /// file, linked where the file system can.
+    /// Writes the components after `stage`; of one with an adapter, that alone. One that no stage
+    /// since `previous` trained is the same file, linked where the file system can.
     pub(super) fn save_stage(
         &self,
         stage: &StageRun<'_>,
         model: &Model,
+        adapters: &Adapters,
         previous: Option<&str>,
     ) -> Result<Vec<FileHash>, TrainError> {
         let folder = self.path.join("weights").join(stage.name);
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let mut hashes = Vec::new();
         for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                let over = base.seen_from_adapter();
+                if let Some(adapter) = adapters.folder(component, model, &over) {
+                    hashes.extend(self.save_adapter(stage.name, &adapter)?);
+                }
+                continue;
+            }
             let file = self.weights(stage.name, component);
             match previous.filter(|_| !stage.trains(model, component)) {
                 Some(previous) => link(&self.weights(previous, component), &file)?,
@@ -129,40 +250,34 @@ impl RunFolder {
         Ok(hashes)
     }
 
-    pub(super) fn write_answers(
+    fn save_adapter(
         &self,
         stage: &str,
+        adapter: &AdapterFolder<'_>,
+    ) -> Result<Vec<FileHash>, TrainError> {
+        let name = adapter_name(stage, adapter.component);
+        let folder = self.path.join(&name);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        let files = adapter.write(&folder)?.into_iter();
+        files
+            .map(|file| FileHash::within(&self.path, &format!("{name}/{file}")))
+            .collect()
+    }
+
+    pub(super) fn write_answers(
+        &self,
+        name: &str,
         evaluation: &Evaluation,
     ) -> Result<(), TrainError> {
         let folder = self.path.join("answers");
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let lines: Vec<u8> = evaluation.answers.iter().flat_map(json_line).collect();
-        self.write(&format!("answers/{stage}.jsonl"), &lines)
+        self.write(&format!("answers/{name}.jsonl"), &lines)
     }
 
-    pub(super) fn append_score(&self, score: &Score) -> Result<(), TrainError> {
-        let path = self.path.join("scores.jsonl");
-        let mut file = append(&path)?;
-        file.write_all(&json_line(score))
-            .map_err(|source| write_error(&path, source))
-    }
-
-    /// Opens `metrics.jsonl` to add lines.
-    pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        MetricsLog::open(&self.path.join("metrics.jsonl"))
-    }
-
-    /// All lines of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
-        let path = self.path.join("metrics.jsonl");
-        let text = fs::read_to_string(&path).map_err(|source| write_error(&path, source))?;
-        Ok(text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+    /// Opens `skipped.jsonl` to add samples that a stage cannot learn from.
+    pub(super) fn skipped(&self, stage: &str) -> Result<SkippedLog, TrainError> {
+        SkippedLog::open(&self.path.join("skipped.jsonl"), stage)
     }
 
     /// Writes a file whole or not at all.
@@ -171,16 +286,49 @@ impl RunFolder {
     }
 }
 
-/// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
-/// there.
-pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
-    for component in Component::ALL {
-        let file = folder.join(weights_name(stage, component));
-        if file.is_file() {
-            let file = std::path::absolute(&file).unwrap_or(file);
-            recipe.set_weights(component, file.display().to_string());
+/// Removes the files of `folder` that an interrupted write left.
+fn sweep(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let left = entry.file_name().to_string_lossy().starts_with(".partial-");
+        if left && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
         }
     }
+    Ok(())
+}
+
+/// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
+/// there.
+///
+/// # Errors
+/// An adapter that does not say what it lies over.
+pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<(), TrainError> {
+    let text = |path: PathBuf| {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        path.display().to_string()
+    };
+    for component in Component::ALL {
+        let file = folder.join(weights_name(stage, component));
+        let adapter = folder.join(adapter_name(stage, component));
+        if file.is_file() {
+            recipe.set_weights(component, text(file));
+        } else if adapter.is_dir() {
+            let base = base_of_adapter(&adapter).map_err(RecipeError::from)?;
+            // What the base is a difference to is said where the base is stated.
+            let is_stated = recipe.weights(component) == Some(base.as_str());
+            let under = recipe.base(component).filter(|_| is_stated);
+            let under = under.map(str::to_owned);
+            recipe.set_weights(component, base);
+            recipe.set_base(component, under);
+            recipe.set_adapter(component, Some(text(adapter)));
+        }
+    }
+    Ok(())
 }
 
 /// What the tokenizer is called in a run folder.
@@ -189,6 +337,15 @@ fn tokenizer_name(recipe: &Recipe) -> &'static str {
     Tokenizer::copied_name(&path)
 }
 
-fn weights_name(stage: &str, component: Component) -> String {
+/// Where weights lie that were drawn from the seed and that an adapter lies over: no stage's name,
+/// which has no capital.
+const BASE: &str = "BASE";
+
+fn adapter_name(stage: &str, component: Component) -> String {
+    format!("weights/{stage}/{component}")
+}
+
+/// The name within a run of a component's weights after a stage.
+pub(super) fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
 }

@@ -1,26 +1,21 @@
 //! One stage: data in order, forward, backward, step.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
-use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{Length, Optimizer, Schedule as ScheduleTable};
+use menagerie_core::lora::{self, is_factor};
+use menagerie_core::parameters::{ParameterInfo, parameters, seed_of};
+use menagerie_core::recipe::{Configured, Length, Optimizer};
 use menagerie_core::splice::Padding;
 use menagerie_core::{Model, Recipe, Stage};
 
-use super::adamw::{AdamW, AdamWConfig};
+use super::adamw::AdamWConfig;
 use super::error::TrainError;
-use super::frozen::Fingerprint;
-use super::metrics::StepMetrics;
-use super::observer::{Observer, StagePlan};
-use super::run::RunFolder;
-use super::schedule::{Decay, Schedule};
-use super::step::Step;
-use super::trainable;
-use crate::data::{Dataset, Loader, Mix, Order, PassIter, Passes, SampleEncoder, Sampler};
+use super::observer::StagePlan;
+use super::pass::PassOptions;
+use super::rates::StageRates;
+use crate::data::{Dataset, Loader, Mix, OnBadSample, Order, Passes, SampleEncoder, Sampler};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -30,21 +25,15 @@ pub(super) struct StageRun<'r> {
     pub data: Arc<Dataset>,
     pub steps: usize,
     mix: Mix,
+    /// Tells the adapters of the network which pass they are in.
+    pub adapter_passes: lora::Passes,
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
 }
 
-/// How a stage ended.
-pub(super) struct Outcome {
-    pub model: Model,
-    /// False if it was interrupted.
-    pub finished: bool,
-    pub seconds: f64,
-}
-
 impl<'r> StageRun<'r> {
-    /// Opens the data and checks that every image is there.
+    /// Opens the data and checks that every image is there, unless bad samples are skipped.
     pub(super) fn open(
         recipe: &'r Recipe,
         name: &'r str,
@@ -52,7 +41,10 @@ impl<'r> StageRun<'r> {
     ) -> Result<Self, TrainError> {
         let (sources, weights): (Vec<_>, Vec<_>) = table.data.sources().into_iter().unzip();
         let data = Dataset::open_all(&sources)?;
-        data.check_images()?;
+        // A missing image is one bad sample; the loader skips it.
+        if data.on_bad_sample() == OnBadSample::Error {
+            data.check_images()?;
+        }
         let mix = Mix::new(data.sets().iter().cloned().zip(weights));
         let batches = mix.len().div_ceil(table.batch_size);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -71,6 +63,7 @@ impl<'r> StageRun<'r> {
             data: Arc::new(data),
             steps,
             mix,
+            adapter_passes: lora::Passes::default(),
             recipe,
             template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
@@ -79,11 +72,13 @@ impl<'r> StageRun<'r> {
 
     /// Whether the parameter at `path` learns here.
     pub(super) fn learns(&self, path: &str) -> bool {
-        !self
-            .table
-            .freeze
-            .iter()
-            .any(|pattern| pattern.matches(path))
+        self.table.learns(path)
+    }
+
+    /// Whether the model is used once the stage is done: by a score or another stage.
+    pub(super) fn is_followed(&self) -> bool {
+        let (number, count) = self.number;
+        number < count || (self.table.eval && self.recipe.eval.is_some())
     }
 
     /// Whether any parameter of the component learns here.
@@ -96,92 +91,32 @@ impl<'r> StageRun<'r> {
         own.any(|info| self.learns(&info.path))
     }
 
-    /// Numbers that learn here.
-    pub(super) fn trainable(&self, parameters: &[ParameterInfo]) -> usize {
+    /// Whether a parameter of the run, an adapter's of this rank or the model's own, learns here.
+    pub(super) fn has(&self, info: &ParameterInfo) -> bool {
+        let lora = self.table.lora.as_ref();
+        let fits =
+            !is_factor(&info.path) || lora.is_some_and(|lora| info.shape.contains(&lora.rank));
+        fits && self.learns(&info.path)
+    }
+
+    /// Numbers that learn here, of the model's own `parameters` and of an adapter over them.
+    pub(super) fn trainable(&self, configured: &Configured, parameters: &[ParameterInfo]) -> usize {
         let learning = parameters.iter().filter(|info| self.learns(&info.path));
-        learning.map(ParameterInfo::len).sum()
+        let lora = self.table.lora.as_ref();
+        let factors = lora.map(|lora| lora.factors(configured, parameters));
+        let factors = factors.unwrap_or_default();
+        learning.chain(&factors).map(ParameterInfo::len).sum()
     }
 
-    /// Trains `model` to the end of the stage, or until `stop` is set.
-    pub(super) fn train(
-        &self,
-        model: Model,
-        run: &RunFolder,
-        observer: &mut dyn Observer,
-        stop: &AtomicBool,
-    ) -> Result<Outcome, TrainError> {
-        observer.stage(&self.plan(&model));
-        let before = Fingerprint::of(model.network(), |path| self.learns(path));
-        let mut network = trainable::for_stage(model.network().clone(), &self.table.freeze);
-        let mut optimizer = AdamW::new(self.adamw());
-        let schedule = self.schedule();
-        let mut metrics = run.metrics()?;
-        let passes = self.passes(&model);
-        let mut loader = self.loader(&model, passes.from_step(0));
-        let begun = Instant::now();
-        let mut last = begun;
-        let mut finished = true;
-        for step in 0..self.steps {
-            let mut work = Step::new(&model, &network, self.padding());
-            for _ in 0..passes.of_step(step) {
-                let batch = loader
-                    .next()
-                    .expect("the loader has a batch for every pass")?;
-                work.pass(batch);
-            }
-            let done = work.finish();
-            let mut gradients = done.gradients;
-            let grad_norm = gradients.norm();
-            if !done.loss.is_finite() || !grad_norm.is_finite() {
-                return Err(TrainError::Loss {
-                    stage: self.name.to_owned(),
-                    step,
-                    loss: done.loss,
-                    grad_norm,
-                    samples: done.samples,
-                });
-            }
-            if self.table.max_grad_norm > 0.0 {
-                gradients.clip(grad_norm, self.table.max_grad_norm);
-            }
-            let lr = schedule.rate(step);
-            network = optimizer.step(lr, network, &gradients);
-
-            let now = Instant::now();
-            let line = StepMetrics {
-                stage: self.name.to_owned(),
-                step,
-                loss: done.loss,
-                grad_norm,
-                lr,
-                supervised_tokens: done.supervised_tokens,
-                samples_per_second: done.samples.len() as f64 / (now - last).as_secs_f64(),
-            };
-            last = now;
-            metrics.push(&line)?;
-            observer.step(&line);
-            if stop.load(Ordering::Relaxed) && step + 1 < self.steps {
-                finished = false;
-                break;
-            }
-        }
-        let network = trainable::none(network);
-        let after = Fingerprint::of(&network, |path| self.learns(path));
-        if let Some(parameter) = before.moved(&after) {
-            return Err(TrainError::FrozenMoved {
-                stage: self.name.to_owned(),
-                parameter: parameter.to_owned(),
-            });
-        }
-        Ok(Outcome {
-            model: model.with_network(network),
-            finished,
-            seconds: begun.elapsed().as_secs_f64(),
-        })
+    /// What is drawn within a pass follows from this alone, so that a resumed run repeats it.
+    pub(super) fn pass_seed(&self, step: usize, pass: usize) -> u64 {
+        let pass = format!("pass {pass} of step {step} of stage {}", self.name);
+        seed_of(self.recipe.seed, &pass)
     }
 
-    fn plan(&self, model: &Model) -> StagePlan {
+    pub(super) fn plan(&self, model: &Model) -> StagePlan {
         let all = parameters(model.network());
+        let learning = all.iter().filter(|info| self.learns(&info.path));
         let parts = Component::ALL
             .into_iter()
             .filter(|component| self.trains(model, *component));
@@ -191,41 +126,42 @@ impl<'r> StageRun<'r> {
             steps: self.steps,
             samples: self.data.len(),
             trainable: (
-                self.trainable(&all),
+                learning.map(ParameterInfo::len).sum(),
                 all.iter().map(ParameterInfo::len).sum(),
             ),
             learns: parts.map(|component| component.name().to_owned()).collect(),
         }
     }
 
-    fn padding(&self) -> Padding {
-        if self.table.packing {
-            Padding::Packed
-        } else {
-            Padding::Right
+    /// How a pass is made.
+    pub(super) fn pass(&self) -> PassOptions {
+        PassOptions {
+            checkpoint_blocks: self.table.checkpoint_blocks,
+            padding: if self.table.packing {
+                Padding::Packed
+            } else {
+                Padding::Right
+            },
+            ..PassOptions::default()
         }
     }
 
-    fn adamw(&self) -> AdamWConfig {
+    pub(super) fn adamw(&self) -> AdamWConfig {
         let Optimizer::AdamW(table) = &self.table.optimizer;
         AdamWConfig {
             beta1: table.beta1,
             beta2: table.beta2,
             epsilon: table.epsilon,
-            weight_decay: table.weight_decay,
         }
     }
 
-    fn schedule(&self) -> Schedule {
-        let Optimizer::AdamW(table) = &self.table.optimizer;
-        let (decay, warmup_ratio) = match &self.table.schedule {
-            ScheduleTable::Cosine(cosine) => (Decay::Cosine, cosine.warmup_ratio),
-            ScheduleTable::Constant(constant) => (Decay::Constant, constant.warmup_ratio),
-        };
-        Schedule::new(decay, table.learning_rate, warmup_ratio, self.steps)
+    /// What each parameter of `model` learns with, step by step.
+    pub(super) fn rates(&self, model: &Model) -> StageRates<'_> {
+        StageRates::new(self.table, &parameters(model.network()), self.steps)
     }
 
-    fn loader(&self, model: &Model, passes: PassIter) -> Loader {
+    /// The batches of `passes` from `step` on.
+    pub(super) fn loader(&self, model: &Model, passes: &Passes, step: usize) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -240,12 +176,13 @@ impl<'r> StageRun<'r> {
             Arc::clone(&self.data),
             encoder,
             processor,
-            passes,
+            passes.from_step(step),
             table.workers,
         )
     }
 
-    fn passes(&self, model: &Model) -> Passes {
+    /// The forward passes of the whole stage.
+    pub(super) fn passes(&self, model: &Model) -> Passes {
         let sizes = match self.table.sampler {
             Sampler::Sequential | Sampler::Shuffled => Vec::new(),
             Sampler::GroupedByLength | Sampler::GroupedByModality => {

@@ -2,20 +2,19 @@
 
 use menagerie_core::Model;
 use menagerie_core::network::Network;
-use menagerie_core::splice::Padding;
 
 use super::gradients::GradientSet;
-use super::loss::loss_sum;
+use super::pass::{Pass, PassOptions};
 use crate::data::Batch;
 
 /// The forward and backward passes of one optimizer step.
 pub(super) struct Step<'a> {
     model: &'a Model,
-    network: &'a Network,
-    padding: Padding,
+    pass: Pass<'a>,
     gradients: GradientSet,
     loss_sum: f64,
     supervised_tokens: usize,
+    tokens: usize,
     samples: Vec<String>,
 }
 
@@ -25,20 +24,21 @@ pub(super) struct StepDone {
     pub loss: f64,
     pub gradients: GradientSet,
     pub supervised_tokens: usize,
+    /// All tokens, visual ones too, without padding.
+    pub tokens: usize,
     /// Ids of the batch's samples.
     pub samples: Vec<String>,
 }
 
 impl<'a> Step<'a> {
-    /// `padding`: how the samples of a pass are laid out in rows.
-    pub(super) fn new(model: &'a Model, network: &'a Network, padding: Padding) -> Self {
+    pub(super) fn new(model: &'a Model, network: &'a Network, options: PassOptions) -> Self {
         Self {
             model,
-            network,
-            padding,
+            pass: Pass::new(model, network, options),
             gradients: GradientSet::default(),
             loss_sum: 0.0,
             supervised_tokens: 0,
+            tokens: 0,
             samples: Vec::new(),
         }
     }
@@ -46,23 +46,22 @@ impl<'a> Step<'a> {
     /// Takes one micro-batch's loss and gradients.
     pub(super) fn pass(&mut self, batch: Batch) {
         let pixels = self.model.pixels(batch.pixels);
-        let images = pixels.map(|pixels| self.network.encode(pixels));
         let rows: Vec<(&[i64], &[i64])> = batch
             .samples
             .iter()
             .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
             .collect();
-        let visual_tokens = self.model.visual_tokens();
-        let (loss, count) = loss_sum(self.network, &rows, images, visual_tokens, self.padding);
-        // A batch that nothing trainable took part in, text alone while a projector learns, has no
-        // graph.
-        if loss.is_tracked() {
-            self.gradients
-                .add(GradientSet::collect(self.network, &loss.backward()));
-        }
-        let loss: f32 = loss.into_scalar();
-        self.loss_sum += f64::from(loss);
-        self.supervised_tokens += count;
+        let visual = self.model.visual_tokens();
+        // A mark in the ids stands for all tokens of its image.
+        let lengths = batch
+            .samples
+            .iter()
+            .map(|sample| sample.input_ids.len() - sample.images + sample.images * visual);
+        self.tokens += lengths.sum::<usize>();
+        let done = self.pass.run(&rows, pixels);
+        self.gradients.add(done.gradients);
+        self.loss_sum += done.loss_sum;
+        self.supervised_tokens += done.supervised_tokens;
         self.samples
             .extend(batch.samples.into_iter().map(|sample| sample.id));
     }
@@ -75,6 +74,7 @@ impl<'a> Step<'a> {
             loss: self.loss_sum / tokens,
             gradients: self.gradients,
             supervised_tokens: self.supervised_tokens,
+            tokens: self.tokens,
             samples: self.samples,
         }
     }

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Folder, LLAMA, gzip, image, says, tar};
 
-const IMAGES: [&str; 3] = ["rgb-square.png", "rgb.jpg", "grey.png"];
+pub(super) const IMAGES: [&str; 3] = ["rgb-square.png", "rgb.jpg", "grey.png"];
 
 /// One image, two images over several turns, and text alone.
-fn samples() -> [Value; 3] {
+pub(super) fn samples() -> [Value; 3] {
     [
         json!({
             "id": "one", "image": IMAGES[0], "caption": "A square.",
@@ -65,7 +65,7 @@ pub(crate) fn processor() -> ImageProcessor {
     ImageProcessor::bicubic(8, Resize::Pad, [0.5; 3], [0.5; 3])
 }
 
-fn batch(dataset: &Dataset) -> Batch {
+pub(super) fn batch(dataset: &Dataset) -> Batch {
     let all: Vec<usize> = (0..dataset.len()).collect();
     encoder("v1")
         .batch(dataset, &processor(), &all)

@@ -8,7 +8,7 @@ use menagerie::burn::tensor::Tensor;
 use menagerie::parameters::parameters;
 use menagerie::splice::Padding;
 use menagerie::testing::{Reference, assert_close};
-use menagerie::train::{AdamW, AdamWConfig, GradientSet, loss_sum};
+use menagerie::train::{AdamW, AdamWConfig, GradientSet, Rates, loss_sum};
 
 use super::{fixture, llava};
 
@@ -76,10 +76,12 @@ fn adapters_learn_and_their_bases_do_not() {
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+    });
+    let network = optimizer.step(network, &gradients, |_| Rates {
+        learning_rate: 0.05,
         weight_decay: 0.0,
     });
-    let network = optimizer.step(0.05, network, &gradients);
-    assert_eq!(optimizer.paths().count(), 2 * 2);
+    assert_eq!(optimizer.state().count(), 2 * 2);
     let merged = network.valid().materialize();
     assert_eq!(parameters(&merged).len(), plain);
     let (after, _) = loss_sum(

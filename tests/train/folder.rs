@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use menagerie::burn::tensor::Device;
+use menagerie::train::StepTiming;
 use menagerie::{Component, Recipe};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -34,6 +35,7 @@ fn a_run_folder_holds_all_that_the_run_was() {
     assert_eq!(again.hash().unwrap(), recipe.hash().unwrap());
     check_manifest(&world, &run, &recipe);
     check_metrics(&run);
+    check_timings(&run);
     check_scores(&run);
     check_report(&run);
 
@@ -88,7 +90,8 @@ fn check_metrics(run: &Run) {
         "grad_norm",
         "lr",
         "supervised_tokens",
-        "samples_per_second",
+        "tokens",
+        "samples",
     ];
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).expect("JSON");
@@ -112,7 +115,34 @@ fn check_metrics(run: &Run) {
     }
     for line in &lines {
         assert!(line.loss > 0.0 && line.grad_norm > 0.0 && line.supervised_tokens > 0);
+        assert!(line.tokens > line.supervised_tokens);
     }
+    // An epoch of `finetune` is 11 samples, and the same tokens whatever their order.
+    let samples: Vec<usize> = lines.iter().map(|line| line.samples).collect();
+    assert_eq!(samples, [8, 3, 8, 3, 8, 8, 3, 8, 3]);
+    let tokens: Vec<usize> = lines.iter().map(|line| line.tokens).collect();
+    assert_eq!(tokens[5] + tokens[6], tokens[7] + tokens[8]);
+}
+
+/// A line of `timings.jsonl` for each step, and one for each score.
+fn check_timings(run: &Run) {
+    let text = run.text("timings.jsonl");
+    let (scores, steps): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .partition(|line| line.contains("score_seconds"));
+    assert_eq!(scores.len(), 2);
+    let steps: Vec<StepTiming> = steps
+        .into_iter()
+        .map(|line| serde_json::from_str(line).expect("a step's timing"))
+        .collect();
+    for (timing, metrics) in steps.iter().zip(run.metrics()) {
+        assert_eq!((&timing.stage, timing.step), (&metrics.stage, metrics.step));
+        assert!(timing.seconds >= timing.wait_seconds && timing.wait_seconds >= 0.0);
+        if cfg!(target_os = "linux") {
+            assert!(timing.resident_bytes > Some(0) && timing.peak_bytes >= timing.resident_bytes);
+        }
+    }
+    assert_eq!(steps.len(), 9);
 }
 
 fn check_scores(run: &Run) {
@@ -122,8 +152,11 @@ fn check_scores(run: &Run) {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(scores.len(), 2);
-    for (score, stage) in scores.iter().zip(["align", "finetune"]) {
-        assert_eq!(score["stage"], stage);
+    for (score, (stage, steps)) in scores.iter().zip([("align", 5), ("finetune", 4)]) {
+        assert_eq!(
+            (&score["stage"], &score["step"]),
+            (&stage.into(), &steps.into())
+        );
         assert_eq!(score["questions"], 4);
         let answers = run.text(&format!("answers/{stage}.jsonl"));
         let answers = answers

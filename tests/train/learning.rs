@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use menagerie::burn::tensor::Device;
-use menagerie::train::{Observer, RunFolder, Score, StagePlan, StepMetrics, TrainError};
+use menagerie::train::{
+    Observer, RunFolder, Score, StagePlan, StepMetrics, StepTiming, TrainError,
+};
 use menagerie::weights::Shards;
 use menagerie::{Component, Recipe};
 use serde_json::json;
@@ -81,13 +83,14 @@ fn one_seed_gives_one_model_whatever_the_number_of_workers() {
         let difference = format!(
             "[stage.align.data]\nworkers = {count}\n[stage.finetune.data]\nworkers = {count}"
         );
-        world.train(name, &difference).all_weights("finetune")
+        let run = world.train(name, &difference);
+        (run.all_weights("finetune"), run.bytes("metrics.jsonl"))
     };
     let none = workers("none", 0);
     assert!(none == workers("three", 3));
     assert!(none == workers("again", 0));
     let other = world.train("other", "seed = 2").all_weights("finetune");
-    for (one, other) in none.iter().zip(&other) {
+    for (one, other) in none.0.iter().zip(&other) {
         assert!(one != other);
     }
 }
@@ -183,7 +186,7 @@ struct Impatient<'a>(&'a AtomicBool);
 
 impl Observer for Impatient<'_> {
     fn stage(&mut self, _plan: &StagePlan) {}
-    fn step(&mut self, metrics: &StepMetrics) {
+    fn step(&mut self, metrics: &StepMetrics, _timing: &StepTiming) {
         if metrics.stage == "finetune" {
             self.0.store(true, Ordering::Relaxed);
         }

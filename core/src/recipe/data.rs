@@ -32,19 +32,32 @@ pub enum DataText {
     Caption,
 }
 
+/// What becomes of a sample that cannot be learned from: an image that is missing or broken, a text
+/// that cannot be used, or nothing to learn, also after the cut to `max_tokens`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadSample {
+    /// The run ends with an error that names it.
+    #[default]
+    Error,
+    /// The next usable sample of the data takes its place in the batch, and it is listed in
+    /// `skipped.jsonl`.
+    Skip,
+}
+
 /// The data of a stage: `[stage.NAME.data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataTable {
-    /// LLaVA `.json` files or WebDataset `.tar` shards, one or a list; a folder stands for the
-    /// shards in it. Relative to the recipe.
+    /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
+    /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversations: Option<OneOrMany<PathBuf>>,
     /// Several data sets with weights, in place of `conversations`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<MixedSet>,
-    /// The folder that image names are relative to. Shards bring their images. Relative to the
-    /// recipe.
+    /// The folder that image names are relative to. Shards bring their images, and so may Parquet
+    /// files. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<PathBuf>,
     /// Conversation template. Default: `llm.chat`.
@@ -65,6 +78,9 @@ pub struct DataTable {
     /// Threads that decode and resize images ahead of the step; with 0 the step does it itself.
     #[serde(default = "default_workers")]
     pub workers: usize,
+    /// What becomes of a sample that cannot be learned from.
+    #[serde(default)]
+    pub on_bad_sample: OnBadSample,
 }
 
 /// One of several data sets: an entry of `mix`.
@@ -96,14 +112,16 @@ fn default_weight() -> f64 {
 /// Where samples come from, and what one of them is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataSource {
-    /// LLaVA JSON or JSON lines, tar shards, or folders of shards.
+    /// LLaVA JSON or JSON lines, tar shards, Parquet files, or folders of these two.
     pub paths: Vec<PathBuf>,
-    /// The folder that the image names of JSON files are relative to.
+    /// The folder that the image names of JSON and Parquet files are relative to.
     pub images: Option<PathBuf>,
     /// Whole conversations or single questions.
     pub turns: Turns,
     /// Which text of a sample is learned.
     pub text: DataText,
+    /// What becomes of a sample that cannot be used.
+    pub on_bad_sample: OnBadSample,
 }
 
 impl DataTable {
@@ -125,6 +143,7 @@ impl DataTable {
                 images: set.images.or_else(|| self.images.clone()),
                 turns: set.turns.unwrap_or(self.turns),
                 text: set.text.unwrap_or(self.text),
+                on_bad_sample: self.on_bad_sample,
             };
             (source, set.weight)
         })
@@ -141,6 +160,7 @@ impl EvalData {
             images: self.images.clone(),
             turns: Turns::Separate,
             text: DataText::Conversations,
+            on_bad_sample: OnBadSample::Error,
         }
     }
 }
@@ -153,11 +173,11 @@ fn default_workers() -> usize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvalData {
-    /// LLaVA `.json` files or WebDataset `.tar` shards, one or a list; a folder stands for the
-    /// shards in it. Relative to the recipe.
+    /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
+    /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
     pub conversations: OneOrMany<PathBuf>,
-    /// The folder that image names are relative to. Shards bring their images. Relative to the
-    /// recipe.
+    /// The folder that image names are relative to. Shards bring their images, and so may Parquet
+    /// files. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<PathBuf>,
     /// Conversation template. Default: `llm.chat`.
@@ -174,6 +194,10 @@ pub struct EvalData {
 pub struct EvalTable {
     /// The questions.
     pub data: EvalData,
+    /// Optimizer steps of a stage between two scores. Absent: one score, after the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub every_steps: Option<usize>,
     /// Questions answered at a time.
     #[serde(default = "default_eval_batch_size")]
     pub batch_size: usize,

@@ -28,6 +28,9 @@ impl Recipe {
             }
             stage.micro_batch_size.get_or_insert(stage.batch_size);
         }
+        if !resolved.stages.is_empty() {
+            resolved.checkpoint.get_or_insert_default();
+        }
         Ok(resolved)
     }
 

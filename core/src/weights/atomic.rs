@@ -61,8 +61,11 @@ fn share(_path: &Path, _folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the new name last, where folders can be synced.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Makes new names in `folder` last, where folders can be synced.
+///
+/// # Errors
+/// The folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }

@@ -38,15 +38,36 @@ pub fn save<M: Module>(
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save_data(tensors: &[(&'static str, TensorData)], path: &Path) -> Result<(), WeightError> {
+pub fn save_data(
+    tensors: &[(impl AsRef<str>, TensorData)],
+    path: &Path,
+) -> Result<(), WeightError> {
     let stored = tensors.iter().map(|(name, data)| {
         let data = data.clone();
         Stored {
-            name: (*name).to_owned(),
+            name: name.as_ref().to_owned(),
             dtype: data.dtype(),
             shape: data.shape().to_vec(),
             bytes: Box::new(move || data.as_bytes().to_vec()),
         }
+    });
+    write(stored.collect(), path)
+}
+
+/// Writes tensors to a safetensors file, as [`save`] does: of each its name, its shape and its values,
+/// flat. Values are fetched one tensor at a time.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save_tensors(
+    tensors: Vec<(String, Vec<usize>, Tensor<1>)>,
+    path: &Path,
+) -> Result<(), WeightError> {
+    let stored = tensors.into_iter().map(|(name, shape, tensor)| Stored {
+        name,
+        dtype: tensor.dtype(),
+        shape,
+        bytes: Box::new(move || tensor.clone().into_data().as_bytes().to_vec()),
     });
     write(stored.collect(), path)
 }
@@ -78,10 +99,22 @@ pub(crate) fn stored<M: Module>(
     spelling: &Spelling,
     dtype: Option<DType>,
 ) -> Result<Vec<Stored>, WeightError> {
+    stored_where(module, component, spelling, dtype, &|_| true)
+}
+
+/// As [`stored`], of the parameters alone whose path in `module` is wanted.
+pub(crate) fn stored_where<M: Module>(
+    module: &M,
+    component: &str,
+    spelling: &Spelling,
+    dtype: Option<DType>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Stored>, WeightError> {
     let mut collector = Collector {
         spelling,
         component,
         dtype,
+        wanted,
         path: PathStack::default(),
         tensors: Vec::new(),
         error: None,
@@ -114,6 +147,7 @@ struct Collector<'a> {
     spelling: &'a Spelling,
     component: &'a str,
     dtype: Option<DType>,
+    wanted: &'a dyn Fn(&str) -> bool,
     path: PathStack,
     tensors: Vec<Stored>,
     error: Option<WeightError>,
@@ -130,6 +164,9 @@ impl ModuleVisitor for Collector<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.path.join();
+        if !(self.wanted)(&path) {
+            return;
+        }
         let Some((name, storage)) = self.spelling.key(&path) else {
             self.error = Some(WeightError::Unnamed {
                 component: self.component.to_owned(),

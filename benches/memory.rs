@@ -1,0 +1,259 @@
+//! What a forward and backward pass costs, in memory and time, at growing length: with all kept, with
+//! logits in chunks, with blocks run again, and with both.
+//!
+//! ```sh
+//! cargo bench --bench memory
+//! ```
+//!
+//! prints the tables of the book's chapter on training. Each figure has a process of its own, and
+//! the processes take turns. Linux only: the peak is what `/proc/self/status` says.
+
+use std::fs;
+use std::process::Command;
+use std::time::Instant;
+
+use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::tokens::{IGNORE, IMAGE_TOKEN};
+use menagerie::train::{Pass, PassOptions, trainable};
+use menagerie::{Model, Recipe};
+
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A ViT of 4 blocks and a decoder of 6, 36 million numbers, 25 million of them in the two tables of
+/// a real vocabulary. An image has 144 tokens.
+const MODEL: &str = r#"
+name = "memory"
+seed = 1
+max_tokens = 4096
+
+[vision]
+type = "clip"
+image_size = 168
+patch_size = 14
+hidden_size = 256
+intermediate_size = 1024
+num_layers = 4
+num_heads = 4
+layer = -1
+
+[projector]
+type = "mlp"
+
+[llm]
+type = "llama"
+chat = "hf-llava"
+vocab_size = 32000
+hidden_size = 384
+intermediate_size = 1024
+num_layers = 6
+num_heads = 6
+max_position_embeddings = 4096
+"#;
+const VOCABULARY: i64 = 32000;
+
+/// Samples of a pass, each with one image.
+const BATCH: usize = 2;
+/// Tokens of a sample, the image's among them.
+const LENGTHS: [usize; 4] = [256, 512, 1024, 2048];
+/// Timed passes of a process, after one that is not; the fastest counts.
+const PASSES: usize = 2;
+/// Processes for each figure; the fastest counts.
+const ROUNDS: usize = 2;
+
+const WAYS: [Way; 4] = [
+    Way {
+        name: "all kept",
+        checkpoint_blocks: false,
+        all_logits: true,
+    },
+    Way {
+        name: "logits in chunks",
+        checkpoint_blocks: false,
+        all_logits: false,
+    },
+    Way {
+        name: "blocks run again",
+        checkpoint_blocks: true,
+        all_logits: true,
+    },
+    Way {
+        name: "both",
+        checkpoint_blocks: true,
+        all_logits: false,
+    },
+];
+
+/// What is saved by what.
+struct Way {
+    name: &'static str,
+    checkpoint_blocks: bool,
+    all_logits: bool,
+}
+
+impl Way {
+    fn options(&self) -> PassOptions {
+        let options = PassOptions::default();
+        PassOptions {
+            checkpoint_blocks: self.checkpoint_blocks,
+            logits_bytes: if self.all_logits {
+                usize::MAX
+            } else {
+                options.logits_bytes
+            },
+            ..options
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Bytes above those of weights and program.
+    peak: usize,
+    seconds: f64,
+}
+
+fn main() {
+    // cargo adds `--bench`.
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .collect();
+    let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    match numbers[..] {
+        [way, length] => {
+            let cost = measure(&WAYS[way], length);
+            println!("{} {}", cost.peak, cost.seconds);
+        }
+        _ => tables(),
+    }
+}
+
+fn tables() {
+    let costs = LENGTHS.map(|length| {
+        let mut costs: [Vec<Cost>; WAYS.len()] = Default::default();
+        for _ in 0..ROUNDS {
+            for (way, costs) in costs.iter_mut().enumerate() {
+                costs.push(apart(way, length));
+            }
+        }
+        costs.map(|costs| Cost {
+            peak: costs.iter().map(|cost| cost.peak).max().expect("a round"),
+            seconds: costs
+                .iter()
+                .map(|cost| cost.seconds)
+                .fold(f64::INFINITY, f64::min),
+        })
+    });
+    table("peak, MiB", &costs, |cost| {
+        format!("{:.0}", cost.peak as f64 / f64::from(1 << 20))
+    });
+    table("seconds", &costs, |cost| format!("{:.2}", cost.seconds));
+}
+
+fn table(title: &str, costs: &[[Cost; WAYS.len()]], cell: impl Fn(&Cost) -> String) {
+    let row = |first: String, cells: Vec<String>| println!("| {first} | {} |", cells.join(" | "));
+    row(
+        title.to_owned(),
+        WAYS.iter().map(|way| way.name.to_owned()).collect(),
+    );
+    println!("|{}", " --- |".repeat(WAYS.len() + 1));
+    for (length, costs) in LENGTHS.iter().zip(costs) {
+        row(
+            format!("{length} tokens"),
+            costs.iter().map(&cell).collect(),
+        );
+    }
+    println!();
+}
+
+/// [`measure`] in a process of its own.
+fn apart(way: usize, length: usize) -> Cost {
+    let program = std::env::current_exe().expect("a program");
+    let output = Command::new(program)
+        .args([way.to_string(), length.to_string()])
+        .output();
+    let output = output.expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (peak, seconds) = text.trim().split_once(' ').expect("two numbers");
+    Cost {
+        peak: peak.parse().expect("bytes"),
+        seconds: seconds.parse().expect("seconds"),
+    }
+}
+
+fn measure(way: &Way, length: usize) -> Cost {
+    let model = model();
+    let network = trainable::for_stage(model.network().clone(), |_| true);
+    let samples: Vec<_> = (0..BATCH)
+        .map(|row| sample(row, length - model.visual_tokens()))
+        .collect();
+    let rows: Vec<(&[i64], &[i64])> = samples
+        .iter()
+        .map(|(ids, labels)| (&ids[..], &labels[..]))
+        .collect();
+    let pixels: Tensor<4> = Tensor::random(
+        [BATCH, 3, 168, 168],
+        Distribution::Normal(0.0, 1.0),
+        &Device::flex(),
+    );
+
+    // Forgets the peak of building the model.
+    fs::write("/proc/self/clear_refs", "5").expect("Linux");
+    let before = status("VmRSS");
+    let mut seconds = f64::INFINITY;
+    for pass in 0..=PASSES {
+        let begun = Instant::now();
+        let done = Pass::new(&model, &network, way.options()).run(&rows, Some(pixels.clone()));
+        assert!(done.loss_sum.is_finite());
+        if pass > 0 {
+            seconds = seconds.min(begun.elapsed().as_secs_f64());
+        }
+    }
+    Cost {
+        peak: status("VmHWM") - before,
+        seconds,
+    }
+}
+
+fn model() -> Model {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokenizer = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/recipes/quickstart/tokenizer.json"
+    );
+    let path = folder.path().join("memory.toml");
+    fs::write(&path, format!("{MODEL}tokenizer = {tokenizer:?}\n")).expect("written");
+    let recipe = Recipe::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    recipe
+        .assemble(&Device::flex())
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// An image and `text` tokens, all of which are learned.
+fn sample(row: usize, text: usize) -> (Vec<i64>, Vec<i64>) {
+    let text = (0..text).map(|place| (7919 * (place + 131 * row)) as i64 % VOCABULARY);
+    let text: Vec<i64> = text.collect();
+    (
+        [&[IMAGE_TOKEN], &text[..]].concat(),
+        [&[IGNORE], &text[..]].concat(),
+    )
+}
+
+/// A size of `/proc/self/status`, in bytes.
+fn status(name: &str) -> usize {
+    let text = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let number = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .expect("a size");
+    number.parse::<usize>().expect("a number") * 1024
+}

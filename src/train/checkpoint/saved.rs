@@ -1,0 +1,179 @@
+//! Going on from a checkpoint.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use menagerie_core::parameters::PathStack;
+use menagerie_core::weights::{Shards, WeightError};
+
+use super::optimizer;
+use super::snapshot::sums;
+use super::standing::{FORMAT, Standing, parse_folder_name};
+use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
+use crate::train::adamw::Moments;
+use crate::train::error::TrainError;
+
+/// A checkpoint on disk that is whole.
+#[derive(Debug)]
+pub(in crate::train) struct Saved {
+    pub folder: PathBuf,
+    pub standing: Standing,
+    /// The recipe that it was taken under, resolved.
+    pub recipe: String,
+    weights: Option<Shards>,
+    optimizer: Option<Shards>,
+}
+
+impl Saved {
+    /// Opens the checkpoint in `folder` and checks every byte of it.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(in crate::train) fn open(folder: &Path) -> Result<Self, String> {
+        let said = |error: &dyn std::error::Error| chain(error);
+        let wanted = read(folder, SUMS)?;
+        let names: Vec<&str> = wanted
+            .lines()
+            .filter_map(|line| Some(line.split_once("  ")?.1))
+            .filter(|name| [STANDING, RECIPE, WEIGHTS, OPTIMIZER].contains(name))
+            .collect();
+        let found = sums(folder, &names).map_err(|error| said(&error))?;
+        if found != wanted {
+            let differing = wanted.lines().zip(found.lines());
+            let first = differing
+                .filter(|(wanted, found)| wanted != found)
+                .find_map(|(wanted, _)| wanted.split_once("  "));
+            let name = first.map_or(SUMS, |(_, name)| name);
+            return Err(format!("{name} is not what was written"));
+        }
+        let standing: Standing = serde_json::from_str(&read(folder, STANDING)?)
+            .map_err(|error| format!("{STANDING}: {error}"))?;
+        if standing.format != FORMAT {
+            let format = standing.format;
+            return Err(format!(
+                "its format is {format}, and this version reads {FORMAT}"
+            ));
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if parse_folder_name(&name) != Some((&standing.stage, standing.step)) {
+            return Err(format!("{STANDING} is that of another checkpoint"));
+        }
+        let open = |name: &str| {
+            let listed = names.contains(&name);
+            let opened = listed.then(|| Shards::open(&folder.join(name)));
+            opened.transpose().map_err(|error| said(&error))
+        };
+        Ok(Self {
+            folder: folder.to_owned(),
+            recipe: read(folder, RECIPE)?,
+            weights: open(WEIGHTS)?,
+            optimizer: open(OPTIMIZER)?,
+            standing,
+        })
+    }
+
+    /// `module` with the saved values of what learns. All others stay.
+    pub(in crate::train) fn restore<M: Module>(&self, module: M) -> Result<M, WeightError> {
+        let Some(shards) = &self.weights else {
+            return Ok(module);
+        };
+        let mut filler = Filler {
+            shards,
+            path: PathStack::default(),
+            filled: 0,
+            error: None,
+        };
+        let module = module.map(&mut filler);
+        match filler.error {
+            Some(error) => Err(error),
+            None if filler.filled < shards.names().count() => Err(WeightError::NotFound {
+                path: shards.path().to_owned(),
+                problem: "it holds parameters that the model has not".to_owned(),
+            }),
+            None => Ok(module),
+        }
+    }
+
+    /// What the optimizer kept, on `device`.
+    pub(in crate::train) fn moments(
+        &self,
+        device: &Device,
+    ) -> Result<Vec<(String, Moments)>, TrainError> {
+        let Some(shards) = &self.optimizer else {
+            return Ok(Vec::new());
+        };
+        let tensors = shards.names().map(|name| {
+            let tensor = Tensor::from_data(shards.data(name)?, device);
+            Ok((name.to_owned(), tensor))
+        });
+        let tensors = tensors.collect::<Result<_, WeightError>>()?;
+        let moments = optimizer::moments(tensors, &self.standing.optimizer_steps);
+        moments.map_err(|name| TrainError::Optimizer {
+            checkpoint: self.folder.clone(),
+            name,
+        })
+    }
+}
+
+fn read(folder: &Path, name: &str) -> Result<String, String> {
+    fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"))
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
+struct Filler<'a> {
+    shards: &'a Shards,
+    path: PathStack,
+    filled: usize,
+    error: Option<WeightError>,
+}
+
+impl Filler<'_> {
+    fn data(&self, name: &str, shape: &[usize]) -> Result<TensorData, WeightError> {
+        let data = self.shards.data(name)?;
+        if data.shape().as_slice() == shape {
+            return Ok(data);
+        }
+        Err(WeightError::NotFound {
+            path: self.shards.path().to_owned(),
+            problem: format!("`{name}` has another shape than in the model"),
+        })
+    }
+}
+
+impl ModuleMapper for Filler<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let path = self.path.join();
+        if self.shards.get(&path).is_none() {
+            return param;
+        }
+        match self.data(&path, &param.lazy_shape().to_vec()) {
+            Ok(data) => {
+                self.filled += 1;
+                param.map(|tensor| {
+                    let options = (&tensor.device(), data.dtype());
+                    Tensor::from_data(data, options)
+                })
+            }
+            Err(error) => {
+                self.error.get_or_insert(error);
+                param
+            }
+        }
+    }
+}

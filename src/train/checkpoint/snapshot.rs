@@ -1,0 +1,117 @@
+//! Taking a checkpoint.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use menagerie_core::parameters::PathStack;
+use menagerie_core::weights::save_tensors;
+
+use super::standing::{Standing, folder_name};
+use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
+use crate::hash::sha256;
+use crate::train::error::TrainError;
+use crate::train::files::{pretty_json, write_error};
+
+/// A tensor's name, shape and values.
+pub(in crate::train) type Named = (String, Vec<usize>, Tensor<1>);
+
+/// A checkpoint in memory. It shares its tensors with the run until they change.
+#[derive(Debug)]
+pub(in crate::train) struct Snapshot {
+    pub standing: Standing,
+    /// The recipe, resolved.
+    pub recipe: String,
+    /// Name, shape and flat values.
+    pub weights: Vec<Named>,
+    /// As above, `first.PATH`, `second.PATH` and `master.PATH`.
+    pub optimizer: Vec<Named>,
+}
+
+impl Snapshot {
+    pub(in crate::train) fn folder_name(&self) -> String {
+        folder_name(&self.standing.stage, self.standing.step)
+    }
+
+    /// Writes all files into `folder`, which is new, and the sums last.
+    pub(super) fn write(self, folder: &Path) -> Result<(), TrainError> {
+        let mut names = vec![STANDING, RECIPE];
+        let plain = [
+            (STANDING, pretty_json(&self.standing)),
+            (RECIPE, self.recipe.into_bytes()),
+        ];
+        for (name, bytes) in plain {
+            write_synced(&folder.join(name), &bytes)?;
+        }
+        for (name, tensors) in [(OPTIMIZER, self.optimizer), (WEIGHTS, self.weights)] {
+            if !tensors.is_empty() {
+                save_tensors(tensors, &folder.join(name))?;
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        let sums = sums(folder, &names)?;
+        write_synced(&folder.join(SUMS), sums.as_bytes())
+    }
+}
+
+/// `HASH  NAME`, a line each.
+pub(super) fn sums(folder: &Path, names: &[&str]) -> Result<String, TrainError> {
+    let mut sums = String::new();
+    for name in names {
+        let path = folder.join(name);
+        let hash = sha256(&path).map_err(|source| write_error(&path, source))?;
+        sums.extend([&hash, "  ", name, "\n"]);
+    }
+    Ok(sums)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let write = || -> io::Result<()> {
+        fs::write(path, bytes)?;
+        File::open(path)?.sync_all()
+    };
+    write().map_err(|source| write_error(path, source))
+}
+
+/// The parameters of `module` that `learns` says, by path.
+pub(in crate::train) fn learning<M: Module>(
+    module: &M,
+    learns: impl Fn(&str) -> bool,
+) -> Vec<Named> {
+    struct Collector<F> {
+        learns: F,
+        path: PathStack,
+        found: Vec<Named>,
+    }
+
+    impl<F: Fn(&str) -> bool> ModuleVisitor for Collector<F> {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.exit();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let path = self.path.join();
+            if (self.learns)(&path) {
+                let tensor = param.val().without_autodiff();
+                let shape = tensor.dims().to_vec();
+                let flat = tensor.reshape([shape.iter().product::<usize>()]);
+                self.found.push((path, shape, flat));
+            }
+        }
+    }
+
+    let mut collector = Collector {
+        learns,
+        path: PathStack::default(),
+        found: Vec::new(),
+    };
+    module.visit(&mut collector);
+    collector.found
+}

@@ -1,0 +1,101 @@
+//! Where a run stands.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::sha256;
+use crate::train::files::FileHash;
+
+/// The layout of a checkpoint; one of another number is not read.
+pub(in crate::train) const FORMAT: u32 = 1;
+
+/// `checkpoint.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::train) struct Standing {
+    pub format: u32,
+    pub stage: String,
+    /// Optimizer steps of the stage that are done, and of how many. The next batch is the one of
+    /// that number: the order of the samples follows from the seed, the stage and the epoch.
+    pub step: usize,
+    pub steps: usize,
+    pub seed: u64,
+    /// The loss, smoothed over the steps of the stage.
+    pub smoothed_loss: Option<f64>,
+    /// Whether a score that was due after this step is taken.
+    pub scored: bool,
+    /// The best score within each stage so far.
+    pub best: BTreeMap<String, Best>,
+    /// Time spent in the stage's steps.
+    pub seconds: f64,
+    /// Bytes of each log when this was taken; what was written later is of steps to be repeated.
+    pub logs: BTreeMap<String, u64>,
+    /// Updates of each parameter that the optimizer knows.
+    pub optimizer_steps: BTreeMap<String, i32>,
+    /// The files that the stage began with, and that hold what is frozen in it.
+    pub base: Vec<FileHash>,
+    /// Hashes of each stage's data files, in their order.
+    pub data: BTreeMap<String, Vec<String>>,
+    pub code: Code,
+}
+
+/// The best score within a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(in crate::train) struct Best {
+    pub step: usize,
+    pub score: f64,
+}
+
+/// What computes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::train) struct Code {
+    /// Version of this crate.
+    pub menagerie: String,
+    /// Version of Burn that it is pinned to.
+    pub burn: String,
+    /// SHA-256 of the program, where it can be read: two builds of a version may differ.
+    pub program: Option<String>,
+    pub device: String,
+}
+
+impl Code {
+    pub(in crate::train) fn here(device: &burn::tensor::Device) -> Self {
+        let program = std::env::current_exe().and_then(|path| sha256(&path));
+        Self {
+            menagerie: env!("CARGO_PKG_VERSION").to_owned(),
+            burn: "0.22.1".to_owned(),
+            program: program.ok(),
+            device: format!("{:?}", device.clone().inner()),
+        }
+    }
+
+    /// What is not as it was, in words.
+    pub(in crate::train) fn changes(&self, now: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, before: &str, now: &str| {
+            if before != now {
+                changes.push(format!("{what} was {before} and is {now}"));
+            }
+        };
+        compare("menagerie", &self.menagerie, &now.menagerie);
+        compare("burn", &self.burn, &now.burn);
+        compare("the device", &self.device, &now.device);
+        if changes.is_empty() && self.program != now.program {
+            changes.push("the program is another build of the same version".to_owned());
+        }
+        changes
+    }
+}
+
+/// The name of a checkpoint's folder, and its stage and step.
+pub(in crate::train) fn folder_name(stage: &str, step: usize) -> String {
+    format!("{stage}-{step:08}")
+}
+
+/// The inverse of [`folder_name`].
+pub(in crate::train) fn parse_folder_name(name: &str) -> Option<(&str, usize)> {
+    let (stage, step) = name.rsplit_once('-')?;
+    let step = step.parse().ok()?;
+    (folder_name(stage, step) == name).then_some((stage, step))
+}

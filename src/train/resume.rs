@@ -1,0 +1,100 @@
+//! Where a run stands, and whether it can go on exactly.
+
+use std::collections::BTreeMap;
+
+use menagerie_core::Recipe;
+use toml::Table;
+
+use super::checkpoint::{Checkpoints, Code, Logs, Saved};
+use super::difference::differences;
+use super::error::TrainError;
+use super::observer::Observer;
+use super::run::RunFolder;
+use super::stage::StageRun;
+
+/// The newest checkpoint that can be used. Leftovers of a write that was cut short are removed, and
+/// logs lose what they say of steps after it.
+pub(super) fn find(
+    run: &RunFolder,
+    recipe: &Recipe,
+    observer: &mut dyn Observer,
+) -> Result<Option<Saved>, TrainError> {
+    let checkpoints = Checkpoints::new(run.path(), &recipe.stages);
+    run.sweep()?;
+    checkpoints.sweep()?;
+    let usable = |saved: &Saved| {
+        let own = saved.standing.base.iter();
+        let mut own = own.filter(|file| file.path().is_relative());
+        match own.find(|file| !file.holds(run.path()).unwrap_or(false)) {
+            Some(file) => Err(format!("`{}` has changed since", file.path().display())),
+            None => Ok(()),
+        }
+    };
+    let saved = checkpoints.newest(usable, |path, reason| {
+        let path = path.display();
+        observer.note(&format!(
+            "`{path}` cannot be used, and the checkpoint before it is taken: {reason}"
+        ));
+    })?;
+    let lengths = saved.as_ref().map(|saved| saved.standing.logs.clone());
+    for name in Logs(run.path()).cut(&lengths.unwrap_or_default())? {
+        observer.note(&format!(
+            "{name} is shorter than it was; its lines before this are lost"
+        ));
+    }
+    Ok(saved)
+}
+
+/// What is not as it was when the checkpoint was taken, in words; differences that change no number
+/// apart.
+pub(super) fn changes(
+    saved: &Saved,
+    recipe_text: &str,
+    stages: &[StageRun<'_>],
+    code: &Code,
+    run: &RunFolder,
+) -> Vec<String> {
+    let standing = &saved.standing;
+    let table = |text: &str| text.parse::<Table>().unwrap_or_default();
+    let recipe = differences(&table(&saved.recipe), &table(recipe_text));
+    let recipe = recipe.into_iter().filter(|change| !change.is_harmless());
+    let mut changes: Vec<String> = recipe.map(|change| change.to_string()).collect();
+    let data = data_hashes(stages);
+    for (stage, hashes) in &standing.data {
+        if data.get(stage).is_some_and(|now| now != hashes) {
+            changes.push(format!("the data of stage `{stage}` is not what it was"));
+        }
+    }
+    let initial = standing.base.iter();
+    let mut initial = initial.filter(|file| file.path().is_absolute());
+    if let Some(file) = initial.find(|file| !file.holds(run.path()).unwrap_or(false)) {
+        let path = file.path().display();
+        changes.push(format!("the weights `{path}` are not what they were"));
+    }
+    changes.extend(standing.code.changes(code));
+    changes
+}
+
+/// Hashes of each stage's data files, in their order.
+pub(super) fn data_hashes(stages: &[StageRun<'_>]) -> BTreeMap<String, Vec<String>> {
+    let hashes = stages.iter().map(|stage| {
+        let files = stage.data.files().iter();
+        let hashes = files.map(|file| file.sha256.clone()).collect();
+        (stage.name.to_owned(), hashes)
+    });
+    hashes.collect()
+}
+
+/// The recipe that makes the model as it was after the stage before number `first`.
+pub(super) fn before(
+    first: usize,
+    recipe: &Recipe,
+    run: &RunFolder,
+    stages: &[StageRun<'_>],
+) -> Result<Recipe, TrainError> {
+    let mut from = recipe.clone();
+    if let Some(previous) = first.checked_sub(1) {
+        run.take_up(&mut from, stages[previous].name)?;
+    }
+    Ok(from)
+}
