@@ -53,6 +53,8 @@ pub(super) struct Session<'a> {
     best: BTreeMap<String, Best>,
     /// When the last checkpoint was begun.
     saved: Instant,
+    /// After how many steps of the stage it was taken.
+    saved_step: usize,
     log: RunLog,
 }
 
@@ -96,6 +98,10 @@ impl<'a> Session<'a> {
                 samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
             },
         )?;
+        let writer = Writer::new(checkpoints, table.keep, table.keep_best);
+        if let Some(standing) = standing {
+            writer.tidy(standing)?;
+        }
         Ok(Self {
             recipe,
             recipe_text,
@@ -107,12 +113,13 @@ impl<'a> Session<'a> {
             observer,
             stop,
             manifest,
-            writer: Writer::new(checkpoints, table.keep, table.keep_best),
+            writer,
             table,
             best: standing
                 .map(|standing| standing.best.clone())
                 .unwrap_or_default(),
             saved: Instant::now(),
+            saved_step: standing.map_or(0, |standing| standing.step),
             log,
         })
     }
@@ -213,6 +220,7 @@ impl<'a> Session<'a> {
             seconds: standing.map_or(0.0, |standing| standing.seconds),
             base,
         };
+        self.saved_step = at.step;
         if saved.is_none() {
             self.save(stage, &at, true)?;
         }
@@ -236,6 +244,10 @@ impl<'a> Session<'a> {
         let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
+                // Someone may have asked since the last step was looked at.
+                if self.saved_step != at.step {
+                    self.save(stage, &at, true)?;
+                }
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
@@ -375,9 +387,11 @@ impl<'a> Session<'a> {
             optimizer_steps: optimizer::steps(&at.optimizer),
             base: at.base.clone(),
             data: self.data.clone(),
+            tensors: Vec::new(),
             code: self.manifest.code.clone(),
         };
         self.saved = Instant::now();
+        self.saved_step = at.step;
         self.writer.begin(Snapshot {
             standing,
             recipe: self.recipe_text.clone(),
