@@ -21,6 +21,7 @@ use crate::eval::EvalError;
 use crate::hub::HubError;
 use crate::runs::RunsError;
 use crate::train::TrainError;
+use crate::train::plan::PlanError;
 
 #[derive(Debug, Error)]
 pub(super) enum CliError {
@@ -32,6 +33,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Train(#[from] TrainError),
+
+    #[error(transparent)]
+    Plan(#[from] PlanError),
 
     #[error(transparent)]
     Runs(#[from] RunsError),
@@ -148,6 +152,7 @@ impl CliError {
         match self {
             Self::Recipe(error) => recipe_exit(error),
             Self::Train(error) => train_exit(error),
+            Self::Plan(error) => plan_exit(error),
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
@@ -262,6 +267,15 @@ fn data_exit(error: &DataError) -> Exit {
     }
 }
 
+fn plan_exit(error: &PlanError) -> Exit {
+    match error {
+        PlanError::Recipe(error) => recipe_exit(error),
+        PlanError::Assemble(error) => assemble_exit(error),
+        PlanError::Data(error) => data_exit(error),
+        PlanError::Recording(_) => Exit::BadInput,
+    }
+}
+
 fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
@@ -277,7 +291,7 @@ fn train_exit(error: &TrainError) -> Exit {
         TrainError::Data(error) => data_exit(error),
         TrainError::Eval(error) => eval_exit(error),
         TrainError::Interrupted { .. } => Exit::Interrupted,
-        TrainError::Write { .. } | TrainError::Read { .. } => Exit::Resource,
+        TrainError::Read { .. } | TrainError::Write { .. } => Exit::Resource,
         TrainError::NotEmpty(_)
         | TrainError::Locked(_)
         | TrainError::Loss { .. }
