@@ -187,13 +187,14 @@ impl<'a> Session<'a> {
             }
         }
         self.run.write_manifest(&self.manifest)?;
-        report::write(
-            self.run,
-            self.recipe,
-            &self.manifest,
-            self.questions.as_deref(),
-        )?;
+        self.report()?;
         Ok((model, hashes))
+    }
+
+    /// Writes the report of what is done.
+    fn report(&self) -> Result<(), TrainError> {
+        let questions = self.questions.as_deref();
+        report::write(self.run, self.recipe, &self.manifest, questions)
     }
 
     /// The stage at its first step, or where `saved` left it.
@@ -420,7 +421,11 @@ impl<'a> Session<'a> {
         at.model = at.model.map_network(|_| learning);
         match scored {
             Err(TrainError::Eval(EvalError::Interrupted { .. })) => Ok((at, false)),
-            other => other.map(|()| (at, true)),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.report()?;
+                Ok((at, true))
+            }
         }
     }
 
