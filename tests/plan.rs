@@ -70,7 +70,7 @@ fn a_model_too_large_for_the_machine_is_told_what_would_help() {
     assert!(said.stdout.contains("card "), "{said:?}");
     assert_eq!(
         world.menagerie(&["recipe", "plan", "nowhere.toml"]).code,
-        Some(3)
+        Some(4)
     );
 }
 
