@@ -9,7 +9,8 @@
 //! RUN/scores.jsonl      one line a score
 //! RUN/tensorboard/      both of these and the scores for TensorBoard
 //! RUN/skipped.jsonl     one line a sample that could not be learned from, if there are any
-//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
+//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors; of a component
+//!                       that carries an adapter the adapter alone, as a folder: llm/
 //! RUN/checkpoints/        what is needed to go on exactly; see `train --resume`
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
 //! RUN/tokenizer.json    the tokenizer
@@ -17,6 +18,7 @@
 //! ```
 
 mod adamw;
+mod adapters;
 mod checkpoint;
 mod curves;
 mod difference;
@@ -69,9 +71,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::{Model, Recipe};
 
 use crate::data::Dataset;
+use adapters::Adapters;
 use checkpoint::Code;
 use manifest::Manifest;
 use session::Session;
@@ -98,12 +102,12 @@ pub fn train(
     recipe.check_dtype()?;
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
-    let model = assemble(recipe, device)?;
+    let (adapters, model) = opened.assemble(recipe, 0, run, device)?;
     let manifest = opened.manifest(recipe, &model)?;
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
-    let data = (opened.stages, opened.questions);
-    let session = Session::new(recipe, run, data, manifest, None, observer, stop)?;
+    let parts = (opened.stages, opened.questions, adapters);
+    let session = Session::new(recipe, run, parts, manifest, None, observer, stop)?;
     session.run(model, base, 0, None)
 }
 
@@ -124,17 +128,14 @@ pub fn resume(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
-    let Some(before) = Manifest::read(run.path())? else {
-        // It was killed before anything was computed.
-        run.sweep()?;
-        return train(recipe, run, device, observer, stop);
-    };
-    let recipe = &recipe.resolve()?;
-    let opened = Opened::new(recipe)?;
-    if before.finished() {
+    let before = Manifest::read(run.path())?;
+    run.sweep()?;
+    if before.as_ref().is_ok_and(Manifest::finished) {
         observer.done(run.path());
         return Ok(());
     }
+    let recipe = &recipe.resolve()?;
+    let opened = Opened::new(recipe)?;
     let saved = resume::find(run, recipe, observer)?;
     let mut changes = Vec::new();
     if let Some(saved) = &saved {
@@ -147,6 +148,7 @@ pub fn resume(
             });
         }
     }
+    resume::cut_logs(run, saved.as_ref(), observer)?;
     let standing = saved.as_ref().map(|saved| &saved.standing);
     let mut stages = opened.stages.iter();
     let first = standing.map(|standing| stages.position(|stage| stage.name == standing.stage));
@@ -158,39 +160,42 @@ pub fn resume(
         )),
         None => observer.note("no checkpoint is there: going on from the beginning"),
     }
-    let from = resume::before(first, recipe, run, &opened.stages);
-    let model = assemble(&from, device)?;
-    let scores = History::read(run.path())?.scores;
-    let manifest = opened.manifest(recipe, &model)?;
-    let manifest = manifest.going_on(before, scores, changes);
+    let from = resume::before(first, recipe, run, &opened.stages)?;
+    let (adapters, model) = opened.assemble(&from, first, run, device)?;
+    let mut manifest = opened.manifest(recipe, &model)?;
+    match before {
+        Ok(before) => {
+            manifest = manifest.going_on(before, History::read(run.path())?.scores);
+        }
+        // A run that was killed before its first step has none yet.
+        Err(_) if saved.is_none() => {}
+        Err(reason) => observer.note(&format!("{reason}; it is made anew")),
+    }
+    manifest.add_changes(changes);
     let base = match standing {
         Some(standing) => standing.base.clone(),
         None => manifest.base(None),
     };
     run.begin(recipe, &manifest)?;
-    let data = (opened.stages, opened.questions);
-    let session = Session::new(recipe, run, data, manifest, standing, observer, stop)?;
+    let parts = (opened.stages, opened.questions, adapters);
+    let session = Session::new(recipe, run, parts, manifest, standing, observer, stop)?;
     session.run(model, base, first, saved.as_ref())
 }
 
-fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
-    let model = recipe.assemble(device)?;
-    let parameters = model.parameters().into_iter();
-    let paths: Vec<String> = parameters.map(|info| info.path).collect();
-    recipe.check_freeze(&paths)?;
-    recipe.check_optimizer_groups(&paths)?;
-    Ok(model)
-}
-
-/// The data of a run.
+/// What a run is opened to: its data, and the parameters of its model.
 struct Opened<'r> {
     stages: Vec<StageRun<'r>>,
     questions: Option<Arc<Dataset>>,
+    /// Without adapters.
+    parameters: Vec<ParameterInfo>,
 }
 
 impl<'r> Opened<'r> {
     /// Opens all data before the first step, so that a missing file of the last stage shows now.
     fn new(recipe: &'r Recipe) -> Result<Self, TrainError> {
+        let configured = recipe.configure()?;
+        let parameters = parameters(&recipe.network(&configured, &Device::flex())?);
+        recipe.check_stages(&configured, &parameters)?;
         let stages = recipe
             .stages()
             .map(|(name, stage)| StageRun::open(recipe, name, stage))
@@ -204,10 +209,27 @@ impl<'r> Opened<'r> {
                 Ok::<_, TrainError>(Arc::new(data))
             })
             .transpose()?;
-        Ok(Self { stages, questions })
+        Ok(Self {
+            stages,
+            questions,
+            parameters,
+        })
+    }
+
+    /// The model of `recipe` as the stage of number `first` finds it.
+    fn assemble(
+        &self,
+        recipe: &Recipe,
+        first: usize,
+        run: &RunFolder,
+        device: &Device,
+    ) -> Result<(Adapters, Model), TrainError> {
+        let stages = self.stages.split_at(first);
+        Adapters::open(recipe, stages, &self.parameters, run, device)
     }
 
     fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {
-        Manifest::new(recipe, model, &self.stages, self.questions.as_deref())
+        let questions = self.questions.as_deref();
+        Manifest::new(recipe, model, &self.parameters, &self.stages, questions)
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "data/broken.rs"]
 mod broken;
+#[path = "data/check.rs"]
+mod check;
 #[path = "data/loading.rs"]
 mod loading;
 #[path = "data/order.rs"]
@@ -11,6 +13,9 @@ mod order;
 mod parquet;
 #[path = "data/show.rs"]
 mod show;
+#[path = "data/skip.rs"]
+mod skip;
+mod tiny;
 
 use std::error::Error;
 use std::fs;

@@ -131,9 +131,9 @@ fn mistakes_in_a_recipe_point_at_their_line() {
     for (difference, message) in [
         (
             "[stage.align]\nbatchsize = 4",
-            "mine.toml:3:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, \
-             steps, batch_size, micro_batch_size, max_grad_norm, sampler, packing, eval, data, optimizer, \
-             schedule (did you mean `batch_size`?)",
+            "mine.toml:3:1: [stage.align] has no key `batchsize`; its keys are: freeze, lora, \
+             epochs, steps, batch_size, micro_batch_size, checkpoint_blocks, max_grad_norm, \
+             max_loss_ratio, sampler, packing, eval, data, optimizer, schedule (did you mean `batch_size`?)",
         ),
         (
             "[vision]\nlayers = -1",

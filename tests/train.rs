@@ -10,10 +10,14 @@ mod errors;
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/lora.rs"]
+mod lora;
 #[path = "train/parity.rs"]
 mod parity;
 #[path = "train/precision.rs"]
 mod precision;
 #[path = "train/resume.rs"]
 mod resume;
+#[path = "train/skipping.rs"]
+mod skipping;
 mod tiny;

@@ -21,6 +21,7 @@ pub mod generate;
 pub mod hex;
 pub mod hf;
 pub mod image;
+pub mod lora;
 pub mod model;
 pub mod network;
 pub mod nn;

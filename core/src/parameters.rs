@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -49,6 +49,17 @@ impl ParameterKind {
 }
 
 impl ParameterInfo {
+    /// A weight that no module has yet.
+    #[must_use]
+    pub fn planned(path: String, shape: Vec<usize>) -> Self {
+        Self {
+            path,
+            shape,
+            kind: ParameterKind::Weight,
+            id: ParamId::new(),
+        }
+    }
+
     /// Numbers it holds.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -98,12 +109,22 @@ pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
     lister.found
 }
 
+/// Burn's CPU backend has one random generator for the whole process.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// What `draw` takes from the device's generator once that is set to `seed`. Nobody else draws
+/// meanwhile.
+pub fn seeded<T>(device: &Device, seed: u64, draw: impl FnOnce() -> T) -> T {
+    let guard = GENERATOR.lock();
+    device.seed(seed);
+    let drawn = draw();
+    drop(guard);
+    drawn
+}
+
 /// Draws every weight that is still lazy, each from a seed made of `seed` and its path: a
 /// parameter's first values do not depend on what else the model holds.
 pub fn draw<M: Module>(module: &M, seed: u64) {
-    /// Burn's CPU backend has one random generator for the whole process.
-    static GENERATOR: Mutex<()> = Mutex::new(());
-
     struct Drawer {
         path: PathStack,
         seed: u64,

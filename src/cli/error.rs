@@ -291,7 +291,7 @@ fn train_exit(error: &TrainError) -> Exit {
         TrainError::Data(error) => data_exit(error),
         TrainError::Eval(error) => eval_exit(error),
         TrainError::Interrupted { .. } => Exit::Interrupted,
-        TrainError::Write { .. } | TrainError::Read { .. } => Exit::Resource,
+        TrainError::Read { .. } | TrainError::Write { .. } => Exit::Resource,
         TrainError::NotEmpty(_)
         | TrainError::Locked(_)
         | TrainError::Loss { .. }

@@ -11,7 +11,7 @@ use menagerie_core::burn::tensor::Device;
 use menagerie_core::folder::ModelPath;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{LoadOptions, ParameterGroup, UpdateGroup};
-use menagerie_core::{Component, Recipe, RecipeError, RecipeSource};
+use menagerie_core::{Component, Configured, Recipe, RecipeError, RecipeSource};
 use serde_json::json;
 
 use super::error::CliError;
@@ -221,12 +221,8 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
     recipe.check_dtype()?;
-    let paths: Vec<String> = lazy_parameters(&recipe)?
-        .into_iter()
-        .map(|info| info.path)
-        .collect();
-    recipe.check_freeze(&paths)?;
-    recipe.check_optimizer_groups(&paths)?;
+    let configured = recipe.configure()?;
+    recipe.check_stages(&configured, &lazy_parameters(&recipe, &configured)?)?;
     for component in Component::ALL {
         let weights = recipe
             .weights(component)
@@ -246,7 +242,9 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
 
 fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
-    let parameters = lazy_parameters(&recipe)?;
+    let configured = recipe.configure()?;
+    let mut parameters = lazy_parameters(&recipe, &configured)?;
+    parameters.extend(recipe.factors(&configured, &parameters));
     let groups = recipe.parameter_groups(&parameters);
     let updates = recipe.update_groups(&parameters);
     if as_json {
@@ -259,18 +257,22 @@ fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {
 }
 
 /// All parameters of the recipe's model, none of them drawn or loaded.
-fn lazy_parameters(recipe: &Recipe) -> Result<Vec<ParameterInfo>, RecipeError> {
-    let network = recipe.network(&recipe.configure()?, &Device::flex())?;
+fn lazy_parameters(
+    recipe: &Recipe,
+    configured: &Configured,
+) -> Result<Vec<ParameterInfo>, RecipeError> {
+    let network = recipe.network(configured, &Device::flex())?;
     Ok(parameters(&network))
 }
 
 /// The groups as TOML comments, so that what is shown is still a recipe.
 fn group_table(groups: &[ParameterGroup]) -> String {
-    let name_width = groups
-        .iter()
-        .map(|group| group.name.len())
-        .max()
-        .unwrap_or(0);
+    let name = |group: &ParameterGroup| {
+        let mark = if group.is_adapter { " (adapter)" } else { "" };
+        format!("{}{mark}", group.name)
+    };
+    let name_width = groups.iter().map(|group| name(group).len()).max();
+    let name_width = name_width.unwrap_or(0);
     let trained = |group: &ParameterGroup| {
         let partly = group
             .partly_trained_in
@@ -287,7 +289,7 @@ fn group_table(groups: &[ParameterGroup]) -> String {
         let prefix = format!("{component}.");
         let own = groups
             .iter()
-            .filter(|group| group.name.starts_with(&prefix));
+            .filter(|group| group.name.starts_with(&prefix) && !group.is_adapter);
         own.map(|group| group.parameters).sum::<usize>()
     };
     let mut table = format!(
@@ -297,7 +299,7 @@ fn group_table(groups: &[ParameterGroup]) -> String {
     for group in groups {
         let line = format!(
             "# {:name_width$}  {:>14}  {}\n",
-            group.name,
+            name(group),
             group.parameters,
             trained(group)
         );

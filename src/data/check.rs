@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use menagerie_core::image;
+use menagerie_core::image::{self, ImageError};
 use menagerie_core::recipe::DataSource;
 use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
@@ -16,6 +16,9 @@ use super::skipped::Skipped;
 
 /// Images or texts between two reports of progress.
 const AT_A_TIME: usize = 256;
+
+/// What is asked of an image's file.
+type Look = fn(&[u8]) -> Result<(), ImageError>;
 
 /// What [`check`] found.
 #[derive(Debug, Default, Serialize)]
@@ -64,7 +67,8 @@ pub struct CheckProgress {
 }
 
 /// Reads and decodes every image and encodes every text of a data source, in parallel, and lists
-/// all that is wrong. `progress` hears how far it is and says whether to go on.
+/// all that is wrong. A `quick` check does not decode: it looks at each image's header and end, which
+/// misses damage in between. `progress` hears how far it is and says whether to go on.
 ///
 /// # Errors
 /// What is no fault of the data: no file is named, no image folder is, or the template does not fit
@@ -72,8 +76,10 @@ pub struct CheckProgress {
 pub fn check(
     source: &DataSource,
     encoder: &SampleEncoder,
+    quick: bool,
     progress: &mut dyn FnMut(CheckProgress) -> bool,
 ) -> Result<Checked, DataError> {
+    let look = if quick { image::skim } else { image::check };
     let (dataset, broken) = Dataset::gather(std::slice::from_ref(source), true)?;
     let mut checked = Checked {
         samples: dataset.len() + dataset.left_out().len(),
@@ -86,7 +92,7 @@ pub fn check(
         .extend(files.map(|(path, error)| Skipped::file(path, &error)));
     checked.bad.extend_from_slice(dataset.left_out());
     checked.finished =
-        checked.texts(&dataset, encoder, progress)? && checked.images(&dataset, progress)?;
+        checked.texts(&dataset, encoder, progress)? && checked.images(&dataset, look, progress)?;
     Ok(checked)
 }
 
@@ -131,12 +137,16 @@ impl Checked {
     fn images(
         &mut self,
         dataset: &Dataset,
+        look: Look,
         progress: &mut dyn FnMut(CheckProgress) -> bool,
     ) -> Result<bool, DataError> {
         let shown = Shown::of(dataset);
         let total = shown.images.len();
         for part in shown.images.chunks(AT_A_TIME) {
-            let results: Vec<_> = part.par_iter().map(|image| look(dataset, image)).collect();
+            let results: Vec<_> = part
+                .par_iter()
+                .map(|image| look_at(dataset, image, look))
+                .collect();
             for (image, result) in part.iter().zip(results) {
                 let error = match result {
                     Ok(bytes) => {
@@ -148,12 +158,14 @@ impl Checked {
                 let mut samples = shown.samples[image].iter();
                 let first = samples.next().copied().unwrap_or_default();
                 let fault = dataset.fault(first, dataset.error(dataset.sample(first), error))?;
-                self.bad.extend(samples.map(|&index| Skipped {
+                let others = samples.map(|&index| Skipped {
                     file: dataset.file_of(index),
                     id: dataset.sample(index).id.clone(),
                     ..fault.clone()
-                }));
+                });
+                let others: Vec<Skipped> = others.collect();
                 self.bad.push(fault);
+                self.bad.extend(others);
             }
             self.images += part.len();
             let report = CheckProgress {
@@ -199,10 +211,10 @@ impl<'d> Shown<'d> {
     }
 }
 
-/// Reads an image and sees whether it can be decoded; its bytes as it is encoded.
-fn look(dataset: &Dataset, reference: &ImageRef) -> Result<usize, SampleError> {
+/// Reads an image and looks whether it is one; its bytes as it is encoded.
+fn look_at(dataset: &Dataset, reference: &ImageRef, look: Look) -> Result<usize, SampleError> {
     let file = dataset.image(reference)?;
-    image::check(&file).map_err(|source| SampleError::Image {
+    look(&file).map_err(|source| SampleError::Image {
         name: reference.name().to_owned(),
         source,
     })?;

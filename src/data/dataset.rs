@@ -41,7 +41,7 @@ pub struct Dataset {
     pub(super) on_bad_sample: OnBadSample,
     /// What the image names of each file are relative to.
     pub(super) folders: Vec<Option<PathBuf>>,
-    /// The images of compressed shards.
+    /// The images of compressed shards, and of large Parquet pages.
     pub(super) unpacked: Unpacked,
     /// The images of each file that is Parquet and has some.
     pub(super) pages: Vec<Option<ImagePages>>,
@@ -173,7 +173,7 @@ impl Dataset {
                 };
                 let pages = self.pages.get(*file).and_then(Option::as_ref);
                 let pages = pages.ok_or_else(|| broken("its file has no images".to_owned()))?;
-                let found = pages.image(*file, *group, *place, &self.cache);
+                let found = pages.image(*file, *group, *place, &self.cache, &self.unpacked);
                 match found.map_err(broken)? {
                     Some(bytes) => Ok(bytes),
                     None if *is_path => self.image(&ImageRef::File {

@@ -1,4 +1,4 @@
-//! The temporary file that holds the images of compressed shards.
+//! The temporary file that holds images which cannot be read one by one where they lie.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

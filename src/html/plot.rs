@@ -229,15 +229,16 @@ fn push(svg: &mut String, text: std::fmt::Arguments<'_>) {
 /// Round numbers from 0 to at least `max`, five or so.
 fn ticks(max: f64) -> Vec<f64> {
     let rough = max / 4.0;
-    let magnitude = 10_f64.powf(rough.log10().floor());
-    let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * magnitude);
-    let step = steps
-        .into_iter()
-        .find(|step| *step >= rough)
-        .unwrap_or(10.0 * magnitude);
+    let exponent = rough.log10().floor();
+    // The nearest number to the decimal one, which products of powers of ten are not.
+    let decimal = |factor: f64| format!("{factor}e{exponent}").parse().unwrap_or(factor);
+    let factors = [1.0, 2.0, 2.5, 5.0].into_iter();
+    let factor = factors.map(|factor| (factor, decimal(factor)));
+    let mut large = factor.filter(|(_, step)| *step >= rough);
+    let factor = large.next().map_or(10.0, |(factor, _)| factor);
     let mut ticks = vec![0.0];
     while ticks.last().is_some_and(|last| *last < max) {
-        ticks.push(ticks.len() as f64 * step);
+        ticks.push(decimal(ticks.len() as f64 * factor));
     }
     ticks
 }

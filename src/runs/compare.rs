@@ -11,8 +11,7 @@ use super::losses::StageLosses;
 use super::manifest::{ManifestFile, RunManifest};
 use super::recipe::read;
 use super::summary::{Run, RunSummary};
-use crate::train::{Difference, differences};
-use crate::train::{Score, TrainError};
+use crate::train::{Difference, Score, TrainError, differences};
 
 /// Places at which the losses of a stage are compared.
 const PLACES: usize = 5;

@@ -8,7 +8,7 @@ use crate::html::{bytes, duration, escape, head, page, percent, short, thousands
 use crate::train::{Quantity, Score, curve};
 
 /// Questions of a score that are shown with both answers.
-const SHOWN: usize = 20;
+const SHOWN: usize = 12;
 /// The CSS classes of the two runs.
 const CLASSES: [&str; 2] = ["smooth", "other"];
 

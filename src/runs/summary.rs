@@ -128,8 +128,8 @@ impl Run {
             best: history.best().cloned(),
             scores: history.scores.clone(),
             tokens: stages.iter().map(|stage| stage.tokens).sum(),
-            seconds: stages.iter().map(|stage| stage.seconds).sum(),
-            wait_seconds: stages.iter().map(|stage| stage.wait_seconds).sum(),
+            seconds: sum(&stages, |stage| stage.seconds),
+            wait_seconds: sum(&stages, |stage| stage.wait_seconds),
             bytes: size(path, &mut HashSet::new()),
             menagerie: manifest
                 .as_ref()
@@ -150,6 +150,11 @@ impl Run {
             manifest,
         })
     }
+}
+
+/// From a plus zero on: the sum of none is a negative one.
+fn sum(stages: &[StageTotals], of: fn(&StageTotals) -> f64) -> f64 {
+    stages.iter().map(of).fold(0.0, |sum, value| sum + value)
 }
 
 fn name(path: &Path, manifest: Option<&RunManifest>) -> String {

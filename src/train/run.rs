@@ -1,16 +1,20 @@
 //! The run folder.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use menagerie_core::component::Component;
+use menagerie_core::folder::base_of_adapter;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Model, Recipe};
+use menagerie_core::weights::{AdapterFolder, PARTIAL};
+use menagerie_core::{Model, Recipe, RecipeError};
 
+use super::adapters::Adapters;
 use super::error::TrainError;
-use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
+use super::files::{
+    FileHash, entries, json_line, link, pretty_json, read_error, sweep, write_error, write_whole,
+};
 use super::manifest::Manifest;
 use super::skipped::SkippedLog;
 use super::stage::StageRun;
@@ -38,15 +42,16 @@ impl RunFolder {
     /// It holds something, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let unreadable = |source| write_error(path, source);
-        for entry in fs::read_dir(path).map_err(unreadable)? {
+        for entry in entries(path)? {
             // A run that was killed before it had begun leaves no more than these.
-            let name = entry.map_err(unreadable)?.file_name();
-            if name != LOCK && !name.to_string_lossy().starts_with(".partial-") {
+            let name = entry.file_name();
+            if name != LOCK && !name.to_string_lossy().starts_with(PARTIAL) {
                 return Err(TrainError::NotEmpty(path.to_owned()));
             }
         }
-        Self::lock(path)
+        let run = Self::lock(path)?;
+        run.sweep()?;
+        Ok(run)
     }
 
     /// Opens the folder of a run that has begun, to go on with it.
@@ -123,27 +128,16 @@ impl RunFolder {
 
     /// Removes what interrupted writes left.
     pub(super) fn sweep(&self) -> Result<(), TrainError> {
-        for folder in [self.path.clone(), self.path.join("answers")] {
-            sweep(&folder).map_err(|source| write_error(&folder, source))?;
-        }
-        for stage in fs::read_dir(self.path.join("weights"))
-            .into_iter()
-            .flatten()
-        {
-            let folder = stage
-                .map_err(|source| write_error(&self.path, source))?
-                .path();
-            sweep(&folder).map_err(|source| write_error(&folder, source))?;
-        }
-        Ok(())
+        sweep(&self.path)
     }
 
     /// Lets `recipe` make the model as it was after `stage`.
-    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) {
+    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) -> Result<(), TrainError> {
         // The tokenizer may lie beside the weights of the recipe, which are no longer named.
         let tokenizer = self.path.join(tokenizer_name(recipe));
-        weights_after(recipe, &self.path, stage);
+        weights_after(recipe, &self.path, stage)?;
         recipe.llm.tokenizer = Some(tokenizer);
+        Ok(())
     }
 
     /// Where it is.
@@ -165,7 +159,7 @@ impl RunFolder {
         }
         // It may name end tokens of its own.
         if let Some(file) = recipe.generation_config_path() {
-            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+            let bytes = fs::read(&file).map_err(|source| read_error(&file, source))?;
             self.write("generation_config.json", &bytes)?;
         }
         self.write_manifest(manifest)
@@ -175,30 +169,61 @@ impl RunFolder {
         self.write("manifest.json", &pretty_json(manifest))
     }
 
+    /// Writes weights that an adapter lies over and that are in no file, and gives their name within
+    /// the run.
+    pub(super) fn save_base(
+        &self,
+        model: &Model,
+        component: Component,
+    ) -> Result<String, TrainError> {
+        let name = weights_name(BASE, component);
+        let file = self.path.join(&name);
+        let folder = self.path.join("weights").join(BASE);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        model.save(component, &file)?;
+        Ok(name)
+    }
+
     /// `model.toml`: the recipe without its training, on the weights of `stage`.
     pub(super) fn write_model(
         &self,
         recipe: &Recipe,
         model: &Model,
+        adapters: &Adapters,
         stage: &str,
     ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
-        let trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        let mut trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                trained.set_weights(component, base.weights.clone());
+                trained.set_base(component, base.difference_to.clone());
+                trained.set_adapter(component, Some(adapter_name(stage, component)));
+            }
+        }
         self.write("model.toml", trained.to_toml()?.as_bytes())
     }
 
-    /// Writes the components after `stage`. One that no stage since `previous` trained is the same
-    /// file, linked where the file system can.
+    /// Writes the components after `stage`; of one with an adapter, that alone. One that no stage
+    /// since `previous` trained is the same file, linked where the file system can.
     pub(super) fn save_stage(
         &self,
         stage: &StageRun<'_>,
         model: &Model,
+        adapters: &Adapters,
         previous: Option<&str>,
     ) -> Result<Vec<FileHash>, TrainError> {
         let folder = self.path.join("weights").join(stage.name);
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let mut hashes = Vec::new();
         for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                let over = base.seen_from_adapter();
+                if let Some(adapter) = adapters.folder(component, model, &over) {
+                    hashes.extend(self.save_adapter(stage.name, &adapter)?);
+                }
+                continue;
+            }
             let file = self.weights(stage.name, component);
             match previous.filter(|_| !stage.trains(model, component)) {
                 Some(previous) => link(&self.weights(previous, component), &file)?,
@@ -210,6 +235,20 @@ impl RunFolder {
             )?);
         }
         Ok(hashes)
+    }
+
+    fn save_adapter(
+        &self,
+        stage: &str,
+        adapter: &AdapterFolder<'_>,
+    ) -> Result<Vec<FileHash>, TrainError> {
+        let name = adapter_name(stage, adapter.component);
+        let folder = self.path.join(&name);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        let files = adapter.write(&folder)?.into_iter();
+        files
+            .map(|file| FileHash::within(&self.path, &format!("{name}/{file}")))
+            .collect()
     }
 
     pub(super) fn write_answers(
@@ -234,32 +273,33 @@ impl RunFolder {
     }
 }
 
-/// Removes the files of `folder` that an interrupted write left.
-fn sweep(folder: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
+/// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
+/// there.
+///
+/// # Errors
+/// An adapter that does not say what it lies over.
+pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<(), TrainError> {
+    let text = |path: PathBuf| {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        path.display().to_string()
     };
-    for entry in entries {
-        let entry = entry?;
-        let left = entry.file_name().to_string_lossy().starts_with(".partial-");
-        if left && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
+    for component in Component::ALL {
+        let file = folder.join(weights_name(stage, component));
+        let adapter = folder.join(adapter_name(stage, component));
+        if file.is_file() {
+            recipe.set_weights(component, text(file));
+        } else if adapter.is_dir() {
+            let base = base_of_adapter(&adapter).map_err(RecipeError::from)?;
+            // What the base is a difference to is said where the base is stated.
+            let is_stated = recipe.weights(component) == Some(base.as_str());
+            let under = recipe.base(component).filter(|_| is_stated);
+            let under = under.map(str::to_owned);
+            recipe.set_weights(component, base);
+            recipe.set_base(component, under);
+            recipe.set_adapter(component, Some(text(adapter)));
         }
     }
     Ok(())
-}
-
-/// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
-/// there.
-pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
-    for component in Component::ALL {
-        let file = folder.join(weights_name(stage, component));
-        if file.is_file() {
-            let file = std::path::absolute(&file).unwrap_or(file);
-            recipe.set_weights(component, file.display().to_string());
-        }
-    }
 }
 
 /// What the tokenizer is called in a run folder.
@@ -268,6 +308,15 @@ fn tokenizer_name(recipe: &Recipe) -> &'static str {
     Tokenizer::copied_name(&path)
 }
 
-fn weights_name(stage: &str, component: Component) -> String {
+/// Where weights lie that were drawn from the seed and that an adapter lies over: no stage's name,
+/// which has no capital.
+const BASE: &str = "BASE";
+
+fn adapter_name(stage: &str, component: Component) -> String {
+    format!("weights/{stage}/{component}")
+}
+
+/// The name within a run of a component's weights after a stage.
+pub(super) fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
 }

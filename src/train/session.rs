@@ -9,6 +9,7 @@ use menagerie_core::recipe::{CheckpointTable, EvalTable};
 use menagerie_core::{Model, Recipe};
 
 use super::adamw::AdamW;
+use super::adapters::Adapters;
 use super::checkpoint::{
     Best, Checkpoints, FORMAT, Logs, Saved, Snapshot, Standing, Writer, learning, optimizer,
 };
@@ -40,6 +41,7 @@ pub(super) struct Session<'a> {
     recipe_text: String,
     stages: Vec<StageRun<'a>>,
     questions: Option<Arc<Dataset>>,
+    adapters: Adapters,
     run: &'a RunFolder,
     observer: &'a mut dyn Observer,
     stop: &'a AtomicBool,
@@ -51,6 +53,8 @@ pub(super) struct Session<'a> {
     best: BTreeMap<String, Best>,
     /// When the last checkpoint was begun.
     saved: Instant,
+    /// After how many steps of the stage it was taken.
+    saved_step: usize,
     log: RunLog,
 }
 
@@ -74,7 +78,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         recipe: &'a Recipe,
         run: &'a RunFolder,
-        (stages, questions): (Vec<StageRun<'a>>, Option<Arc<Dataset>>),
+        (stages, questions, adapters): (Vec<StageRun<'a>>, Option<Arc<Dataset>>, Adapters),
         manifest: Manifest,
         standing: Option<&Standing>,
         observer: &'a mut dyn Observer,
@@ -94,22 +98,28 @@ impl<'a> Session<'a> {
                 samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
             },
         )?;
+        let writer = Writer::new(checkpoints, table.keep, table.keep_best);
+        if let Some(standing) = standing {
+            writer.tidy(standing)?;
+        }
         Ok(Self {
             recipe,
             recipe_text,
             data: data_hashes(&stages),
             stages,
             questions,
+            adapters,
             run,
             observer,
             stop,
             manifest,
-            writer: Writer::new(checkpoints, table.keep, table.keep_best),
+            writer,
             table,
             best: standing
                 .map(|standing| standing.best.clone())
                 .unwrap_or_default(),
             saved: Instant::now(),
+            saved_step: standing.map_or(0, |standing| standing.step),
             log,
         })
     }
@@ -142,6 +152,8 @@ impl<'a> Session<'a> {
         saved: Option<&Saved>,
         previous: Option<&str>,
     ) -> Result<(Model, Vec<FileHash>), TrainError> {
+        let model = self.adapters.before(stage, model, self.run, previous)?;
+        let lies_over = self.adapters.files(&base, self.run)?;
         self.observer.stage(&stage.plan(&model));
         let before = Fingerprint::of(model.network(), |path| stage.learns(path));
         let at = self.begin(stage, model, base, saved)?;
@@ -157,10 +169,15 @@ impl<'a> Session<'a> {
                 parameter: parameter.to_owned(),
             });
         }
-        let hashes = self.run.save_stage(stage, &model, previous)?;
+        let model = self.adapters.after(stage, model, self.run)?;
+        let mut hashes = self
+            .run
+            .save_stage(stage, &model, &self.adapters, previous)?;
+        hashes.extend(lies_over);
         self.manifest
             .finish_stage(stage.name, hashes.clone(), seconds);
-        self.run.write_model(self.recipe, &model, stage.name)?;
+        self.run
+            .write_model(self.recipe, &model, &self.adapters, stage.name)?;
         if stage.table.eval {
             match self.score(stage, &model, stage.steps, stage.name) {
                 Err(TrainError::Eval(EvalError::Interrupted { .. })) => {
@@ -193,7 +210,7 @@ impl<'a> Session<'a> {
             network = saved.restore(network)?;
             optimizer = AdamW::restored(stage.adamw(), saved.moments(&model.device())?);
         }
-        let network = trainable::for_stage(network, &stage.table.freeze);
+        let network = trainable::for_stage(network, |path| stage.learns(path));
         let standing = saved.map(|saved| &saved.standing);
         let at = Progress {
             model: model.map_network(|_| network),
@@ -203,6 +220,7 @@ impl<'a> Session<'a> {
             seconds: standing.map_or(0.0, |standing| standing.seconds),
             base,
         };
+        self.saved_step = at.step;
         if saved.is_none() {
             self.save(stage, &at, true)?;
         }
@@ -226,18 +244,24 @@ impl<'a> Session<'a> {
         let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
+                // Someone may have asked since the last step was looked at.
+                if self.saved_step != at.step {
+                    self.save(stage, &at, true)?;
+                }
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
             let mut work = Step::new(&at.model, at.model.network(), stage.pass());
-            for _ in 0..passes.of_step(at.step) {
+            for pass in 0..passes.of_step(at.step) {
                 let asked = Instant::now();
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
                 waited += asked.elapsed();
                 skipped.note(&batch.skipped, self.observer)?;
+                stage.adapter_passes.begin(stage.pass_seed(at.step, pass));
                 work.pass(batch);
+                stage.adapter_passes.end();
             }
             let done = work.finish();
             let mut gradients = done.gradients;
@@ -363,9 +387,11 @@ impl<'a> Session<'a> {
             optimizer_steps: optimizer::steps(&at.optimizer),
             base: at.base.clone(),
             data: self.data.clone(),
+            tensors: Vec::new(),
             code: self.manifest.code.clone(),
         };
         self.saved = Instant::now();
+        self.saved_step = at.step;
         self.writer.begin(Snapshot {
             standing,
             recipe: self.recipe_text.clone(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use menagerie_core::chat::Template;
 use menagerie_core::component::Component;
-use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{Length, Optimizer};
+use menagerie_core::lora::{self, is_factor};
+use menagerie_core::parameters::{ParameterInfo, parameters, seed_of};
+use menagerie_core::recipe::{Configured, Length, Optimizer};
 use menagerie_core::splice::Padding;
 use menagerie_core::{Model, Recipe, Stage};
 
@@ -24,6 +25,8 @@ pub(super) struct StageRun<'r> {
     pub data: Arc<Dataset>,
     pub steps: usize,
     mix: Mix,
+    /// Tells the adapters of the network which pass they are in.
+    pub adapter_passes: lora::Passes,
     recipe: &'r Recipe,
     template: Template,
     number: (usize, usize),
@@ -86,6 +89,7 @@ impl<'r> StageRun<'r> {
             data: Arc::new(data),
             steps,
             mix,
+            adapter_passes: lora::Passes::default(),
             recipe,
             template: recipe.stage_template(name)?,
             number: (place + 1, recipe.stages.len()),
@@ -94,11 +98,13 @@ impl<'r> StageRun<'r> {
 
     /// Whether the parameter at `path` learns here.
     pub(super) fn learns(&self, path: &str) -> bool {
-        !self
-            .table
-            .freeze
-            .iter()
-            .any(|pattern| pattern.matches(path))
+        self.table.learns(path)
+    }
+
+    /// Whether the model is used once the stage is done: by a score or another stage.
+    pub(super) fn is_followed(&self) -> bool {
+        let (number, count) = self.number;
+        number < count || (self.table.eval && self.recipe.eval.is_some())
     }
 
     /// Whether any parameter of the component learns here.
@@ -111,14 +117,32 @@ impl<'r> StageRun<'r> {
         own.any(|info| self.learns(&info.path))
     }
 
-    /// Numbers that learn here.
-    pub(super) fn trainable(&self, parameters: &[ParameterInfo]) -> usize {
+    /// Whether a parameter of the run, an adapter's of this rank or the model's own, learns here.
+    pub(super) fn has(&self, info: &ParameterInfo) -> bool {
+        let lora = self.table.lora.as_ref();
+        let fits =
+            !is_factor(&info.path) || lora.is_some_and(|lora| info.shape.contains(&lora.rank));
+        fits && self.learns(&info.path)
+    }
+
+    /// Numbers that learn here, of the model's own `parameters` and of an adapter over them.
+    pub(super) fn trainable(&self, configured: &Configured, parameters: &[ParameterInfo]) -> usize {
         let learning = parameters.iter().filter(|info| self.learns(&info.path));
-        learning.map(ParameterInfo::len).sum()
+        let lora = self.table.lora.as_ref();
+        let factors = lora.map(|lora| lora.factors(configured, parameters));
+        let factors = factors.unwrap_or_default();
+        learning.chain(&factors).map(ParameterInfo::len).sum()
+    }
+
+    /// What is drawn within a pass follows from this alone, so that a resumed run repeats it.
+    pub(super) fn pass_seed(&self, step: usize, pass: usize) -> u64 {
+        let pass = format!("pass {pass} of step {step} of stage {}", self.name);
+        seed_of(self.recipe.seed, &pass)
     }
 
     pub(super) fn plan(&self, model: &Model) -> StagePlan {
         let all = parameters(model.network());
+        let learning = all.iter().filter(|info| self.learns(&info.path));
         let parts = Component::ALL
             .into_iter()
             .filter(|component| self.trains(model, *component));
@@ -128,7 +152,7 @@ impl<'r> StageRun<'r> {
             steps: self.steps,
             samples: self.data.len(),
             trainable: (
-                self.trainable(&all),
+                learning.map(ParameterInfo::len).sum(),
                 all.iter().map(ParameterInfo::len).sum(),
             ),
             learns: parts.map(|component| component.name().to_owned()).collect(),

@@ -231,7 +231,7 @@ fn a_shard_names_the_sample_that_lacks_its_text() {
     assert_eq!(folder.message(&error), "a.tar/x/7.json:2:7: expected value");
 }
 
-fn encoder() -> SampleEncoder {
+pub(super) fn encoder() -> SampleEncoder {
     SampleEncoder {
         tokenizer: LLAMA.clone(),
         template: Template::named("v1").expect("a template"),
@@ -242,6 +242,6 @@ fn encoder() -> SampleEncoder {
     }
 }
 
-fn processor() -> ImageProcessor {
+pub(super) fn processor() -> ImageProcessor {
     ImageProcessor::bicubic(8, Resize::Crop, [0.5; 3], [0.5; 3])
 }

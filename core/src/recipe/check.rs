@@ -79,7 +79,7 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         let mut targets = stage.freeze.iter();
         targets.any(|target| target.is_component() && target.component() == component)
     };
-    if Component::ALL.into_iter().all(is_frozen) {
+    if stage.lora.is_none() && Component::ALL.into_iter().all(is_frozen) {
         return Err(RecipeError::Freeze {
             origin: recipe.origins.at(&key("freeze")),
             stage: name.to_owned(),
@@ -108,6 +108,16 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         &key("micro_batch_size"),
         &message,
     )?;
+    if let Some(lora) = &stage.lora {
+        rule.at_least_one(lora.rank, &key("lora.rank"))?;
+        let alpha = lora.alpha > 0.0 && lora.alpha.is_finite();
+        rule.holds(alpha, &key("lora.alpha"), "must be above 0")?;
+        let dropout = (0.0..1.0).contains(&lora.dropout);
+        let message = "must be 0 or more and below 1";
+        rule.holds(dropout, &key("lora.dropout"), message)?;
+        let message = "must name at least one part of the model";
+        rule.holds(!lora.on.is_empty(), &key("lora.on"), message)?;
+    }
     rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
     rule.positive_or_zero(stage.max_loss_ratio, &key("max_loss_ratio"))?;
     check_data(recipe, &stage.data, &key("data"))?;

@@ -164,14 +164,19 @@ pub fn check_freeze<'a>(
     paths: impl Iterator<Item = &'a str>,
 ) -> Result<(), FreezeError> {
     let paths: Vec<&str> = paths.collect();
-    for pattern in patterns {
-        pattern.check_matches(&paths)?;
-    }
+    check_matched(patterns, &paths)?;
     let frozen = |path: &&str| patterns.iter().any(|pattern| pattern.matches(path));
     if !paths.is_empty() && paths.iter().all(frozen) {
         return Err(FreezeError::Everything);
     }
     Ok(())
+}
+
+/// Whether every pattern matches one of the `paths`.
+pub(super) fn check_matched(patterns: &[FreezePattern], paths: &[&str]) -> Result<(), FreezeError> {
+    patterns
+        .iter()
+        .try_for_each(|pattern| pattern.check_matches(paths))
 }
 
 /// The groups at the level where `pattern` stops matching; numbered ones as a range.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Recipe;
 use super::optimizer::{Optimizer, ParameterOptions};
+use crate::lora::is_factor;
 use crate::parameters::ParameterInfo;
 
 /// A part of the model whose parameters learn in the same stages.
@@ -14,6 +15,9 @@ pub struct ParameterGroup {
     pub name: String,
     /// Numbers it holds.
     pub parameters: usize,
+    /// Whether it is the adapter over the part of that name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_adapter: bool,
     /// The stages in which all of it learns.
     pub trained_in: Vec<String>,
     /// The stages in which some of it learns and some does not.
@@ -22,9 +26,18 @@ pub struct ParameterGroup {
 
 impl Recipe {
     /// The parts of the model in its own order, numbered neighbours that learn in the same stages
-    /// joined into one.
+    /// joined into one, then its adapters likewise.
     #[must_use]
     pub fn parameter_groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+        let parameters = parameters.iter().cloned();
+        let (adapters, own): (Vec<_>, Vec<_>) = parameters.partition(|info| is_factor(&info.path));
+        [own, adapters]
+            .iter()
+            .flat_map(|parameters| self.groups(parameters))
+            .collect()
+    }
+
+    fn groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
         let mut groups: Vec<Numbered> = Vec::new();
         let mut rest = parameters;
         while let Some(first) = rest.first() {
@@ -47,13 +60,12 @@ impl Recipe {
         let mut group = ParameterGroup {
             name: stem.to_owned(),
             parameters: own.iter().map(ParameterInfo::len).sum(),
+            is_adapter: own.iter().any(|info| is_factor(&info.path)),
             trained_in: Vec::new(),
             partly_trained_in: Vec::new(),
         };
         for (name, stage) in self.stages() {
-            let frozen = |info: &&ParameterInfo| {
-                stage.freeze.iter().any(|target| target.matches(&info.path))
-            };
+            let frozen = |info: &&ParameterInfo| !stage.learns(&info.path);
             match own.iter().filter(frozen).count() {
                 0 => group.trained_in.push(name.to_owned()),
                 count if count < own.len() => group.partly_trained_in.push(name.to_owned()),
@@ -92,10 +104,8 @@ impl Recipe {
         for (name, stage) in self.stages() {
             let Optimizer::AdamW(adamw) = &stage.optimizer;
             let mut found: Vec<(ParameterOptions, usize)> = Vec::new();
-            let learns = |info: &&ParameterInfo| {
-                !stage.freeze.iter().any(|target| target.matches(&info.path))
-            };
-            for info in parameters.iter().filter(learns) {
+            let learning = parameters.iter().filter(|info| stage.learns(&info.path));
+            for info in learning {
                 let options = adamw.options_of(info);
                 match found.iter_mut().find(|(known, _)| *known == options) {
                     Some((_, count)) => *count += info.len(),

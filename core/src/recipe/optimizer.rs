@@ -165,18 +165,18 @@ pub enum GroupError {
 }
 
 impl AdamW {
-    /// Checks the groups against the paths of all parameters, of which `freeze` names those that do
-    /// not learn.
+    /// Checks the groups against the paths of all parameters, those of adapters apart. `learns` says
+    /// of a path whether it, or an adapter over it, learns.
     ///
     /// # Errors
     /// The group and the target in it that are at fault, and why.
     pub(super) fn check_groups(
         &self,
-        freeze: &[FreezePattern],
+        learns: impl Fn(&str) -> bool,
         paths: &[&str],
     ) -> Result<(), (usize, usize, GroupError)> {
-        let learns = |path: &&&str| !freeze.iter().any(|target| target.matches(path));
-        let learning: Vec<&str> = paths.iter().filter(learns).copied().collect();
+        let learning = paths.iter().copied().filter(|path| learns(path));
+        let learning: Vec<&str> = learning.collect();
         for (index, group) in self.groups.iter().enumerate() {
             for (place, target) in group.on.iter().enumerate() {
                 let at = |error| (index, place, error);

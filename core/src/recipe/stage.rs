@@ -5,7 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::data::DataTable;
 use super::freeze::FreezePattern;
+use super::lora::LoraTable;
 use super::optimizer::Optimizer;
+use crate::lora::weight_of;
 
 /// A stage of training: `[stage.NAME]`. It starts from what the stage before it left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +17,10 @@ pub struct Stage {
     /// parameter paths (`"vision.layers.0..20"`, `"llm.layers.*.attention"`).
     #[serde(default)]
     pub freeze: Vec<FreezePattern>,
+    /// A low-rank adapter that learns in place of the weights under it, whatever `freeze` says of
+    /// them. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraTable>,
     /// Passes over the data; a fraction stops within one. Default 1 unless `steps` is stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0))]
@@ -94,6 +100,18 @@ impl Stage {
             Some(steps) => Length::Steps(steps),
             None => Length::Epochs(self.epochs.unwrap_or(1.0)),
         }
+    }
+
+    /// Whether the parameter at `path` learns in this stage: a factor of its adapter, or what is
+    /// neither frozen nor under the adapter.
+    #[must_use]
+    pub fn learns(&self, path: &str) -> bool {
+        let is_under = |path: &str| self.lora.as_ref().is_some_and(|lora| lora.covers(path));
+        if let Some(weight) = weight_of(path) {
+            return is_under(weight);
+        }
+        let is_frozen = self.freeze.iter().any(|pattern| pattern.matches(path));
+        !is_frozen && !is_under(path)
     }
 
     /// Samples a forward and backward pass.

@@ -30,6 +30,7 @@ fn summaries(comparison: &Comparison) -> String {
     let mut table = Table::new(&[
         ("", Side::Left),
         ("run", Side::Left),
+        ("recipe", Side::Left),
         ("state", Side::Left),
         ("started, UTC", Side::Left),
         ("steps", Side::Right),
@@ -40,11 +41,21 @@ fn summaries(comparison: &Comparison) -> String {
         ("tokens", Side::Right),
     ]);
     for (name, run) in [("A", &comparison.a), ("B", &comparison.b)] {
-        let [path, state, started, steps, loss, best, trained, disk] = row(run);
+        let [
+            path,
+            recipe,
+            state,
+            started,
+            steps,
+            loss,
+            best,
+            trained,
+            disk,
+        ] = row(run);
         let tokens = short(run.tokens as f64);
         let name = name.to_owned();
         table.row([
-            name, path, state, started, steps, loss, best, trained, disk, tokens,
+            name, path, recipe, state, started, steps, loss, best, trained, disk, tokens,
         ]);
     }
     table.text()
@@ -121,9 +132,12 @@ fn curves(comparison: &Comparison) -> String {
         if !a.is_empty() || !b.is_empty() {
             text.push_str(&format!("loss in {stage}\n"));
         }
+        let longest = a.len().max(b.len()).max(1);
         for (name, curve) in [("A", &a), ("B", &b)] {
             if !curve.is_empty() {
-                text.push_str(&format!("{name}  {}\n", spark(curve, WIDTH, range)));
+                // One step has the same place in both.
+                let width = (curve.len() * WIDTH).div_ceil(longest);
+                text.push_str(&format!("{name}  {}\n", spark(curve, width, range)));
             }
         }
     }

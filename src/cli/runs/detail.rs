@@ -13,9 +13,10 @@ const WIDTH: usize = 48;
 const NONE: &str = "–";
 
 /// A row of the table of runs.
-pub(super) fn row(run: &RunSummary) -> [String; 8] {
+pub(super) fn row(run: &RunSummary) -> [String; 9] {
     [
         run.path.display().to_string(),
+        run.name.clone(),
         state(&run.state),
         run.started.map_or(NONE.to_owned(), date),
         steps(run),

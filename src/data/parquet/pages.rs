@@ -1,7 +1,9 @@
 //! Images out of a column of them, one at a time and in any order.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parquet::basic::Encoding;
@@ -15,6 +17,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::cache::PageCache;
 use super::guarded;
 use super::source::Source;
+use crate::data::unpacked::Unpacked;
 
 /// The column of a file that holds the images.
 #[derive(Debug)]
@@ -36,11 +39,23 @@ struct Chunk {
 #[derive(Debug, Default)]
 struct PageIndex {
     dictionary: Option<u64>,
-    /// Offset in the file, and the place of the first value.
-    pages: Vec<(u64, usize)>,
+    pages: Vec<Placed>,
     /// Where the last page ends.
     end: u64,
     values: usize,
+}
+
+/// A page of a file.
+#[derive(Debug, Default)]
+struct Placed {
+    /// Offset in the file.
+    offset: u64,
+    /// The place of the first value.
+    first: usize,
+    /// Whether it was read before.
+    seen: AtomicBool,
+    /// Where its values lie in the temporary file, as offset and length.
+    unpacked: OnceLock<Vec<Option<(u64, usize)>>>,
 }
 
 /// The values of a page, absent ones among them. They share the page's memory.
@@ -48,6 +63,7 @@ struct PageIndex {
 pub(super) struct Page {
     values: Vec<Option<ByteArray>>,
     dictionary: Option<page::Page>,
+    /// What it holds in memory.
     pub bytes: usize,
 }
 
@@ -74,40 +90,77 @@ impl ImagePages {
         group: usize,
         place: usize,
         cache: &PageCache,
+        unpacked: &Unpacked,
     ) -> std::result::Result<Option<Vec<u8>>, String> {
         let chunk = &self.chunks[group];
         let open = || {
             Source::open(&self.path)
                 .map(Arc::new)
-                .map_err(|e| e.to_string())
+                .map_err(|error| error.to_string())
         };
-        let index = match chunk.index.get() {
-            Some(index) => index,
-            None => {
-                let found = guarded(|| {
-                    PageIndex::walk(&open().map_err(ParquetError::General)?, &chunk.column)
-                })?;
-                chunk.index.get_or_init(|| found)
-            }
+        let index = if let Some(index) = chunk.index.get() {
+            index
+        } else {
+            let source = open()?;
+            let found = guarded(|| PageIndex::walk(&source, &chunk.column))?;
+            chunk.index.get_or_init(|| found)
         };
-        let number = index.pages.partition_point(|&(_, first)| first <= place);
+        let pages = &index.pages;
+        let number = pages.partition_point(|page| page.first <= place);
         let Some(number) = number.checked_sub(1).filter(|_| place < index.values) else {
             return Err(format!("broken: its column holds {} values", index.values));
         };
+        let placed = &pages[number];
+        let place = place - placed.first;
+        let too_few = "broken: a page holds fewer values than it says";
+        if let Some(values) = placed.unpacked.get() {
+            let Some((offset, len)) = *values.get(place).ok_or(too_few)? else {
+                return Ok(None);
+            };
+            let bytes = unpacked.read(offset, len);
+            return bytes.map(Some).map_err(|error| error.to_string());
+        }
         let page = cache.get((file, group, number), || {
             let source = open()?;
-            guarded(|| {
+            let page = guarded(|| {
                 let dictionary = |offset| {
                     cache.get((file, group, DICTIONARY), || {
                         chunk.dictionary(&source, offset)
                     })
                 };
                 chunk.page(&source, index, number, dictionary)
-            })
+            })?;
+            let again = placed.seen.swap(true, Ordering::Relaxed);
+            // Without room for it the page is read once more.
+            if page.bytes >= cache.large
+                && again
+                && let Ok(values) = page.unpack(unpacked)
+            {
+                let _ = placed.unpacked.set(values);
+            }
+            Ok::<_, String>(page)
         })?;
-        let value = page.values.get(place - index.pages[number].1);
-        let value = value.ok_or("broken: a page holds fewer values than it says")?;
+        let value = page.values.get(place).ok_or(too_few)?;
         Ok(value.as_ref().map(|value| value.data().to_vec()))
+    }
+}
+
+impl Page {
+    /// Copies the values to the temporary file, those that a dictionary has once each time they are
+    /// the same.
+    fn unpack(&self, unpacked: &Unpacked) -> std::io::Result<Vec<Option<(u64, usize)>>> {
+        let mut known = HashMap::new();
+        let mut place = |value: &ByteArray| {
+            let bytes = value.data();
+            match known.entry((bytes.as_ptr(), bytes.len())) {
+                Entry::Occupied(known) => Ok((*known.get(), bytes.len())),
+                Entry::Vacant(new) => Ok((*new.insert(unpacked.push(bytes)?), bytes.len())),
+            }
+        };
+        let values = self.values.iter();
+        values
+            .map(|value| value.as_ref().map(&mut place).transpose())
+            .collect()
     }
 }
 
@@ -121,7 +174,11 @@ impl PageIndex {
             if found.is_dict {
                 index.dictionary = Some(offset);
             } else {
-                index.pages.push((offset, index.values));
+                index.pages.push(Placed {
+                    offset,
+                    first: index.values,
+                    ..Placed::default()
+                });
                 index.values += found.num_levels.unwrap_or(0);
             }
             reader.skip_next_page()?;
@@ -163,15 +220,19 @@ impl Chunk {
         number: usize,
         dictionary: impl FnOnce(u64) -> Result<Arc<Page>>,
     ) -> Result<Page> {
-        let end = index.pages.get(number + 1).map_or(index.end, |next| next.0);
-        let page = self.read(source, index.pages[number].0, end)?;
-        let bytes = page.buffer().len();
+        let next = index.pages.get(number + 1);
+        let end = next.map_or(index.end, |next| next.offset);
+        let page = self.read(source, index.pages[number].offset, end)?;
+        let mut bytes = page.buffer().len();
         let mut pages = VecDeque::new();
         let by_number = [Encoding::RLE_DICTIONARY, Encoding::PLAIN_DICTIONARY];
         if by_number.contains(&page.encoding())
             && let Some(offset) = index.dictionary
         {
-            pages.extend(dictionary(offset)?.dictionary.clone());
+            // The values are parts of the dictionary, and keep it in memory.
+            let dictionary = dictionary(offset)?;
+            bytes += dictionary.bytes;
+            pages.extend(dictionary.dictionary.clone());
         }
         pages.push_back(page);
         let descr = self.column.column_descr_ptr();

@@ -17,6 +17,8 @@ use scans::Scans;
 /// image, which a file of a few bytes could ask for.
 const MAX_SCANS: usize = 100;
 
+const ENDS_EARLY: &str = "the file ends before its image does";
+
 /// Decodes as PIL does: data that is damaged but complete gives pixels, a file that ends before its
 /// image is an error.
 pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
@@ -32,6 +34,14 @@ pub(super) fn check(file: &[u8]) -> Result<(), ImageError> {
         header.scale(1);
         decompress(header).map(drop)
     })
+}
+
+/// Whether the header is right and the image has an end; what lies between is not decoded.
+pub(super) fn skim(file: &[u8]) -> Result<(), ImageError> {
+    if !Scans::count(file).ended {
+        return Err(ImageError::Decode(ENDS_EARLY.to_owned()));
+    }
+    read(file, |_, _, _| Ok(()))
 }
 
 type Header<'file> = Decompress<Source<'file>>;
@@ -59,9 +69,7 @@ fn read<T>(
     };
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(result) => result,
-        Err(_) if ended.get() => Err(ImageError::Decode(
-            "the file ends before its image does".to_owned(),
-        )),
+        Err(_) if ended.get() => Err(ImageError::Decode(ENDS_EARLY.to_owned())),
         Err(payload) => {
             let message = payload.downcast_ref::<String>().map_or("", String::as_str);
             let message = message.trim_start_matches("libjpeg fatal error: ");
@@ -167,7 +175,7 @@ impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.rest.is_empty() {
             self.ended.set(true);
-            return Err(io::Error::other("the file ends before its image does"));
+            return Err(io::Error::other(ENDS_EARLY));
         }
         Ok(self.rest)
     }

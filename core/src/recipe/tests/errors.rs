@@ -15,9 +15,9 @@ fn message(from: &str, to: &str) -> String {
 fn unknown_keys() {
     assert_eq!(
         message("batch_size = 4", "batchsize = 4"),
-        "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
-         batch_size, micro_batch_size, max_grad_norm, sampler, packing, eval, data, optimizer, schedule \
-         (did you mean `batch_size`?)"
+        "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, lora, \
+             epochs, steps, batch_size, micro_batch_size, checkpoint_blocks, max_grad_norm, \
+             max_loss_ratio, sampler, packing, eval, data, optimizer, schedule (did you mean `batch_size`?)"
     );
     assert!(message("images =", "imgaes =").starts_with(
         "<recipe>:17:39: [stage.align.data] has no key `imgaes`; its keys are: conversations, \

@@ -207,12 +207,14 @@ fn a_mix_takes_the_place_of_conversations_and_its_paths_are_relative_too() {
         images: Some(path("base/images")),
         turns: Turns::Separate,
         text: DataText::Conversations,
+        ..DataSource::default()
     };
     let second = DataSource {
         paths: vec![path("c.tar")],
         images: Some(path("c")),
         turns: Turns::Together,
         text: DataText::Conversations,
+        ..DataSource::default()
     };
     assert_eq!(sources, [(first, 0.5), (second, 1.0)]);
     let again = Recipe::parse(&recipe.to_toml().unwrap()).unwrap();
