@@ -96,6 +96,9 @@ pub struct EpochCost {
     pub exact: bool,
 }
 
+/// A stage by its name, with its samples where they are known.
+pub(super) type StageSamples<'p> = (&'p str, &'p Stage, Option<Samples>);
+
 /// What stages are planned from.
 pub(super) struct Planner<'p> {
     pub recipe: &'p Recipe,
@@ -107,7 +110,7 @@ pub(super) struct Planner<'p> {
 
 impl<'p> Planner<'p> {
     /// Every stage with its samples, where they are known.
-    pub(super) fn stages(&self) -> Result<Vec<(&'p str, &'p Stage, Option<Samples>)>, PlanError> {
+    pub(super) fn stages(&self) -> Result<Vec<StageSamples<'p>>, PlanError> {
         let stages = self.recipe.stages().map(|(name, table)| {
             let samples = Samples::open(
                 self.recipe,

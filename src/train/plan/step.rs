@@ -188,9 +188,9 @@ impl Step {
             let own = self.tape.make(incoming, size.clone(), Place::New, 0.0);
             let product = self
                 .tape
-                .make(vec![rows, own], size.clone(), Place::InPlace, 0.0);
+                .make(vec![rows, own], size.clone(), Place::Over, 0.0);
             self.tape.read(vec![product]);
-            let seed = self.tape.make(vec![own], size, Place::InPlace, 0.0);
+            let seed = self.tape.make(vec![own], size, Place::Over, 0.0);
             fresh.insert(rows, seed);
             for piece in done.into_iter().rev() {
                 self.back(&piece, &mut ids, &mut fresh);
@@ -240,7 +240,7 @@ impl Step {
                     .tape
                     .make(vec![out, gradient], size.clone(), Place::New, 0.0);
                 self.tape.read(vec![product]);
-                let seed = self.tape.make(vec![gradient], size, Place::InPlace, 0.0);
+                let seed = self.tape.make(vec![gradient], size, Place::Over, 0.0);
                 gradients.insert(out, seed);
             }
             *ids = known;
@@ -293,9 +293,7 @@ impl Step {
             self.tape.set_kind(flat, Kind::Gradients);
             let sum = match gradients.get(&parameter.weight) {
                 None => flat,
-                Some(&before) => self
-                    .tape
-                    .make(vec![before, flat], size, Place::InPlace, 0.0),
+                Some(&before) => self.tape.make(vec![before, flat], size, Place::Over, 0.0),
             };
             self.tape.set_kind(sum, Kind::Gradients);
             gradients.insert(parameter.weight, sum);
@@ -329,14 +327,14 @@ impl Step {
             for moment in &parameter.state[..2] {
                 let fresh = tape.make(vec![gradient], flat.clone(), Place::New, 0.0);
                 let reads = vec![*moment, fresh];
-                state.push(tape.make(reads, flat.clone(), Place::InPlace, 0.0));
+                state.push(tape.make(reads, flat.clone(), Place::Over, 0.0));
             }
             let root = tape.make(vec![state[1]], flat.clone(), Place::New, 0.0);
-            let change = tape.make(vec![root, state[0]], flat.clone(), Place::InPlace, 0.0);
+            let change = tape.make(vec![root, state[0]], flat.clone(), Place::Over, 0.0);
             let weight = match parameter.state.get(2) {
-                None => tape.make(vec![parameter.weight, change], size, Place::InPlace, 0.0),
+                None => tape.make(vec![parameter.weight, change], size, Place::Over, 0.0),
                 Some(master) => {
-                    let master = tape.make(vec![*master, change], flat, Place::InPlace, 0.0);
+                    let master = tape.make(vec![*master, change], flat, Place::Over, 0.0);
                     state.push(master);
                     tape.make(vec![master, parameter.weight], size, Place::New, 0.0)
                 }
