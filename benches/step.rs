@@ -99,7 +99,7 @@ impl Training {
             epsilon: 1e-8,
         };
         Self {
-            network: trainable::for_stage(model.network().clone(), &table.freeze),
+            network: trainable::for_stage(model.network().clone(), |path| table.learns(path)),
             model,
             optimizer: AdamW::new(config),
             ids,
