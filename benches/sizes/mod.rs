@@ -35,7 +35,7 @@ pub const TINY: Size = Size {
     text: 48,
 };
 
-/// 19 million numbers, 144 visual tokens.
+/// 17 million numbers, 144 visual tokens.
 pub const SMALL: Size = Size {
     name: "small",
     image_size: 168,
@@ -46,7 +46,7 @@ pub const SMALL: Size = Size {
     text: 112,
 };
 
-/// 65 million numbers.
+/// 64 million numbers.
 pub const MEDIUM: Size = Size {
     name: "medium",
     image_size: 168,
@@ -57,7 +57,7 @@ pub const MEDIUM: Size = Size {
     text: 112,
 };
 
-/// 230 million numbers.
+/// 218 million numbers.
 pub const LARGE: Size = Size {
     name: "large",
     image_size: 224,
