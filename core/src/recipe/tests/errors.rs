@@ -16,7 +16,7 @@ fn unknown_keys() {
     assert_eq!(
         message("batch_size = 4", "batchsize = 4"),
         "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
-         batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, schedule \
+         batch_size, micro_batch_size, checkpoint_blocks, max_grad_norm, sampler, eval, data, optimizer, schedule \
          (did you mean `batch_size`?)"
     );
     assert!(message("images =", "imgaes =").starts_with(
