@@ -19,6 +19,8 @@ mod logs;
 mod saved;
 mod snapshot;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(super) use folder::Checkpoints;
