@@ -139,8 +139,11 @@ fn whatever_else_of_a_run_is_lost_or_damaged_its_weights_come_out_equal() {
         if what.contains("manifest") {
             let said = said(place.go(&run));
             assert!(said.stderr.contains("it is made anew"), "{said:?}");
+            // What the stage before left is not known any more.
+            assert_eq!(place.differing(&run), [PathBuf::from("manifest.json")]);
+        } else {
+            place.ends_equal(&run, what);
         }
-        place.ends_equal(&run, what);
     });
 }
 
@@ -160,7 +163,7 @@ fn logs_that_were_torn_lose_lines_and_nothing_else() {
         let path = run.join(name);
         let mut bytes = fs::read(&path).unwrap();
         if losses {
-            bytes.truncate(bytes.len() - 20);
+            bytes.truncate(bytes.len() / 2);
         } else {
             bytes.extend(b"{\"stage\": \"finetune\", \"st");
         }
