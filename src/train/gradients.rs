@@ -105,7 +105,7 @@ fn sum_of_squares(values: &Tensor<1>) -> f64 {
     if rows > 0 {
         let whole = values.clone().narrow(0, 0, rows * AT_A_TIME);
         let by_row = whole.reshape([rows, AT_A_TIME]).square().sum_dim(1);
-        let by_row = by_row.into_data().into_vec::<f32>();
+        let by_row = by_row.into_data().try_into_vec::<f32>();
         sums = by_row.expect("gradients are f32");
     }
     let rest = len - rows * AT_A_TIME;

@@ -19,7 +19,7 @@ use super::manifest::Manifest;
 use super::memory::Memory;
 use super::metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 use super::observer::Observer;
-use super::resume::data_hashes;
+use super::resume::{data_hashes, sources};
 use super::run::{RunFolder, answers_name};
 use super::stage::StageRun;
 use super::step::Step;
@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             recipe,
             recipe_text: recipe.to_toml()?,
-            data: data_hashes(&stages),
+            data: data_hashes(&sources(&stages, questions.as_deref())),
             stages,
             questions,
             run,
@@ -221,7 +221,12 @@ impl<'a> Session<'a> {
         scored: bool,
     ) -> Result<Progress, TrainError> {
         if !scored {
-            (at, _) = self.score_within(stage, at)?;
+            let done;
+            (at, done) = self.score_within(stage, at)?;
+            if done {
+                // As if it had not been missing.
+                self.save(stage, &at, true)?;
+            }
         }
         let schedule = stage.schedule();
         let mut log = self.run.metrics()?;

@@ -39,15 +39,19 @@ fn a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before_to_an_eq
         let said = said(place.go(&run));
         assert_eq!(said.code, Some(0), "{what}: {said:?}");
         assert!(refuses(&said, &newest(&run)), "{what}: {said:?}");
-        assert!(said.stderr.contains("after step 0 of 4"), "{what}: {said:?}");
+        assert!(
+            said.stderr.contains("after step 0 of 4"),
+            "{what}: {said:?}"
+        );
         place.ends_equal(&run, &what);
     });
 }
 
 fn refuses(said: &Said, checkpoint: &Path) -> bool {
     let path = checkpoint.display();
-    said.stderr
-        .contains(&format!("`{path}` cannot be used, and the checkpoint before it is taken"))
+    said.stderr.contains(&format!(
+        "`{path}` cannot be used, and the checkpoint before it is taken"
+    ))
 }
 
 /// Flips a bit of a file or takes bytes off its end; says what it did.
@@ -157,7 +161,11 @@ fn flip_last(file: &Path) {
 fn logs_that_were_torn_lose_lines_and_nothing_else() {
     let place = Place::new();
     let stopped = place.stopped();
-    for (name, losses) in [("metrics.jsonl", true), ("scores.jsonl", true), ("metrics.jsonl", false)] {
+    for (name, losses) in [
+        ("metrics.jsonl", true),
+        ("scores.jsonl", true),
+        ("metrics.jsonl", false),
+    ] {
         let run = place.run();
         copy(&stopped, &run);
         let path = run.join(name);
@@ -171,10 +179,15 @@ fn logs_that_were_torn_lose_lines_and_nothing_else() {
         let said = said(place.go(&run));
         assert_eq!(said.code, Some(0), "{said:?}");
         assert_eq!(said.stderr.contains("is shorter than it was"), losses);
-        let lost = if losses { vec![PathBuf::from(name)] } else { vec![] };
+        let lost = if losses {
+            vec![PathBuf::from(name)]
+        } else {
+            vec![]
+        };
         let mut differing = place.differing(&run);
         // A checkpoint and the manifest tell of the logs too.
-        differing.retain(|path| !path.ends_with("checkpoint.json") && !path.ends_with("manifest.json"));
+        differing
+            .retain(|path| !path.ends_with("checkpoint.json") && !path.ends_with("manifest.json"));
         assert_eq!(differing, lost);
         for line in fs::read_to_string(&path).unwrap().lines() {
             serde_json::from_str::<serde_json::Value>(line).unwrap();
@@ -187,7 +200,13 @@ fn what_others_put_beside_the_checkpoints_is_left_alone() {
     let place = Place::new();
     let run = place.stopped();
     let checkpoints = run.join("checkpoints");
-    let foreign = ["notes.txt", "align", "align-2", "other-00000002", "finetune-0000000x"];
+    let foreign = [
+        "notes.txt",
+        "align",
+        "align-2",
+        "other-00000002",
+        "finetune-0000000x",
+    ];
     for name in foreign {
         fs::write(checkpoints.join(name), "mine").unwrap();
     }
@@ -214,7 +233,10 @@ fn a_checkpoint_that_may_not_be_read_is_not_passed_over() {
     allow(0o000);
     let said = said(place.go(&run));
     assert_eq!(said.code, Some(4), "{said:?}");
-    assert!(said.stderr.contains(&file.display().to_string()), "{said:?}");
+    assert!(
+        said.stderr.contains(&file.display().to_string()),
+        "{said:?}"
+    );
     allow(0o644);
     place.ends_equal(&run, "readable again");
 }
@@ -229,5 +251,8 @@ fn a_checkpoint_of_another_version_is_not_passed_over() {
     rewrite(&standing, &later);
     let said = said(place.go(&run));
     assert_eq!(said.code, Some(3), "{said:?}");
-    assert!(said.stderr.contains("has format 2, and this version reads 1"));
+    assert!(
+        said.stderr
+            .contains("has format 2, and this version reads 1")
+    );
 }

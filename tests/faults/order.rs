@@ -21,7 +21,9 @@ fn outcome(run: &Path) -> Vec<Vec<u8>> {
     let parts = ["vision", "projector", "llm"];
     let files = parts.map(|part| format!("weights/finetune/{part}.safetensors"));
     let names = files.iter().map(String::as_str).chain(["metrics.jsonl"]);
-    names.map(|name| fs::read(run.join(name)).unwrap()).collect()
+    names
+        .map(|name| fs::read(run.join(name)).unwrap())
+        .collect()
 }
 
 #[test]
@@ -35,12 +37,20 @@ fn any_number_of_workers_gives_the_same_samples_also_when_resumed_twice() {
         let steps: Vec<usize> = lines.map(|call| call.number).collect();
         assert_eq!(steps.len(), 9);
         // Killed before any two of its lines.
-        let pairs = steps.iter().flat_map(|one| steps.iter().map(move |two| (*one, *two)));
+        let pairs = steps
+            .iter()
+            .flat_map(|one| steps.iter().map(move |two| (*one, *two)));
         each(&spread(pairs.collect(), 4), |&(one, two)| {
             let run = place.run();
             for at in [one, two] {
                 let command = place.go(&run);
-                said(with(command, &run.join("metrics.jsonl"), Calls::Writing, at, Fault::Kill));
+                said(with(
+                    command,
+                    &run.join("metrics.jsonl"),
+                    Calls::Writing,
+                    at,
+                    Fault::Kill,
+                ));
             }
             place.ends_equal(&run, &format!("killed before lines {one} and {two}"));
         });

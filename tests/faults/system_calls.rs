@@ -139,13 +139,7 @@ fn a_disk_that_cannot_be_read_at_some_call_keeps_no_run_from_going_on() {
 fn writes_that_take_half_of_what_they_are_given_change_nothing() {
     let place = Place::new();
     let run = place.run();
-    let said = said(with(
-        place.go(&run),
-        &run,
-        Calls::Writing,
-        1,
-        Fault::Short,
-    ));
+    let said = said(with(place.go(&run), &run, Calls::Writing, 1, Fault::Short));
     assert_eq!(said.code, Some(0), "{said:?}");
     place.ends_equal(&run, "short writes");
 }

@@ -66,7 +66,8 @@ impl Saved {
             .filter(|name| [STANDING, RECIPE, WEIGHTS, OPTIMIZER].contains(name))
             .collect();
         for name in &names {
-            let sum = sum(folder, name).map_err(|error| Refusal::from_io(&folder.join(name), error))?;
+            let sum =
+                sum(folder, name).map_err(|error| Refusal::from_io(&folder.join(name), error))?;
             if !wanted.split_inclusive('\n').any(|line| line == sum) {
                 return Err(format!("{name} is not what was written").into());
             }

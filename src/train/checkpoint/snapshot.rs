@@ -35,7 +35,9 @@ impl Snapshot {
     /// Writes all files into `folder`, which is new, and the sums last.
     pub(super) fn write(mut self, folder: &Path) -> Result<(), TrainError> {
         let tensors = [(OPTIMIZER, self.optimizer), (WEIGHTS, self.weights)];
-        let tensors = tensors.into_iter().filter(|(_, tensors)| !tensors.is_empty());
+        let tensors = tensors
+            .into_iter()
+            .filter(|(_, tensors)| !tensors.is_empty());
         let tensors: Vec<_> = tensors.collect();
         self.standing.tensors = tensors.iter().map(|(name, _)| (*name).to_owned()).collect();
         let plain = [
