@@ -185,6 +185,10 @@ impl CliError {
 
     /// Tells the user, causes below.
     pub(super) fn print(&self) {
+        if self.exit() == Exit::Interrupted {
+            anstream::eprintln!("{self}");
+            return;
+        }
         let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         anstream::eprintln!("{style}error:{style:#} {self}");
         // Many messages state their cause already.

@@ -52,7 +52,7 @@ fn a_kill_at_every_system_call_of_a_save_harms_nothing() {
     let last = of(".partial-finetune-00000003");
     let save = deaths(found[first..last].to_vec());
     assert!(save.len() > 40, "{}", save.len());
-    each(&spread(save, 14), |(call, fault)| {
+    each(&spread(save, 40), |(call, fault)| {
         dies(&place, "checkpoints", call, *fault);
     });
 }
@@ -61,7 +61,7 @@ fn a_kill_at_every_system_call_of_a_save_harms_nothing() {
 fn a_kill_at_every_system_call_of_a_run_harms_nothing() {
     let place = Place::new();
     let found = deaths(place.survey(""));
-    each(&spread(found, 10), |(call, fault)| {
+    each(&spread(found, 30), |(call, fault)| {
         dies(&place, "", call, *fault);
     });
 }
@@ -92,7 +92,7 @@ fn a_disk_that_fails_at_any_call_ends_the_run_with_exit_code_4_and_harms_nothing
     ];
     let found = place.survey("").into_iter();
     let trials = found.flat_map(|call| faults.map(|fault| (call.clone(), fault)));
-    each(&spread(trials.collect(), 12), |(call, fault)| {
+    each(&spread(trials.collect(), 40), |(call, fault)| {
         let (Fault::Fail(errno) | Fault::Stay(errno)) = *fault else {
             unreachable!("no other faults are tried");
         };
@@ -118,7 +118,7 @@ fn a_disk_that_cannot_be_read_at_some_call_keeps_no_run_from_going_on() {
     copy(&stopped, &run);
     let log = run.with_extension("log");
     let found = calls(place.go(&run), &run, Calls::Reading, &log);
-    each(&spread(found, 6), |call| {
+    each(&spread(found, 20), |call| {
         let run = place.run();
         copy(&stopped, &run);
         let fault = Fault::Fail(Errno::Eio);

@@ -75,7 +75,7 @@ fn ten_thousand_damages_are_all_seen_and_the_checkpoint_before_is_taken() {
         let (file, bytes) = (&files[number % 5], &whole[number % 5]);
         let what = damage(file, bytes, &mut random);
         assert_eq!(taken(&checkpoints), (Some(2), 1), "{what}");
-        fs::write(file, bytes).expect("written");
+        put(file, bytes);
     }
     assert_eq!(taken(&checkpoints), (Some(4), 0));
 }
@@ -96,7 +96,7 @@ fn damage(file: &Path, whole: &[u8], random: &mut ChaCha8Rng) -> String {
         bytes.truncate(random.random_range(0..bytes.len()));
         what += &format!(", {} bytes left", bytes.len());
     }
-    fs::write(file, bytes).expect("written");
+    put(file, &bytes);
     what
 }
 
@@ -111,10 +111,16 @@ fn a_flip_of_any_bit_of_a_checkpoint_is_seen() {
         for byte in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[byte] ^= 1 << (byte % 8);
-            fs::write(&file, bytes).expect("written");
+            put(&file, &bytes);
             assert_eq!(taken(&checkpoints), (None, 1), "{} {byte}", file.display());
         }
-        fs::write(&file, whole).expect("written");
+        put(&file, &whole);
     }
     assert_eq!(taken(&checkpoints), (Some(4), 0));
+}
+
+/// Puts a new file in place, as some file systems write one that is cut to nothing to the disk at once.
+fn put(file: &Path, bytes: &[u8]) {
+    fs::remove_file(file).expect("removed");
+    fs::write(file, bytes).expect("written");
 }
