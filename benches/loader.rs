@@ -20,9 +20,11 @@ use menagerie::image::{ImageProcessor, Resize};
 use menagerie::tokens::{ImagePosition, Tokenizer};
 use serde_json::json;
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: usize = 16;
-/// Batches that are waited for before the clock starts.
-const WARM_UP: usize = 2;
 const TOKENIZER: &[u8] = include_bytes!("../recipes/quickstart/tokenizer.json");
 
 struct Options {
@@ -101,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     // CLIP's size; the statistics do not matter to the time.
     let processor = ImageProcessor::bicubic(336, Resize::Crop, [0.5; 3], [0.5; 3]);
-    let batches = options.images.div_ceil(BATCH) + WARM_UP;
+    let batches = options.images.div_ceil(BATCH);
     let batch = |number: usize| {
         (0..BATCH)
             .map(|n| (number * BATCH + n) % dataset.len())
@@ -109,17 +111,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let batches: Vec<Vec<usize>> = (0..batches).map(batch).collect();
     for workers in options.workers {
-        let mut loader = Loader::new(
+        let begun = Instant::now();
+        let loader = Loader::new(
             Arc::clone(&dataset),
             encoder.clone(),
             processor.clone(),
             batches.clone(),
             workers,
         );
-        for batch in loader.by_ref().take(WARM_UP) {
-            batch?;
-        }
-        let begun = Instant::now();
         let mut images = 0;
         for batch in loader {
             images += batch?.samples.len();

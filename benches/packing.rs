@@ -23,6 +23,10 @@ use menagerie::{Model, Recipe};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: usize = 32;
 const MICRO_BATCH: usize = 8;
 const VISUAL_TOKENS: usize = 576;
@@ -198,7 +202,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let model = Recipe::parse(&RECIPE.replace("TOKENIZER", tokenizer))?.assemble(&Device::flex())?;
     let network = model.network().clone().train();
-    let few = sizes(4 * BATCH);
+    let few = sizes(2 * BATCH);
     let mut seconds = vec![Vec::new(); VARIANTS.len()];
     for _ in 0..3 {
         for ((sampler, padding), seconds) in VARIANTS.into_iter().zip(&mut seconds) {

@@ -34,6 +34,7 @@ mod memory;
 mod metrics;
 mod observer;
 mod pass;
+pub mod plan;
 mod rates;
 mod report;
 mod resume;
@@ -127,17 +128,14 @@ pub fn resume(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
-    let Some(before) = Manifest::read(run.path())? else {
-        // It was killed before anything was computed.
-        run.sweep()?;
-        return train(recipe, run, device, observer, stop);
-    };
-    let recipe = &recipe.resolve()?;
-    let opened = Opened::new(recipe)?;
-    if before.finished() {
+    let before = Manifest::read(run.path())?;
+    run.sweep()?;
+    if before.as_ref().is_ok_and(Manifest::finished) {
         observer.done(run.path());
         return Ok(());
     }
+    let recipe = &recipe.resolve()?;
+    let opened = Opened::new(recipe)?;
     let saved = resume::find(run, recipe, observer)?;
     let mut changes = Vec::new();
     if let Some(saved) = &saved {
@@ -150,6 +148,7 @@ pub fn resume(
             });
         }
     }
+    resume::cut_logs(run, saved.as_ref(), observer)?;
     let standing = saved.as_ref().map(|saved| &saved.standing);
     let mut stages = opened.stages.iter();
     let first = standing.map(|standing| stages.position(|stage| stage.name == standing.stage));
@@ -163,9 +162,16 @@ pub fn resume(
     }
     let from = resume::before(first, recipe, run, &opened.stages)?;
     let (adapters, model) = opened.assemble(&from, first, run, device)?;
-    let scores = History::read(run.path())?.scores;
-    let manifest = opened.manifest(recipe, &model)?;
-    let manifest = manifest.going_on(before, scores, changes);
+    let mut manifest = opened.manifest(recipe, &model)?;
+    match before {
+        Ok(before) => {
+            manifest = manifest.going_on(before, History::read(run.path())?.scores);
+        }
+        // A run that was killed before its first step has none yet.
+        Err(_) if saved.is_none() => {}
+        Err(reason) => observer.note(&format!("{reason}; it is made anew")),
+    }
+    manifest.add_changes(changes);
     let base = match standing {
         Some(standing) => standing.base.clone(),
         None => manifest.base(None),

@@ -147,9 +147,9 @@ impl Context {
     pub fn shared<T: Send + Sync + 'static>(&mut self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
         let held = self.shared.clone().and_then(|held| held.downcast().ok());
         held.unwrap_or_else(|| {
-            let made = Arc::new(make(self));
-            self.shared = Some(Arc::clone(&made) as _);
-            made
+            let value = Arc::new(make(self));
+            self.shared = Some(Arc::clone(&value) as _);
+            value
         })
     }
 

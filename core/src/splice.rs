@@ -21,6 +21,18 @@ pub enum Padding {
     Packed,
 }
 
+impl Padding {
+    /// `[batch, width]` of the rows that prompts of these lengths are laid out in.
+    #[must_use]
+    pub fn dims(self, lengths: &[usize]) -> [usize; 2] {
+        let width = lengths.iter().copied().max().unwrap_or(0);
+        match self {
+            Self::Left | Self::Right => [lengths.len(), width],
+            Self::Packed => [pack(lengths, width).len(), width],
+        }
+    }
+}
+
 /// The plan of a batch.
 #[derive(Debug, Clone)]
 pub struct Splice {

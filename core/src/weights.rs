@@ -32,7 +32,7 @@ mod write_adapter;
 mod write_pytorch;
 
 pub use adapter::Adapter;
-pub use atomic::{sync_folder, write_whole};
+pub use atomic::{PARTIAL, sync_folder, write_whole};
 pub use entry::{TensorEntry, count_non_finite};
 #[doc(hidden)]
 pub use in_memory::InMemory;

@@ -21,6 +21,7 @@ use crate::eval::EvalError;
 use crate::hub::HubError;
 use crate::runs::RunsError;
 use crate::train::TrainError;
+use crate::train::plan::PlanError;
 
 #[derive(Debug, Error)]
 pub(super) enum CliError {
@@ -32,6 +33,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Train(#[from] TrainError),
+
+    #[error(transparent)]
+    Plan(#[from] PlanError),
 
     #[error(transparent)]
     Runs(#[from] RunsError),
@@ -148,6 +152,7 @@ impl CliError {
         match self {
             Self::Recipe(error) => recipe_exit(error),
             Self::Train(error) => train_exit(error),
+            Self::Plan(error) => plan_exit(error),
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
@@ -155,11 +160,11 @@ impl CliError {
             Self::Hub(error) => hub_exit(error),
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),
+            Self::Tokenizer(error) => tokenizer_exit(error),
             Self::Interrupted => Exit::Interrupted,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Request(_)
             | Self::Image { .. }
-            | Self::Tokenizer(_)
             | Self::OneRun
             | Self::Encode(_)
             | Self::Build(_)
@@ -202,7 +207,7 @@ fn recipe_exit(error: &RecipeError) -> Exit {
         RecipeError::Read { source, .. } if source.kind() == ErrorKind::InvalidData => {
             Exit::BadInput
         }
-        RecipeError::Read { .. } => Exit::Resource,
+        RecipeError::Read { .. } | RecipeError::WeightsRead { .. } => Exit::Resource,
         RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
         RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
         RecipeError::Folder(error) | RecipeError::Model { error, .. } => folder_exit(error),
@@ -214,6 +219,14 @@ fn assemble_exit(error: &AssembleError) -> Exit {
     match error {
         AssembleError::Recipe(error) => recipe_exit(error),
         AssembleError::Weights { source, .. } => weights_exit(source),
+        AssembleError::Tokenizer { source, .. } => tokenizer_exit(source),
+        _ => Exit::BadInput,
+    }
+}
+
+fn tokenizer_exit(error: &TokenizerError) -> Exit {
+    match error {
+        TokenizerError::Missing { .. } | TokenizerError::Read { .. } => Exit::Resource,
         _ => Exit::BadInput,
     }
 }
@@ -262,6 +275,15 @@ fn data_exit(error: &DataError) -> Exit {
     }
 }
 
+fn plan_exit(error: &PlanError) -> Exit {
+    match error {
+        PlanError::Recipe(error) => recipe_exit(error),
+        PlanError::Assemble(error) => assemble_exit(error),
+        PlanError::Data(error) => data_exit(error),
+        PlanError::Recording(_) => Exit::BadInput,
+    }
+}
+
 fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
@@ -274,10 +296,11 @@ fn train_exit(error: &TrainError) -> Exit {
     match error {
         TrainError::Recipe(error) => recipe_exit(error),
         TrainError::Assemble(error) => assemble_exit(error),
+        TrainError::Tokenizer(error) => tokenizer_exit(error),
         TrainError::Data(error) => data_exit(error),
         TrainError::Eval(error) => eval_exit(error),
         TrainError::Interrupted { .. } => Exit::Interrupted,
-        TrainError::Write { .. } | TrainError::Read { .. } => Exit::Resource,
+        TrainError::Read { .. } | TrainError::Write { .. } => Exit::Resource,
         TrainError::NotEmpty(_)
         | TrainError::Locked(_)
         | TrainError::Loss { .. }

@@ -1,4 +1,6 @@
-//! `menagerie recipe`: list, copy, check and show recipes.
+//! `menagerie recipe`: list, copy, check, show and plan recipes.
+
+mod plan;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -18,7 +20,7 @@ use super::output::{print, print_json};
 use crate::hub::HubId;
 use crate::recipes;
 
-/// List, copy, check and show recipes.
+/// List, copy, check, show and plan recipes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -66,6 +68,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell beforehand what a run costs: memory, arithmetic, steps, disk.
+    Plan(plan::Args),
     /// Print the JSON Schema of recipe files, for editors.
     Schema,
 }
@@ -130,6 +134,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             json,
         } => check(recipes, sets, *json),
         Command::Show { recipe, sets, json } => show(recipe, sets, *json),
+        Command::Plan(args) => plan::run(args),
         Command::Schema => print_json(&Recipe::schema()?),
     }
 }

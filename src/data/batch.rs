@@ -110,7 +110,8 @@ impl SampleEncoder {
     ) -> Result<Batch, DataError> {
         let mut batch = Batch {
             samples: Vec::with_capacity(indices.len()),
-            pixels: Vec::new(),
+            // An image a sample is the rule.
+            pixels: Vec::with_capacity(indices.len() * processor.values()),
             skipped: Vec::new(),
         };
         for &index in indices {

@@ -25,6 +25,9 @@ pub(super) struct RunManifest {
     #[serde(default)]
     pub initial_weights: Vec<InitialWeights>,
     pub stages: Vec<ManifestStage>,
+    /// Whether all stages are done.
+    #[serde(default)]
+    pub finished: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -44,9 +47,6 @@ pub(super) struct ManifestFile {
 pub(super) struct ManifestStage {
     pub name: String,
     pub steps: usize,
-    /// Empty until the stage is done.
-    #[serde(default)]
-    pub weights: Vec<ManifestFile>,
 }
 
 impl RunManifest {
@@ -59,11 +59,5 @@ impl RunManifest {
     pub(super) fn timeline(&self) -> Timeline {
         let stages = self.stages.iter();
         Timeline::new(stages.map(|stage| (stage.name.as_str(), stage.steps)))
-    }
-
-    /// Whether every stage is done.
-    pub(super) fn is_finished(&self) -> bool {
-        let mut stages = self.stages.iter();
-        !self.stages.is_empty() && stages.all(|stage| !stage.weights.is_empty())
     }
 }

@@ -171,7 +171,7 @@ fn name(path: &Path, manifest: Option<&RunManifest>) -> String {
 }
 
 fn state(path: &Path, manifest: Option<&RunManifest>, history: &History) -> RunState {
-    if manifest.is_some_and(RunManifest::is_finished) {
+    if manifest.is_some_and(|manifest| manifest.finished) {
         return RunState::Finished;
     }
     let Some(last) = history.metrics.last() else {

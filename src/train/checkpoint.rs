@@ -20,11 +20,13 @@ pub(super) mod optimizer;
 mod saved;
 mod snapshot;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(super) use folder::Checkpoints;
 pub(super) use logs::Logs;
-pub(super) use saved::Saved;
+pub(super) use saved::{Refusal, Saved};
 pub(super) use snapshot::{Snapshot, learning};
 pub(super) use standing::{Best, Code, FORMAT, Standing};
 pub(super) use writer::Writer;

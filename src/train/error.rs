@@ -71,6 +71,19 @@ pub enum TrainError {
         changes: Vec<String>,
     },
 
+    /// A checkpoint of another version.
+    #[error(
+        "`{}` has format {format}, and this version reads {known}; go on with the version that wrote it", .checkpoint.display()
+    )]
+    CheckpointFormat {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// Its format.
+        format: u64,
+        /// The format that is read.
+        known: u32,
+    },
+
     /// The optimizer's state does not fit the model.
     #[error("`{}`: the optimizer's state lacks `{name}` or knows too much of it", .checkpoint.display())]
     Optimizer {
@@ -80,27 +93,18 @@ pub enum TrainError {
         name: String,
     },
 
-    /// The manifest of a run cannot be read.
-    #[error("{}: {reason}", .path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-
-    /// A file of the run cannot be written.
-    #[error("cannot write `{}`", .path.display())]
-    Write {
+    /// A file of the run, or one that it is made of, cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
         /// The file.
         path: PathBuf,
         /// The system's word.
         source: std::io::Error,
     },
 
-    /// A file of a run cannot be read.
-    #[error("cannot read `{}`", .path.display())]
-    Read {
+    /// A file of the run cannot be written.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
         /// The file.
         path: PathBuf,
         /// The system's word.

@@ -1,9 +1,10 @@
 //! Writing, linking and hashing the files of a run.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, DirEntry, File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use menagerie_core::weights;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
@@ -20,12 +21,12 @@ impl FileHash {
     pub(super) fn of(path: &Path) -> Result<Self, TrainError> {
         Ok(Self {
             path: path.to_owned(),
-            sha256: sha256(path).map_err(|source| write_error(path, source))?,
+            sha256: sha256(path).map_err(|source| read_error(path, source))?,
         })
     }
 
     /// Whether the file, `folder` being what its path is relative to, is still what it was.
-    pub(super) fn holds(&self, folder: &Path) -> std::io::Result<bool> {
+    pub(super) fn holds(&self, folder: &Path) -> io::Result<bool> {
         Ok(sha256(&folder.join(&self.path))? == self.sha256)
     }
 
@@ -45,39 +46,64 @@ impl FileHash {
 
 /// Writes a file whole or not at all.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = beside(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| write_error(path, source))
-}
-
-/// A temporary file with a new file's ordinary permissions.
-fn beside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".partial-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    let written = weights::write_whole(path, |temporary| fs::write(temporary, bytes));
+    written.map_err(|source| write_error(path, source))
 }
 
 /// Lets `to` be the same file as `from`, or a copy where files cannot be linked.
 pub(super) fn link(from: &Path, to: &Path) -> Result<(), TrainError> {
-    let again = || -> std::io::Result<()> {
+    let again = || -> io::Result<()> {
         match fs::remove_file(to) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
+        let copied = |_| weights::write_whole(to, |temporary| fs::copy(from, temporary).map(drop));
+        fs::hard_link(from, to).or_else(copied)
     };
     again().map_err(|source| write_error(to, source))
+}
+
+/// Removes what interrupted writes left anywhere in `folder`.
+pub(super) fn sweep(folder: &Path) -> Result<(), TrainError> {
+    for entry in entries(folder)? {
+        let path = entry.path();
+        let kind = entry
+            .file_type()
+            .map_err(|source| read_error(&path, source))?;
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(weights::PARTIAL)
+        {
+            let removed = if kind.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            removed.map_err(|source| write_error(&path, source))?;
+        } else if kind.is_dir() {
+            sweep(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder; nothing if it is not there.
+pub(super) fn entries(folder: &Path) -> Result<Vec<DirEntry>, TrainError> {
+    let read = || fs::read_dir(folder)?.collect();
+    match read() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|source| read_error(folder, source)),
+    }
+}
+
+/// A file's text, bytes that are none replaced; nothing if the file is not there.
+pub(super) fn read_text(path: &Path) -> Result<Option<String>, TrainError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(read_error(path, source)),
+    }
 }
 
 pub(super) fn append(path: &Path) -> Result<File, TrainError> {
@@ -97,8 +123,15 @@ pub(super) fn pretty_json(value: &impl Serialize) -> Vec<u8> {
     text
 }
 
-pub(super) fn write_error(path: &Path, source: std::io::Error) -> TrainError {
+pub(super) fn write_error(path: &Path, source: io::Error) -> TrainError {
     TrainError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+pub(super) fn read_error(path: &Path, source: io::Error) -> TrainError {
+    TrainError::Read {
         path: path.to_owned(),
         source,
     }

@@ -1,7 +1,5 @@
 //! `manifest.json`: what a run was made of.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Code;
 use super::error::TrainError;
-use super::files::{FileHash, write_error};
+use super::files::{FileHash, read_text};
 use super::metrics::Score;
 use super::stage::StageRun;
 use super::timeline::Timeline;
@@ -135,23 +133,19 @@ impl Manifest {
         })
     }
 
-    /// That of a run which has begun.
-    pub(super) fn read(run: &Path) -> Result<Option<Self>, TrainError> {
+    /// That of a run which has begun; `Err` says what is wrong with it.
+    pub(super) fn read(run: &Path) -> Result<Result<Self, String>, TrainError> {
         let path = run.join("manifest.json");
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| write_error(&path, source))?,
-        };
-        let manifest = serde_json::from_str(&text).map_err(|error| TrainError::Manifest {
-            path,
-            reason: error.to_string(),
-        })?;
-        Ok(Some(manifest))
+        let said = |what: &dyn std::fmt::Display| format!("`{}`: {what}", path.display());
+        Ok(match read_text(&path)? {
+            None => Err(said(&"it is not there")),
+            Some(text) => serde_json::from_str(&text).map_err(|error| said(&error)),
+        })
     }
 
     /// This one, made for what goes on, with what `before` says of how the run began and the `scores`
     /// that were taken until then.
-    pub(super) fn going_on(self, before: Self, scores: Vec<Score>, changes: Vec<String>) -> Self {
+    pub(super) fn going_on(self, before: Self, scores: Vec<Score>) -> Self {
         let mut stages = self.stages;
         for stage in &mut stages {
             let earlier = before.stages.iter().find(|other| other.name == stage.name);
@@ -163,11 +157,16 @@ impl Manifest {
         Self {
             started_unix_seconds: before.started_unix_seconds,
             initial_weights: before.initial_weights,
-            changes: before.changes.into_iter().chain(changes).collect(),
+            changes: before.changes,
             stages,
             scores,
             ..self
         }
+    }
+
+    /// Notes what was not as before.
+    pub(super) fn add_changes(&mut self, changes: Vec<String>) {
+        self.changes.extend(changes);
     }
 
     /// The files that the stage after `previous` begins with.

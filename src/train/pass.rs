@@ -35,6 +35,14 @@ impl Default for PassOptions {
     }
 }
 
+impl PassOptions {
+    /// Targets whose logits, of a vocabulary of this size, are held at a time.
+    pub(super) fn targets_at_a_time(self, vocab_size: usize) -> usize {
+        let row = size_of::<f32>() * vocab_size;
+        (self.logits_bytes / row).max(1)
+    }
+}
+
 /// Forward and backward passes through one state of a network.
 #[derive(Debug)]
 pub struct Pass<'a> {
@@ -63,14 +71,13 @@ impl<'a> Pass<'a> {
     /// parameters without autodiff get no gradient; if none has autodiff, only the loss is computed.
     #[must_use]
     pub fn new(model: &Model, network: &'a Network, options: PassOptions) -> Self {
-        let row = size_of::<f32>() * model.configured().llm_spec.vocab_size;
         Self {
             network,
             plain: options
                 .checkpoint_blocks
                 .then(|| trainable::none(network.clone())),
             visual_tokens: model.visual_tokens(),
-            chunk: (options.logits_bytes / row).max(1),
+            chunk: options.targets_at_a_time(model.configured().llm_spec.vocab_size),
             padding: options.padding,
         }
     }

@@ -5,44 +5,52 @@ use std::collections::BTreeMap;
 use menagerie_core::Recipe;
 use toml::Table;
 
-use super::checkpoint::{Checkpoints, Code, Logs, Saved};
+use super::checkpoint::{Checkpoints, Code, Logs, Refusal, Saved};
 use super::difference::differences;
 use super::error::TrainError;
 use super::observer::Observer;
 use super::run::RunFolder;
 use super::stage::StageRun;
 
-/// The newest checkpoint that can be used. Leftovers of a write that was cut short are removed, and
-/// logs lose what they say of steps after it.
+/// The newest checkpoint that can be used.
 pub(super) fn find(
     run: &RunFolder,
     recipe: &Recipe,
     observer: &mut dyn Observer,
 ) -> Result<Option<Saved>, TrainError> {
     let checkpoints = Checkpoints::new(run.path(), &recipe.stages);
-    run.sweep()?;
-    checkpoints.sweep()?;
     let usable = |saved: &Saved| {
         let own = saved.standing.base.iter();
         let mut own = own.filter(|file| file.path().is_relative());
         match own.find(|file| !file.holds(run.path()).unwrap_or(false)) {
-            Some(file) => Err(format!("`{}` has changed since", file.path().display())),
+            Some(file) => {
+                let reason = format!("`{}` has changed since", file.path().display());
+                Err(Refusal::Damaged(reason))
+            }
             None => Ok(()),
         }
     };
-    let saved = checkpoints.newest(usable, |path, reason| {
+    checkpoints.newest(usable, |path, reason| {
         let path = path.display();
         observer.note(&format!(
             "`{path}` cannot be used, and the checkpoint before it is taken: {reason}"
         ));
-    })?;
-    let lengths = saved.as_ref().map(|saved| saved.standing.logs.clone());
+    })
+}
+
+/// Lets the logs lose what they say of steps after a checkpoint.
+pub(super) fn cut_logs(
+    run: &RunFolder,
+    saved: Option<&Saved>,
+    observer: &mut dyn Observer,
+) -> Result<(), TrainError> {
+    let lengths = saved.map(|saved| saved.standing.logs.clone());
     for name in Logs(run.path()).cut(&lengths.unwrap_or_default())? {
         observer.note(&format!(
-            "{name} is shorter than it was; its lines before this are lost"
+            "{name} is shorter than it was; its last lines before this are lost"
         ));
     }
-    Ok(saved)
+    Ok(())
 }
 
 /// What is not as it was when the checkpoint was taken, in words; differences that change no number

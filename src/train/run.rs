@@ -1,19 +1,20 @@
 //! The run folder.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use menagerie_core::component::Component;
 use menagerie_core::folder::base_of_adapter;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::weights::AdapterFolder;
+use menagerie_core::weights::{AdapterFolder, PARTIAL};
 use menagerie_core::{Model, Recipe, RecipeError};
 
 use super::adapters::Adapters;
 use super::error::TrainError;
-use super::files::{FileHash, json_line, link, pretty_json, write_error, write_whole};
+use super::files::{
+    FileHash, entries, json_line, link, pretty_json, read_error, sweep, write_error, write_whole,
+};
 use super::manifest::Manifest;
 use super::skipped::SkippedLog;
 use super::stage::StageRun;
@@ -41,15 +42,16 @@ impl RunFolder {
     /// It holds something, or cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(|source| write_error(path, source))?;
-        let unreadable = |source| write_error(path, source);
-        for entry in fs::read_dir(path).map_err(unreadable)? {
+        for entry in entries(path)? {
             // A run that was killed before it had begun leaves no more than these.
-            let name = entry.map_err(unreadable)?.file_name();
-            if name != LOCK && !name.to_string_lossy().starts_with(".partial-") {
+            let name = entry.file_name();
+            if name != LOCK && !name.to_string_lossy().starts_with(PARTIAL) {
                 return Err(TrainError::NotEmpty(path.to_owned()));
             }
         }
-        Self::lock(path)
+        let run = Self::lock(path)?;
+        run.sweep()?;
+        Ok(run)
     }
 
     /// Opens the folder of a run that has begun, to go on with it.
@@ -126,22 +128,7 @@ impl RunFolder {
 
     /// Removes what interrupted writes left.
     pub(super) fn sweep(&self) -> Result<(), TrainError> {
-        for folder in [self.path.clone(), self.path.join("answers")] {
-            sweep(&folder).map_err(|source| write_error(&folder, source))?;
-        }
-        for stage in fs::read_dir(self.path.join("weights"))
-            .into_iter()
-            .flatten()
-        {
-            let folder = stage
-                .map_err(|source| write_error(&self.path, source))?
-                .path();
-            let adapters = Component::ALL.map(|component| folder.join(component.name()));
-            for folder in [folder].into_iter().chain(adapters) {
-                sweep(&folder).map_err(|source| write_error(&folder, source))?;
-            }
-        }
-        Ok(())
+        sweep(&self.path)
     }
 
     /// Lets `recipe` make the model as it was after `stage`.
@@ -172,7 +159,7 @@ impl RunFolder {
         }
         // It may name end tokens of its own.
         if let Some(file) = recipe.generation_config_path() {
-            let bytes = fs::read(&file).map_err(|source| write_error(&file, source))?;
+            let bytes = fs::read(&file).map_err(|source| read_error(&file, source))?;
             self.write("generation_config.json", &bytes)?;
         }
         self.write_manifest(manifest)
@@ -284,22 +271,6 @@ impl RunFolder {
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         write_whole(&self.path.join(name), bytes)
     }
-}
-
-/// Removes the files of `folder` that an interrupted write left.
-fn sweep(folder: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let left = entry.file_name().to_string_lossy().starts_with(".partial-");
-        if left && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are

@@ -53,6 +53,8 @@ pub(super) struct Session<'a> {
     best: BTreeMap<String, Best>,
     /// When the last checkpoint was begun.
     saved: Instant,
+    /// After how many steps of the stage it was taken.
+    saved_step: usize,
     log: RunLog,
 }
 
@@ -96,6 +98,10 @@ impl<'a> Session<'a> {
                 samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
             },
         )?;
+        let writer = Writer::new(checkpoints, table.keep, table.keep_best);
+        if let Some(standing) = standing {
+            writer.tidy(standing)?;
+        }
         Ok(Self {
             recipe,
             recipe_text,
@@ -107,12 +113,13 @@ impl<'a> Session<'a> {
             observer,
             stop,
             manifest,
-            writer: Writer::new(checkpoints, table.keep, table.keep_best),
+            writer,
             table,
             best: standing
                 .map(|standing| standing.best.clone())
                 .unwrap_or_default(),
             saved: Instant::now(),
+            saved_step: standing.map_or(0, |standing| standing.step),
             log,
         })
     }
@@ -180,13 +187,14 @@ impl<'a> Session<'a> {
             }
         }
         self.run.write_manifest(&self.manifest)?;
-        report::write(
-            self.run,
-            self.recipe,
-            &self.manifest,
-            self.questions.as_deref(),
-        )?;
+        self.report()?;
         Ok((model, hashes))
+    }
+
+    /// Writes the report of what is done.
+    fn report(&self) -> Result<(), TrainError> {
+        let questions = self.questions.as_deref();
+        report::write(self.run, self.recipe, &self.manifest, questions)
     }
 
     /// The stage at its first step, or where `saved` left it.
@@ -213,6 +221,7 @@ impl<'a> Session<'a> {
             seconds: standing.map_or(0.0, |standing| standing.seconds),
             base,
         };
+        self.saved_step = at.step;
         if saved.is_none() {
             self.save(stage, &at, true)?;
         }
@@ -236,6 +245,10 @@ impl<'a> Session<'a> {
         let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
+                // Someone may have asked since the last step was looked at.
+                if self.saved_step != at.step {
+                    self.save(stage, &at, true)?;
+                }
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
@@ -375,9 +388,11 @@ impl<'a> Session<'a> {
             optimizer_steps: optimizer::steps(&at.optimizer),
             base: at.base.clone(),
             data: self.data.clone(),
+            tensors: Vec::new(),
             code: self.manifest.code.clone(),
         };
         self.saved = Instant::now();
+        self.saved_step = at.step;
         self.writer.begin(Snapshot {
             standing,
             recipe: self.recipe_text.clone(),
@@ -406,7 +421,11 @@ impl<'a> Session<'a> {
         at.model = at.model.map_network(|_| learning);
         match scored {
             Err(TrainError::Eval(EvalError::Interrupted { .. })) => Ok((at, false)),
-            other => other.map(|()| (at, true)),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.report()?;
+                Ok((at, true))
+            }
         }
     }
 

@@ -32,6 +32,37 @@ pub(super) struct StageRun<'r> {
     number: (usize, usize),
 }
 
+/// Optimizer steps of a stage whose epoch has so many samples.
+pub(super) fn steps_of(table: &Stage, samples: usize) -> usize {
+    let batches = samples.div_ceil(table.batch_size);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    match table.length() {
+        Length::Steps(steps) => steps,
+        Length::Epochs(epochs) => ((epochs * batches as f64).round() as usize).max(1),
+    }
+}
+
+/// How a pass of the stage is made.
+pub(super) fn pass_options(table: &Stage) -> PassOptions {
+    PassOptions {
+        checkpoint_blocks: table.checkpoint_blocks,
+        padding: if table.packing {
+            Padding::Packed
+        } else {
+            Padding::Right
+        },
+        ..PassOptions::default()
+    }
+}
+
+/// Whether the stage's sampler looks at the sizes of samples.
+pub(super) fn needs_sizes(table: &Stage) -> bool {
+    match table.sampler {
+        Sampler::Sequential | Sampler::Shuffled => false,
+        Sampler::GroupedByLength | Sampler::GroupedByModality => true,
+    }
+}
+
 impl<'r> StageRun<'r> {
     /// Opens the data and checks that every image is there, unless bad samples are skipped.
     pub(super) fn open(
@@ -46,12 +77,7 @@ impl<'r> StageRun<'r> {
             data.check_images()?;
         }
         let mix = Mix::new(data.sets().iter().cloned().zip(weights));
-        let batches = mix.len().div_ceil(table.batch_size);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let steps = match table.length() {
-            Length::Steps(steps) => steps,
-            Length::Epochs(epochs) => ((epochs * batches as f64).round() as usize).max(1),
-        };
+        let steps = steps_of(table, mix.len());
         let place = recipe
             .stages
             .iter()
@@ -135,15 +161,7 @@ impl<'r> StageRun<'r> {
 
     /// How a pass is made.
     pub(super) fn pass(&self) -> PassOptions {
-        PassOptions {
-            checkpoint_blocks: self.table.checkpoint_blocks,
-            padding: if self.table.packing {
-                Padding::Packed
-            } else {
-                Padding::Right
-            },
-            ..PassOptions::default()
-        }
+        pass_options(self.table)
     }
 
     pub(super) fn adamw(&self) -> AdamWConfig {
@@ -183,11 +201,10 @@ impl<'r> StageRun<'r> {
 
     /// The forward passes of the whole stage.
     pub(super) fn passes(&self, model: &Model) -> Passes {
-        let sizes = match self.table.sampler {
-            Sampler::Sequential | Sampler::Shuffled => Vec::new(),
-            Sampler::GroupedByLength | Sampler::GroupedByModality => {
-                self.data.sizes(model.visual_tokens())
-            }
+        let sizes = if needs_sizes(self.table) {
+            self.data.sizes(model.visual_tokens())
+        } else {
+            Vec::new()
         };
         let order = Order {
             sampler: self.table.sampler,

@@ -130,12 +130,12 @@ fn freeze(patterns: &[&str]) -> Vec<FreezePattern> {
 #[test]
 fn gradients_are_those_of_the_whole_graph() {
     let world = World::new();
-    let states = "type = \"clip\"\nlayer = [0, -1, 1]";
+    let several = "type = \"clip\"\nlayer = [0, -1, 1]";
     let tied = "type = \"llama\"\ntie_word_embeddings = true";
     let models = [
         model(&world, "clip", "type = \"clip\"", "type = \"llama\""),
         model(&world, "siglip", "type = \"siglip\"\nlayer = -1", tied),
-        model(&world, "states", states, "type = \"qwen2\""),
+        model(&world, "states", several, "type = \"qwen2\""),
     ];
     let stages: [&[&str]; 7] = [
         &["vision", "llm"],

@@ -1,6 +1,5 @@
 //! A run that was stopped or killed goes on as if nothing had been.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,7 @@ use menagerie::weights::Shards;
 
 use serde_json::Value;
 
-use crate::tiny::World;
+use crate::tiny::{World, state};
 
 /// Two stages of 5 and 4 steps, scores within them, and a checkpoint every two steps.
 const CHECKED: &str = "\
@@ -76,47 +75,8 @@ pub fn go(recipe: &Recipe, path: &Path, steps: usize) -> (bool, Vec<String>) {
     }
 }
 
-/// Every file whose bytes follow from recipe and data alone.
-pub fn state(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(root, &path, found);
-                continue;
-            }
-            let name = path.file_name().unwrap().to_str().unwrap();
-            let timed = [
-                "timings.jsonl",
-                "manifest.json",
-                "report.html",
-                "checkpoint.json",
-                "SHA256SUMS",
-                ".lock",
-            ];
-            if !timed.contains(&name)
-                && !path
-                    .components()
-                    .any(|part| part.as_os_str() == "tensorboard")
-            {
-                let within = path.strip_prefix(root).unwrap().to_owned();
-                found.insert(within, fs::read(&path).unwrap());
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    walk(run, run, &mut found);
-    found
-}
-
-/// The names that differ between two runs.
 pub fn differing(one: &Path, other: &Path) -> Vec<PathBuf> {
-    let (one, other) = (state(one), state(other));
-    let mut names: Vec<PathBuf> = one.keys().chain(other.keys()).cloned().collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| one.get(name) != other.get(name));
-    names
+    state::differing(&state::state(one), &state::state(other))
 }
 
 #[test]

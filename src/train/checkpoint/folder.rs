@@ -1,19 +1,16 @@
 //! The checkpoints of a run.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use menagerie_core::weights::sync_folder;
+use menagerie_core::weights::{PARTIAL, sync_folder};
 
-use super::saved::Saved;
+use super::saved::{Refusal, Saved};
 use super::snapshot::Snapshot;
 use super::standing::parse_folder_name;
 use crate::train::error::TrainError;
-use crate::train::files::write_error;
-
-/// What an unfinished or unwanted folder's name begins with.
-const PARTIAL: &str = ".partial-";
+use crate::train::files::{entries, write_error};
 
 /// `RUN/checkpoints`.
 #[derive(Debug, Clone)]
@@ -38,27 +35,18 @@ impl Checkpoints {
     /// are newer, with the reason.
     pub(in crate::train) fn newest(
         &self,
-        usable: impl Fn(&Saved) -> Result<(), String>,
+        usable: impl Fn(&Saved) -> Result<(), Refusal>,
         mut refused: impl FnMut(&Path, &str),
     ) -> Result<Option<Saved>, TrainError> {
         for (_, path) in self.list()?.into_iter().rev() {
             let opened = Saved::open(&path).and_then(|saved| usable(&saved).map(|()| saved));
             match opened {
                 Ok(saved) => return Ok(Some(saved)),
-                Err(reason) => refused(&path, &reason),
+                Err(Refusal::Damaged(reason)) => refused(&path, &reason),
+                Err(Refusal::Unreadable(error)) => return Err(error),
             }
         }
         Ok(None)
-    }
-
-    /// Removes what an interrupted write or removal left.
-    pub(in crate::train) fn sweep(&self) -> Result<(), TrainError> {
-        for path in self.entries()? {
-            if name_of(&path).starts_with(PARTIAL) {
-                remove(&path)?;
-            }
-        }
-        Ok(())
     }
 
     /// Writes a checkpoint: it appears whole or not at all.
@@ -127,8 +115,8 @@ impl Checkpoints {
 
     /// All checkpoints by their names, in the order of the run.
     fn list(&self) -> Result<Vec<(Place, PathBuf)>, TrainError> {
-        let entries = self.entries()?.into_iter();
-        let mut found: Vec<(Place, PathBuf)> = entries
+        let paths = entries(&self.folder)?.into_iter().map(|entry| entry.path());
+        let mut found: Vec<(Place, PathBuf)> = paths
             .filter_map(|path| Some((self.place(parse_folder_name(&name_of(&path))?)?, path)))
             .collect();
         found.sort_unstable();
@@ -139,19 +127,6 @@ impl Checkpoints {
         let number = self.stages.iter().position(|name| name == stage)?;
         Some((number, step))
     }
-
-    fn entries(&self) -> Result<Vec<PathBuf>, TrainError> {
-        let read = || -> io::Result<Vec<PathBuf>> {
-            fs::read_dir(&self.folder)?
-                .map(|entry| Ok(entry?.path()))
-                .collect()
-        };
-        match read() {
-            Ok(entries) => Ok(entries),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(write_error(&self.folder, source)),
-        }
-    }
 }
 
 fn name_of(path: &Path) -> String {
@@ -160,7 +135,11 @@ fn name_of(path: &Path) -> String {
 }
 
 fn remove(path: &Path) -> Result<(), TrainError> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => fs::remove_file(path),
+        _ => fs::remove_dir_all(path),
+    };
+    match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done.map_err(|source| write_error(path, source)),
     }

@@ -58,14 +58,25 @@ fn sync(path: &Path) -> io::Result<u64> {
     }
 }
 
+/// Whether the file was at least that long. If not it ends with its last whole line.
 fn cut(path: &Path, length: u64) -> io::Result<bool> {
     let there = match fs::metadata(path) {
         Ok(metadata) => metadata.len(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(length == 0),
         Err(error) => return Err(error),
     };
-    if there > length {
-        OpenOptions::new().write(true).open(path)?.set_len(length)?;
+    let kept = there >= length;
+    let end = if kept {
+        length
+    } else {
+        let lines = fs::read(path)?;
+        let last = lines.iter().rposition(|&byte| byte == b'\n');
+        last.map_or(0, |last| last as u64 + 1)
+    };
+    if there > end {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(end)?;
+        file.sync_all()?;
     }
-    Ok(there >= length)
+    Ok(kept)
 }

@@ -1,6 +1,7 @@
 //! Going on from a checkpoint.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleMapper, Param};
@@ -9,11 +10,12 @@ use menagerie_core::parameters::PathStack;
 use menagerie_core::weights::{Shards, WeightError};
 
 use super::optimizer;
-use super::snapshot::sums;
+use super::snapshot::sum;
 use super::standing::{FORMAT, Standing, parse_folder_name};
 use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
 use crate::train::adamw::Moments;
 use crate::train::error::TrainError;
+use crate::train::files::read_error;
 
 /// A checkpoint on disk that is whole.
 #[derive(Debug)]
@@ -26,44 +28,65 @@ pub(in crate::train) struct Saved {
     optimizer: Option<Shards>,
 }
 
+/// Why a checkpoint is not gone on from.
+#[derive(Debug)]
+pub(in crate::train) enum Refusal {
+    /// It is damaged, in words; the one before it may be whole.
+    Damaged(String),
+    /// It may well be whole, and nothing older may take its place.
+    Unreadable(TrainError),
+}
+
+impl Refusal {
+    fn from_io(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::PermissionDenied => Self::Unreadable(read_error(path, error)),
+            _ => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Self::Damaged(format!("{name}: {error}"))
+            }
+        }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
 impl Saved {
     /// Opens the checkpoint in `folder` and checks every byte of it.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub(in crate::train) fn open(folder: &Path) -> Result<Self, String> {
-        let said = |error: &dyn std::error::Error| chain(error);
+    /// What is wrong with it.
+    pub(in crate::train) fn open(folder: &Path) -> Result<Self, Refusal> {
         let wanted = read(folder, SUMS)?;
         let names: Vec<&str> = wanted
             .lines()
             .filter_map(|line| Some(line.split_once("  ")?.1))
             .filter(|name| [STANDING, RECIPE, WEIGHTS, OPTIMIZER].contains(name))
             .collect();
-        let found = sums(folder, &names).map_err(|error| said(&error))?;
-        if found != wanted {
-            let differing = wanted.lines().zip(found.lines());
-            let first = differing
-                .filter(|(wanted, found)| wanted != found)
-                .find_map(|(wanted, _)| wanted.split_once("  "));
-            let name = first.map_or(SUMS, |(_, name)| name);
-            return Err(format!("{name} is not what was written"));
+        for name in &names {
+            let sum =
+                sum(folder, name).map_err(|error| Refusal::from_io(&folder.join(name), error))?;
+            if !wanted.split_inclusive('\n').any(|line| line == sum) {
+                return Err(format!("{name} is not what was written").into());
+            }
         }
-        let standing: Standing = serde_json::from_str(&read(folder, STANDING)?)
-            .map_err(|error| format!("{STANDING}: {error}"))?;
-        if standing.format != FORMAT {
-            let format = standing.format;
-            return Err(format!(
-                "its format is {format}, and this version reads {FORMAT}"
-            ));
+        let standing = standing(folder)?;
+        // The sums must be those of all files, or a file would go unseen.
+        if names != standing.files() || wanted.lines().count() != names.len() {
+            return Err(format!("{SUMS} is not what was written").into());
         }
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         if parse_folder_name(&name) != Some((&standing.stage, standing.step)) {
-            return Err(format!("{STANDING} is that of another checkpoint"));
+            return Err(format!("{STANDING} is that of another checkpoint").into());
         }
         let open = |name: &str| {
             let listed = names.contains(&name);
             let opened = listed.then(|| Shards::open(&folder.join(name)));
-            opened.transpose().map_err(|error| said(&error))
+            opened.transpose().map_err(|error| chain(&error))
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -117,8 +140,25 @@ impl Saved {
     }
 }
 
-fn read(folder: &Path, name: &str) -> Result<String, String> {
-    fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"))
+fn read(folder: &Path, name: &str) -> Result<String, Refusal> {
+    let path = folder.join(name);
+    fs::read_to_string(&path).map_err(|error| Refusal::from_io(&path, error))
+}
+
+fn standing(folder: &Path) -> Result<Standing, Refusal> {
+    let text = read(folder, STANDING)?;
+    let invalid = |error| Refusal::Damaged(format!("{STANDING}: {error}"));
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(invalid)?;
+    match value["format"].as_u64() {
+        Some(format) if format != u64::from(FORMAT) => {
+            Err(Refusal::Unreadable(TrainError::CheckpointFormat {
+                checkpoint: folder.to_owned(),
+                format,
+                known: FORMAT,
+            }))
+        }
+        _ => serde_json::from_value(value).map_err(invalid),
+    }
 }
 
 /// An error with its causes.

@@ -13,7 +13,7 @@ use super::standing::{Standing, folder_name};
 use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
 use crate::hash::sha256;
 use crate::train::error::TrainError;
-use crate::train::files::{pretty_json, write_error};
+use crate::train::files::{pretty_json, read_error, write_error};
 
 /// A tensor's name, shape and values.
 pub(in crate::train) type Named = (String, Vec<usize>, Tensor<1>);
@@ -36,8 +36,13 @@ impl Snapshot {
     }
 
     /// Writes all files into `folder`, which is new, and the sums last.
-    pub(super) fn write(self, folder: &Path) -> Result<(), TrainError> {
-        let mut names = vec![STANDING, RECIPE];
+    pub(super) fn write(mut self, folder: &Path) -> Result<(), TrainError> {
+        let tensors = [(OPTIMIZER, self.optimizer), (WEIGHTS, self.weights)];
+        let tensors = tensors
+            .into_iter()
+            .filter(|(_, tensors)| !tensors.is_empty());
+        let tensors: Vec<_> = tensors.collect();
+        self.standing.tensors = tensors.iter().map(|(name, _)| (*name).to_owned()).collect();
         let plain = [
             (STANDING, pretty_json(&self.standing)),
             (RECIPE, self.recipe.into_bytes()),
@@ -45,27 +50,21 @@ impl Snapshot {
         for (name, bytes) in plain {
             write_synced(&folder.join(name), &bytes)?;
         }
-        for (name, tensors) in [(OPTIMIZER, self.optimizer), (WEIGHTS, self.weights)] {
-            if !tensors.is_empty() {
-                save_tensors(tensors, &folder.join(name))?;
-                names.push(name);
-            }
+        for (name, tensors) in tensors {
+            save_tensors(tensors, &folder.join(name))?;
         }
-        names.sort_unstable();
-        let sums = sums(folder, &names)?;
+        let mut sums = String::new();
+        for name in self.standing.files() {
+            let line = sum(folder, name);
+            sums += &line.map_err(|source| read_error(&folder.join(name), source))?;
+        }
         write_synced(&folder.join(SUMS), sums.as_bytes())
     }
 }
 
-/// `HASH  NAME`, a line each.
-pub(super) fn sums(folder: &Path, names: &[&str]) -> Result<String, TrainError> {
-    let mut sums = String::new();
-    for name in names {
-        let path = folder.join(name);
-        let hash = sha256(&path).map_err(|source| write_error(&path, source))?;
-        sums.extend([&hash, "  ", name, "\n"]);
-    }
-    Ok(sums)
+/// The line of `SHA256SUMS` for a file: `HASH  NAME`.
+pub(super) fn sum(folder: &Path, name: &str) -> io::Result<String> {
+    Ok(format!("{}  {name}\n", sha256(&folder.join(name))?))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{RECIPE, STANDING};
 use crate::hash::sha256;
 use crate::train::files::FileHash;
 
@@ -37,7 +38,19 @@ pub(in crate::train) struct Standing {
     pub base: Vec<FileHash>,
     /// Hashes of each stage's data files, in their order.
     pub data: BTreeMap<String, Vec<String>>,
+    /// The names of the files of tensors beside this one.
+    pub tensors: Vec<String>,
     pub code: Code,
+}
+
+impl Standing {
+    /// The names of all files of the checkpoint but the sums, sorted.
+    pub(super) fn files(&self) -> Vec<&str> {
+        let tensors = self.tensors.iter().map(String::as_str);
+        let mut names: Vec<&str> = tensors.chain([STANDING, RECIPE]).collect();
+        names.sort_unstable();
+        names
+    }
 }
 
 /// The best score within a stage.

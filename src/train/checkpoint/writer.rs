@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use super::folder::Checkpoints;
 use super::snapshot::Snapshot;
+use super::standing::Standing;
 use crate::train::error::TrainError;
 
 /// Writes one checkpoint at a time in a thread of its own, while the steps go on.
@@ -26,14 +27,24 @@ impl Writer {
         }
     }
 
+    /// Removes what a process that was killed had no time to remove.
+    pub(in crate::train) fn tidy(&self, standing: &Standing) -> Result<(), TrainError> {
+        let now = (standing.stage.as_str(), standing.step);
+        self.checkpoints.prune(now, self.keep, &self.best(standing))
+    }
+
+    /// The checkpoints that are kept for their scores.
+    fn best(&self, standing: &Standing) -> Vec<PathBuf> {
+        let best = standing.best.iter().filter(|_| self.keep_best);
+        best.map(|(stage, best)| self.checkpoints.path(stage, best.step))
+            .collect()
+    }
+
     /// Begins to write `snapshot`, once the one before it is written.
     pub(in crate::train) fn begin(&mut self, snapshot: Snapshot) -> Result<(), TrainError> {
         self.finish()?;
         let standing = &snapshot.standing;
-        let best = standing.best.iter().filter(|_| self.keep_best);
-        let best: Vec<PathBuf> = best
-            .map(|(stage, best)| self.checkpoints.path(stage, best.step))
-            .collect();
+        let best = self.best(standing);
         let (checkpoints, keep) = (self.checkpoints.clone(), self.keep);
         let (stage, step) = (standing.stage.clone(), standing.step);
         self.running = Some(std::thread::spawn(move || {
@@ -70,5 +81,15 @@ impl Writer {
         let written = running.join();
         let written = written.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.map(Some)
+    }
+}
+
+/// A run that ends early leaves its last checkpoint whole, and nobody writes into its folder after it.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            // What ends the run is told already.
+            let _ = running.join();
+        }
     }
 }

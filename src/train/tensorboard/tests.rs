@@ -45,7 +45,10 @@ fn answered(answer: &str) -> Answered {
     }
 }
 
-/// Three steps of one stage, a score, two of the next; then a process that goes on from step 4.
+/// Bytes of its last record that a process which was killed had not written.
+const TORN: usize = 7;
+
+/// Three steps of one stage, a score, two of the next and part of a third; then a process that goes on from step 4.
 fn files() -> [(String, Vec<u8>); 2] {
     let text = |step| {
         (
@@ -78,6 +81,7 @@ fn files() -> [(String, Vec<u8>); 2] {
         scored,
         step(3, "finetune", 0, 2.0),
         step(3, "finetune", 1, 99.0),
+        step(3, "finetune", 2, 98.0),
     ];
     let resumed = vec![
         (0, What::version()),
@@ -86,11 +90,13 @@ fn files() -> [(String, Vec<u8>); 2] {
         step(3, "finetune", 1, 1.5),
         step(3, "finetune", 2, 1.0),
     ];
-    [(1, first), (2, resumed)].map(|(number, events)| {
+    [(1, first, TORN), (2, resumed, 0)].map(|(number, events, torn)| {
         let bytes = events
             .into_iter()
             .flat_map(|(step, what)| encode(1000.0 + step as f64, step, what));
-        (format!("{PREFIX}{number:010}.menagerie"), bytes.collect())
+        let mut bytes: Vec<u8> = bytes.collect();
+        bytes.truncate(bytes.len() - torn);
+        (format!("{PREFIX}{number:010}.menagerie"), bytes)
     })
 }
 
