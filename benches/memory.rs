@@ -57,9 +57,9 @@ const VOCABULARY: i64 = 32000;
 const BATCH: u32 = 2;
 /// Tokens of a sample, the image's among them.
 const LENGTHS: [usize; 4] = [256, 512, 1024, 2048];
-/// Timed passes of a process, after one that is not; the fastest counts.
+/// Timed passes of a process, after one that is not; the least counts.
 const PASSES: usize = 2;
-/// Processes for each figure; the fastest counts.
+/// Processes for each figure; the least counts.
 const ROUNDS: usize = 2;
 
 const WAYS: [Way; 4] = [
@@ -86,6 +86,7 @@ const WAYS: [Way; 4] = [
 ];
 
 /// What is saved by what.
+#[derive(Clone, Copy)]
 struct Way {
     name: &'static str,
     checkpoint_blocks: bool,
@@ -107,12 +108,10 @@ impl Way {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Cost {
-    /// Bytes above those of weights and program.
-    peak: usize,
-    seconds: f64,
-}
+/// What [`measure`] gives. Peak: above what weights and program take. Processor seconds: of all
+/// threads, in user code, which neighbours on the machine disturb least.
+const FIGURES: [&str; 3] = ["peak, MiB", "seconds", "processor seconds"];
+type Cost = [f64; FIGURES.len()];
 
 fn main() {
     // cargo adds `--bench`.
@@ -124,7 +123,7 @@ fn main() {
     match numbers[..] {
         [way, length] => {
             let cost = measure(&WAYS[way], length);
-            println!("{} {}", cost.peak, cost.seconds);
+            println!("{}", cost.map(|figure| figure.to_string()).join(" "));
         }
         _ => tables(),
     }
@@ -132,40 +131,25 @@ fn main() {
 
 fn tables() {
     let costs = LENGTHS.map(|length| {
-        let mut costs: [Vec<Cost>; WAYS.len()] = Default::default();
+        let mut costs = [[f64::INFINITY; FIGURES.len()]; WAYS.len()];
         for _ in 0..ROUNDS {
-            for (way, costs) in costs.iter_mut().enumerate() {
-                costs.push(apart(way, length));
+            for (way, cost) in costs.iter_mut().enumerate() {
+                let round = apart(way, length);
+                *cost = std::array::from_fn(|figure| cost[figure].min(round[figure]));
             }
         }
-        costs.map(|costs| Cost {
-            peak: costs.iter().map(|cost| cost.peak).max().expect("a round"),
-            seconds: costs
-                .iter()
-                .map(|cost| cost.seconds)
-                .fold(f64::INFINITY, f64::min),
-        })
+        costs
     });
-    table("peak, MiB", &costs, |cost| {
-        format!("{:.0}", cost.peak as f64 / f64::from(1 << 20))
-    });
-    table("seconds", &costs, |cost| format!("{:.2}", cost.seconds));
-}
-
-fn table(title: &str, costs: &[[Cost; WAYS.len()]], cell: impl Fn(&Cost) -> String) {
-    let row = |first: String, cells: Vec<String>| println!("| {first} | {} |", cells.join(" | "));
-    row(
-        title.to_owned(),
-        WAYS.iter().map(|way| way.name.to_owned()).collect(),
-    );
-    println!("|{}", " --- |".repeat(WAYS.len() + 1));
-    for (length, costs) in LENGTHS.iter().zip(costs) {
-        row(
-            format!("{length} tokens"),
-            costs.iter().map(&cell).collect(),
-        );
+    for (figure, title) in FIGURES.iter().enumerate() {
+        let digits = if figure == 0 { 0 } else { 2 };
+        println!("| {title} | {} |", WAYS.map(|way| way.name).join(" | "));
+        println!("|{}", " --- |".repeat(WAYS.len() + 1));
+        for (length, costs) in LENGTHS.iter().zip(&costs) {
+            let cells = costs.map(|cost| format!("{:.digits$}", cost[figure]));
+            println!("| {length} tokens | {} |", cells.join(" | "));
+        }
+        println!();
     }
-    println!();
 }
 
 /// [`measure`] in a process of its own.
@@ -181,11 +165,11 @@ fn apart(way: usize, length: usize) -> Cost {
         String::from_utf8_lossy(&output.stderr)
     );
     let text = String::from_utf8(output.stdout).expect("text");
-    let (peak, seconds) = text.trim().split_once(' ').expect("two numbers");
-    Cost {
-        peak: peak.parse().expect("bytes"),
-        seconds: seconds.parse().expect("seconds"),
-    }
+    let figures: Vec<f64> = text
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    figures.try_into().expect("a number for each figure")
 }
 
 fn measure(way: &Way, length: usize) -> Cost {
@@ -207,19 +191,18 @@ fn measure(way: &Way, length: usize) -> Cost {
     // Forgets the peak of building the model.
     fs::write("/proc/self/clear_refs", "5").expect("Linux");
     let before = status("VmRSS");
-    let mut seconds = f64::INFINITY;
+    let (mut seconds, mut processor_seconds) = (f64::INFINITY, f64::INFINITY);
     for pass in 0..=PASSES {
-        let begun = Instant::now();
+        let (begun, worked) = (Instant::now(), processor());
         let done = Pass::new(&model, &network, way.options()).run(&rows, Some(pixels.clone()));
         assert!(done.loss_sum.is_finite());
         if pass > 0 {
             seconds = seconds.min(begun.elapsed().as_secs_f64());
+            processor_seconds = processor_seconds.min(processor() - worked);
         }
     }
-    Cost {
-        peak: status("VmHWM") - before,
-        seconds,
-    }
+    let peak = (status("VmHWM") - before) / 1024.0;
+    [peak, seconds, processor_seconds]
 }
 
 fn model() -> Model {
@@ -249,14 +232,27 @@ fn sample(row: u32, text: usize) -> (Vec<i64>, Vec<i64>) {
     )
 }
 
-/// A size of `/proc/self/status`, in bytes.
-fn status(name: &str) -> usize {
+/// A size of `/proc/self/status`, in KiB.
+fn status(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let number = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .expect("a size");
-    number.parse::<usize>().expect("a number") * 1024
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    number.expect("a size").parse().expect("a number")
+}
+
+/// Seconds that this process has worked in user code, by `/proc/self/stat`, in which Linux counts
+/// hundredths of a second.
+fn processor() -> f64 {
+    let text = fs::read_to_string("/proc/self/stat").expect("Linux");
+    // The program's name, in parentheses, may hold spaces; the 12th field after it is `utime`.
+    let (_, fields) = text.rsplit_once(')').expect("a name");
+    let ticks: f64 = fields
+        .split_whitespace()
+        .nth(11)
+        .expect("a field")
+        .parse()
+        .expect("a number");
+    ticks / 100.0
 }

@@ -131,22 +131,28 @@ pub fn resume(
     let before = Manifest::read(run.path())?;
     run.sweep()?;
     if before.as_ref().is_ok_and(Manifest::finished) {
+        observer.note("all stages are done: nothing is left to train");
         observer.done(run.path());
         return Ok(());
     }
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
     let saved = resume::find(run, recipe, observer)?;
-    let mut changes = Vec::new();
-    if let Some(saved) = &saved {
-        let (text, code) = (recipe.to_toml()?, Code::here(device));
-        changes = resume::changes(saved, &text, &opened.stages, &code, run);
-        if !changes.is_empty() && !allow_changes {
-            return Err(TrainError::Changed {
-                run: run.path().to_owned(),
-                changes,
-            });
+    let code = Code::here(device);
+    let changes = match (&saved, &before) {
+        (Some(saved), _) => {
+            let data = resume::sources(&opened.stages, opened.questions.as_deref());
+            resume::changes(saved, &recipe.to_toml()?, &data, &code, run)
         }
+        // Of what was computed nothing is used.
+        (None, Ok(before)) => before.changes(recipe, &code)?,
+        (None, Err(_)) => Vec::new(),
+    };
+    if !changes.is_empty() && !allow_changes {
+        return Err(TrainError::Changed {
+            run: run.path().to_owned(),
+            changes,
+        });
     }
     resume::cut_logs(run, saved.as_ref(), observer)?;
     let standing = saved.as_ref().map(|saved| &saved.standing);

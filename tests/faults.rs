@@ -3,7 +3,7 @@
 //! and nobody has to clean up.
 //!
 //! A share of the trials runs by default; all of them, for some minutes, with `MENAGERIE_FAULTS=all`.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(all(feature = "cli", target_os = "linux"))]
 
 #[path = "faults/changes.rs"]
 mod changes;
@@ -15,12 +15,10 @@ mod kills;
 mod order;
 #[path = "faults/place.rs"]
 mod place;
-#[cfg(target_os = "linux")]
 #[path = "faults/shim.rs"]
 mod shim;
 #[path = "faults/signals.rs"]
 mod signals;
-#[cfg(target_os = "linux")]
 #[path = "faults/system_calls.rs"]
 mod system_calls;
 mod tiny;

@@ -70,7 +70,7 @@ fn a_model_too_large_for_the_machine_is_told_what_would_help() {
     assert!(said.stdout.contains("card "), "{said:?}");
     assert_eq!(
         world.menagerie(&["recipe", "plan", "nowhere.toml"]).code,
-        Some(3)
+        Some(4)
     );
 }
 
@@ -81,10 +81,17 @@ fn planned(recipe: &Recipe) -> Plan {
 #[test]
 fn steps_tokens_and_files_are_those_of_the_run() {
     let world = World::new();
-    let checkpoint = "[checkpoint]\nevery_steps = 1\nkeep = 1";
-    let recipe = world.recipe("run", checkpoint);
+    let lora = "[stage.finetune]\nlora = { rank = 2, alpha = 4, on = [\"llm\"] }";
+    for (name, difference) in [("whole", ""), ("adapter", lora)] {
+        check_run(&world, name, difference);
+    }
+}
+
+fn check_run(world: &World, name: &str, difference: &str) {
+    let difference = format!("{difference}\n[checkpoint]\nevery_steps = 1\nkeep = 1");
+    let recipe = world.recipe(name, &difference);
     let plan = planned(&recipe);
-    let run = world.train("run", checkpoint);
+    let run = world.train(name, &difference);
     for stage in &plan.stages {
         let steps = run.metrics().into_iter();
         let steps: Vec<_> = steps.filter(|step| step.stage == stage.name).collect();
@@ -200,22 +207,31 @@ fn assert_close(found: f64, expected: f64) {
 }
 
 #[test]
-fn running_blocks_again_packing_and_freezing_take_less_memory() {
+fn what_saves_memory_is_planned_to_save_it() {
     let world = World::new();
-    let passes = |name: &str, difference: &str| {
-        let plan = planned(&world.recipe(name, difference));
-        plan.stages[1].memory.passes.total()
+    let memory = |name: &str, difference: &str| {
+        let difference = format!("[stage.finetune]\n{difference}");
+        planned(&world.recipe(name, &difference)).stages[1].memory
     };
-    let all = passes("all", "");
-    let again = passes("again", "[stage.finetune]\ncheckpoint_blocks = true");
-    let packed = passes("packed", "[stage.finetune]\npacking = true");
-    let frozen = passes(
-        "frozen",
-        "[stage.finetune]\nfreeze = [\"vision\", \"projector\", \"llm.layers\"]",
-    );
+    let all = memory("all", "");
+    let passes = |name, difference| memory(name, difference).passes;
+    let again = passes("again", "checkpoint_blocks = true");
+    let packed = passes("packed", "packing = true");
+    let freeze = r#"freeze = ["vision", "projector", "llm.layers"]"#;
+    let frozen = passes("frozen", freeze);
     for less in [again, packed, frozen] {
-        assert!(less < all, "{less} of {all}");
+        assert!(less.activations < all.passes.activations, "{less:?}");
     }
+    let lora = |quantize| format!("lora = {{ rank = 2, alpha = 4, on = [\"llm\"]{quantize} }}");
+    let lora_alone = memory("lora", &lora(""));
+    let quantised = memory("qlora", &lora(", quantize = \"nf4\""));
+    assert!(lora_alone.update.optimizer < all.update.optimizer);
+    assert!(lora_alone.update.weights > all.update.weights);
+    assert!(quantised.update.weights < all.update.weights);
+    // Dequantised weights are kept for the way back; dropout's masks too.
+    assert!(quantised.passes.activations > lora_alone.passes.activations);
+    let dropped = memory("dropped", &lora(", dropout = 0.1"));
+    assert!(dropped.passes.activations > lora_alone.passes.activations);
 }
 
 /// NTK-aware positions ask for values, which nothing computed has here.

@@ -12,7 +12,7 @@ mod dropout;
 mod quantized;
 mod targets;
 
-pub use attach::{Factors, Form, attach, carry, factors, merge};
+pub use attach::{Factors, Form, attach, carry, factors, merge, sketch};
 pub use dropout::Passes;
 pub use quantized::Quantized;
 pub(crate) use targets::targets;

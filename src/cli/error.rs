@@ -160,11 +160,11 @@ impl CliError {
             Self::Hub(error) => hub_exit(error),
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),
+            Self::Tokenizer(error) => tokenizer_exit(error),
             Self::Interrupted => Exit::Interrupted,
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Request(_)
             | Self::Image { .. }
-            | Self::Tokenizer(_)
             | Self::OneRun
             | Self::Encode(_)
             | Self::Build(_)
@@ -185,6 +185,10 @@ impl CliError {
 
     /// Tells the user, causes below.
     pub(super) fn print(&self) {
+        if self.exit() == Exit::Interrupted {
+            anstream::eprintln!("{self}");
+            return;
+        }
         let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         anstream::eprintln!("{style}error:{style:#} {self}");
         // Many messages state their cause already.
@@ -207,7 +211,7 @@ fn recipe_exit(error: &RecipeError) -> Exit {
         RecipeError::Read { source, .. } if source.kind() == ErrorKind::InvalidData => {
             Exit::BadInput
         }
-        RecipeError::Read { .. } => Exit::Resource,
+        RecipeError::Read { .. } | RecipeError::WeightsRead { .. } => Exit::Resource,
         RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
         RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
         RecipeError::Folder(error) | RecipeError::Model { error, .. } => folder_exit(error),
@@ -219,6 +223,14 @@ fn assemble_exit(error: &AssembleError) -> Exit {
     match error {
         AssembleError::Recipe(error) => recipe_exit(error),
         AssembleError::Weights { source, .. } => weights_exit(source),
+        AssembleError::Tokenizer { source, .. } => tokenizer_exit(source),
+        _ => Exit::BadInput,
+    }
+}
+
+fn tokenizer_exit(error: &TokenizerError) -> Exit {
+    match error {
+        TokenizerError::Missing { .. } | TokenizerError::Read { .. } => Exit::Resource,
         _ => Exit::BadInput,
     }
 }
@@ -288,6 +300,7 @@ fn train_exit(error: &TrainError) -> Exit {
     match error {
         TrainError::Recipe(error) => recipe_exit(error),
         TrainError::Assemble(error) => assemble_exit(error),
+        TrainError::Tokenizer(error) => tokenizer_exit(error),
         TrainError::Data(error) => data_exit(error),
         TrainError::Eval(error) => eval_exit(error),
         TrainError::Interrupted { .. } => Exit::Interrupted,

@@ -9,7 +9,7 @@ use super::dataset::{DataFile, Dataset};
 use super::error::DataError;
 use super::json;
 use super::parquet::{ImagePages, is_parquet, read_parquet};
-use super::record::{Record, conversations};
+use super::record::{Found, conversations};
 use super::sample::{Conversation, ImageRef};
 use super::shard::{is_shard, read_shard};
 use super::skipped::Skipped;
@@ -218,12 +218,7 @@ impl File<'_> {
     }
 
     /// Adds the samples of a record, whose place in its file is `key`, or notes why it has none.
-    fn take(
-        &self,
-        loaded: &mut Loaded,
-        key: String,
-        found: Result<(Record, Vec<ImageRef>), DataError>,
-    ) -> Result<(), DataError> {
+    fn take(&self, loaded: &mut Loaded, key: String, found: Found) -> Result<(), DataError> {
         let mut id = key;
         let made = found.and_then(|(mut record, images)| {
             id = record.id.take().unwrap_or_else(|| std::mem::take(&mut id));

@@ -3,7 +3,7 @@
 use menagerie_core::chat::{IMAGE_MARK, Role, Turn};
 use menagerie_core::recipe::{DataText, Turns};
 
-use super::error::SampleError;
+use super::error::{DataError, SampleError};
 use super::sample::{Conversation, ImageRef};
 
 /// A sample as any file has it.
@@ -15,6 +15,13 @@ pub(super) struct Record {
     pub turns: Option<Vec<Turn>>,
     pub caption: Option<String>,
 }
+
+/// A sample with its images, or what is wrong with it alone.
+pub(super) type Found = Result<(Record, Vec<ImageRef>), DataError>;
+
+/// Takes the samples of a file in their order, each with a key in place of an id that it does not
+/// state. An error ends the reading.
+pub(super) type Take<'t> = dyn FnMut(String, Found) -> Result<(), DataError> + 't;
 
 /// Makes samples of a record: one, or one for each question.
 ///

@@ -10,15 +10,12 @@ use flate2::read::MultiGzDecoder;
 use super::elements::Element;
 use super::error::{DataError, SampleError};
 use super::json;
-use super::record::Record;
+use super::record::{Found, Record};
 use super::sample::ImageRef;
 use super::unpacked::Unpacked;
 
 /// The endings of image members.
 const IMAGES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
-
-/// A sample of a shard: its key, and its text with its images unless that is wrong.
-pub(super) type Found = (String, Result<(Record, Vec<ImageRef>), DataError>);
 
 #[derive(Default)]
 struct Group {
@@ -48,7 +45,7 @@ pub(super) fn read_shard(
     path: &Path,
     file: usize,
     unpacked: &Unpacked,
-) -> Result<impl Iterator<Item = Found>, DataError> {
+) -> Result<impl Iterator<Item = (String, Found)>, DataError> {
     let compressed = !path
         .extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));

@@ -20,6 +20,8 @@ pub(super) mod optimizer;
 mod saved;
 mod snapshot;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(super) use folder::Checkpoints;

@@ -1,6 +1,6 @@
 //! What can end a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use menagerie_core::RecipeError;
 use menagerie_core::model::AssembleError;
@@ -61,8 +61,8 @@ pub enum TrainError {
 
     /// What a run is resumed with is not what it was made with.
     #[error(
-        "`{}` cannot go on as it was: {}. The weights would not be those of an uninterrupted run; `--allow-changes` goes on all the same",
-        .run.display(), .changes.join("; ")
+        "`{}` cannot go on exactly, because not all is as it was:{}\nUndo that, or go on all the same with `--allow-changes`",
+        .run.display(), .changes.iter().map(|change| format!("\n  {change}")).collect::<String>()
     )]
     Changed {
         /// The run folder.
@@ -147,7 +147,7 @@ pub enum TrainError {
 
     /// Someone asked to stop.
     #[error(
-        "stopped after step {step} of {steps} of stage `{stage}`; go on with: menagerie train --resume {}", .run.display()
+        "stopped after step {step} of {steps} of stage `{stage}`; go on with: menagerie train --resume {}", for_shell(.run)
     )]
     Interrupted {
         /// The stage that was running.
@@ -159,4 +159,15 @@ pub enum TrainError {
         /// The run folder.
         run: PathBuf,
     },
+}
+
+/// A path as an argument in a shell.
+fn for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,=@%:".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

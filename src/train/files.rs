@@ -52,40 +52,37 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 
 /// Lets `to` be the same file as `from`, or a copy where files cannot be linked.
 pub(super) fn link(from: &Path, to: &Path) -> Result<(), TrainError> {
-    let again = || -> io::Result<()> {
-        match fs::remove_file(to) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let copied = |_| weights::write_whole(to, |temporary| fs::copy(from, temporary).map(drop));
-        fs::hard_link(from, to).or_else(copied)
-    };
-    again().map_err(|source| write_error(to, source))
+    remove(to)?;
+    let copied = |_| weights::write_whole(to, |temporary| fs::copy(from, temporary).map(drop));
+    let linked = fs::hard_link(from, to).or_else(copied);
+    linked.map_err(|source| write_error(to, source))
 }
 
 /// Removes what interrupted writes left anywhere in `folder`.
 pub(super) fn sweep(folder: &Path) -> Result<(), TrainError> {
     for entry in entries(folder)? {
         let path = entry.path();
-        let kind = entry
-            .file_type()
-            .map_err(|source| read_error(&path, source))?;
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(weights::PARTIAL)
-        {
-            let removed = if kind.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
-            removed.map_err(|source| write_error(&path, source))?;
-        } else if kind.is_dir() {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(weights::PARTIAL) {
+            remove(&path)?;
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             sweep(&path)?;
         }
     }
     Ok(())
+}
+
+/// Removes a file, or a folder with all that is in it, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), TrainError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(|source| write_error(path, source)),
+    }
 }
 
 /// What is in a folder; nothing if it is not there.

@@ -164,6 +164,15 @@ impl Manifest {
         }
     }
 
+    /// What is not as it was when the run began, in words.
+    pub(super) fn changes(&self, recipe: &Recipe, code: &Code) -> Result<Vec<String>, TrainError> {
+        let mut changes = self.code.changes(code);
+        if self.recipe_sha256 != recipe.hash()? {
+            changes.insert(0, "the recipe is not what it was".to_owned());
+        }
+        Ok(changes)
+    }
+
     /// Notes what was not as before.
     pub(super) fn add_changes(&mut self, changes: Vec<String>) {
         self.changes.extend(changes);

@@ -113,8 +113,7 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
     let recipe = &recipe.resolve()?;
     let configured = recipe.configure()?;
     let all = parameters(&recipe.network(&configured, &Device::flex())?);
-    let paths: Vec<String> = all.iter().map(|info| info.path.clone()).collect();
-    recipe.check_freeze(&paths)?;
+    recipe.check_stages(&configured, &all)?;
     let tokenizer = tokenizer(recipe, &configured)?;
 
     let planner = Planner {
@@ -134,7 +133,7 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
         .map(|(name, table, samples)| planner.stage(name, table, samples.as_ref()))
         .collect::<Result<Vec<_>, _>>()?;
     let score = questions
-        .map(|questions| questions.cost(recipe, &configured, &all))
+        .map(|questions| questions.cost(recipe, &configured))
         .transpose()?;
     let tensors = stages.iter().map(|stage| stage.memory.peak_bytes());
     let tensors = tensors

@@ -11,6 +11,7 @@ use super::error::TrainError;
 use super::observer::Observer;
 use super::run::RunFolder;
 use super::stage::StageRun;
+use crate::data::Dataset;
 
 /// The newest checkpoint that can be used.
 pub(super) fn find(
@@ -58,7 +59,7 @@ pub(super) fn cut_logs(
 pub(super) fn changes(
     saved: &Saved,
     recipe_text: &str,
-    stages: &[StageRun<'_>],
+    data: &[Source<'_>],
     code: &Code,
     run: &RunFolder,
 ) -> Vec<String> {
@@ -67,10 +68,9 @@ pub(super) fn changes(
     let recipe = differences(&table(&saved.recipe), &table(recipe_text));
     let recipe = recipe.into_iter().filter(|change| !change.is_harmless());
     let mut changes: Vec<String> = recipe.map(|change| change.to_string()).collect();
-    let data = data_hashes(stages);
-    for (stage, hashes) in &standing.data {
-        if data.get(stage).is_some_and(|now| now != hashes) {
-            changes.push(format!("the data of stage `{stage}` is not what it was"));
+    for (name, data) in data {
+        if let Some(before) = standing.data.get(name) {
+            changes.extend(data_change(name, before, data));
         }
     }
     let initial = standing.base.iter();
@@ -83,12 +83,43 @@ pub(super) fn changes(
     changes
 }
 
-/// Hashes of each stage's data files, in their order.
-pub(super) fn data_hashes(stages: &[StageRun<'_>]) -> BTreeMap<String, Vec<String>> {
-    let hashes = stages.iter().map(|stage| {
-        let files = stage.data.files().iter();
-        let hashes = files.map(|file| file.sha256.clone()).collect();
-        (stage.name.to_owned(), hashes)
+fn data_change(name: &str, before: &[String], data: &Dataset) -> Option<String> {
+    let now = data.files();
+    let what = format!("the data of `{name}` is not what it was");
+    if before.len() != now.len() {
+        let (before, now) = (before.len(), now.len());
+        return Some(format!(
+            "{what}: {before} files were read, and {now} are there"
+        ));
+    }
+    let mut pairs = before.iter().zip(now);
+    let (_, file) = pairs.find(|(before, now)| **before != now.sha256)?;
+    Some(format!(
+        "{what}: `{}` was written anew",
+        file.path.display()
+    ))
+}
+
+/// A table of the recipe, by its dotted name, and its data.
+pub(super) type Source<'a> = (String, &'a Dataset);
+
+/// All data of a run.
+pub(super) fn sources<'a>(
+    stages: &'a [StageRun<'_>],
+    questions: Option<&'a Dataset>,
+) -> Vec<Source<'a>> {
+    let stages = stages
+        .iter()
+        .map(|stage| (format!("stage.{}", stage.name), &*stage.data));
+    let questions = questions.map(|questions| ("eval".to_owned(), questions));
+    stages.chain(questions).collect()
+}
+
+/// Hashes of the files of each source, in their order.
+pub(super) fn data_hashes(sources: &[Source<'_>]) -> BTreeMap<String, Vec<String>> {
+    let hashes = sources.iter().map(|(name, data)| {
+        let hashes = data.files().iter().map(|file| file.sha256.clone());
+        (name.clone(), hashes.collect())
     });
     hashes.collect()
 }

@@ -21,7 +21,7 @@ use super::manifest::Manifest;
 use super::memory::Memory;
 use super::metrics::{Score, StepMetrics, StepTiming};
 use super::observer::Observer;
-use super::resume::data_hashes;
+use super::resume::{data_hashes, sources};
 use super::run::RunFolder;
 use super::stage::StageRun;
 use super::step::Step;
@@ -105,7 +105,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             recipe,
             recipe_text,
-            data: data_hashes(&stages),
+            data: data_hashes(&sources(&stages, questions.as_deref())),
             stages,
             questions,
             adapters,
@@ -236,7 +236,12 @@ impl<'a> Session<'a> {
         is_scored: bool,
     ) -> Result<Progress, TrainError> {
         if !is_scored {
-            (at, _) = self.score_within(stage, at)?;
+            let done;
+            (at, done) = self.score_within(stage, at)?;
+            if done {
+                // As if it had not been missing.
+                self.save(stage, &at, true)?;
+            }
         }
         let rates = stage.rates(&at.model);
         let passes = stage.passes(&at.model);

@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
+use crate::shim::{Call, Calls, Fault, calls, with};
 use crate::tiny::state::{differing, state};
 use crate::tiny::{Said, World};
 
@@ -58,6 +61,27 @@ impl Place {
     pub fn run(&self) -> PathBuf {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         self.world.path(&format!("run-{number}"))
+    }
+
+    /// The calls with which a new run writes below its folder `under`.
+    pub fn survey(&self, under: &str) -> Vec<Call> {
+        let run = self.run();
+        let log = run.with_extension("log");
+        let found = calls(self.go(&run), &run.join(under), Calls::Writing, &log);
+        self.ends_equal(&run, "the survey");
+        found
+    }
+
+    /// A run that was killed in its second stage, after the checkpoint at its second step.
+    pub fn stopped(&self) -> PathBuf {
+        let found = self.survey("checkpoints");
+        let mut calls = found.iter();
+        let next = calls.find(|call| call.path.ends_with(".partial-finetune-00000003"));
+        let (run, at) = (self.run(), next.expect("a later checkpoint").number);
+        let under = run.join("checkpoints");
+        let killed = said(with(self.go(&run), &under, Calls::Writing, at, Fault::Kill));
+        assert_eq!(killed.code, None, "{killed:?}");
+        run
     }
 
     /// What a user runs to train into `run`: begins it, or goes on with it.
@@ -130,6 +154,23 @@ pub fn each<T: Sync>(trials: &[T], trial: impl Fn(&T) + Sync) {
     });
     let failed = failed.into_inner();
     assert_eq!(failed, 0, "of {} trials", trials.len());
+}
+
+/// Writes a file of a checkpoint anew, and its sum.
+pub fn rewrite(file: &Path, text: &str) {
+    fs::write(file, text).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let sums = file.with_file_name("SHA256SUMS");
+    let lines = fs::read_to_string(&sums).unwrap();
+    let hash: String = Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let lines = lines.lines().map(|line| match line.split_once("  ") {
+        Some((_, other)) if other == name => format!("{hash}  {name}\n"),
+        _ => format!("{line}\n"),
+    });
+    fs::write(&sums, lines.collect::<String>()).unwrap();
 }
 
 /// A copy of a run folder.

@@ -9,15 +9,6 @@ use crate::tiny::Said;
 
 const SIGKILL: i32 = 9;
 
-/// The calls with which a new run writes below its folder `under`.
-fn survey(place: &Place, under: &str) -> Vec<Call> {
-    let run = place.run();
-    let log = run.with_extension("log");
-    let found = calls(place.go(&run), &run.join(under), Calls::Writing, &log);
-    place.ends_equal(&run, "the survey");
-    found
-}
-
 /// A new run that dies at a call; it must go on to an equal end.
 fn dies(place: &Place, under: &str, call: &Call, fault: Fault) {
     let run = place.run();
@@ -50,7 +41,7 @@ fn deaths(found: Vec<Call>) -> Vec<(Call, Fault)> {
 #[test]
 fn a_kill_at_every_system_call_of_a_save_harms_nothing() {
     let place = Place::new();
-    let found = survey(&place, "checkpoints");
+    let found = place.survey("checkpoints");
     // The save of one checkpoint, and the removal of an older one after it.
     let of = |name: &str| {
         let mut places = found.iter().enumerate();
@@ -69,7 +60,7 @@ fn a_kill_at_every_system_call_of_a_save_harms_nothing() {
 #[test]
 fn a_kill_at_every_system_call_of_a_run_harms_nothing() {
     let place = Place::new();
-    let found = deaths(survey(&place, ""));
+    let found = deaths(place.survey(""));
     each(&spread(found, 30), |(call, fault)| {
         dies(&place, "", call, *fault);
     });
@@ -99,7 +90,7 @@ fn a_disk_that_fails_at_any_call_ends_the_run_with_exit_code_4_and_harms_nothing
         Fault::Fail(Errno::Eio),
         Fault::Stay(Errno::Enospc),
     ];
-    let found = survey(&place, "").into_iter();
+    let found = place.survey("").into_iter();
     let trials = found.flat_map(|call| faults.map(|fault| (call.clone(), fault)));
     each(&spread(trials.collect(), 40), |(call, fault)| {
         let (Fault::Fail(errno) | Fault::Stay(errno)) = *fault else {
@@ -122,21 +113,7 @@ fn a_disk_that_fails_at_any_call_ends_the_run_with_exit_code_4_and_harms_nothing
 #[test]
 fn a_disk_that_cannot_be_read_at_some_call_keeps_no_run_from_going_on() {
     let place = Place::new();
-    let stopped = place.run();
-    let found = survey(&place, "checkpoints");
-    let late = found
-        .iter()
-        .find(|call| call.path.ends_with(".partial-finetune-00000003"))
-        .expect("a late checkpoint");
-    let killed = with(
-        place.go(&stopped),
-        &stopped.join("checkpoints"),
-        Calls::Writing,
-        late.number,
-        Fault::Kill,
-    );
-    assert_eq!(said(killed).code, None);
-
+    let stopped = place.stopped();
     let run = place.run();
     copy(&stopped, &run);
     let log = run.with_extension("log");

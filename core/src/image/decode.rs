@@ -101,6 +101,8 @@ pub fn skim(file: &[u8]) -> Result<(), ImageError> {
     let format = image::guess_format(file).map_err(|_| ImageError::Format)?;
     let ended = match format {
         ImageFormat::Jpeg => return jpeg::skim(file),
+        // Its header and its pixels may lie anywhere.
+        ImageFormat::Tiff => return decode(file).map(drop),
         ImageFormat::Png => file.windows(4).rev().any(|name| name == b"IEND"),
         ImageFormat::WebP => {
             let length = file.get(4..).and_then(|rest| rest.first_chunk::<4>());

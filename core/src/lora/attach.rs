@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer};
-use burn::tensor::{DType, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Tensor};
 
 use super::dropout::Dropout;
 use super::{LowRank, Passes, Quantized, Target, weight_of};
@@ -39,6 +39,19 @@ pub fn attach<M: Module>(module: M, targets: &[Target], form: &Form<'_>, factors
         targets: by_path(targets),
         form,
         factors,
+        is_sketch: false,
+    })
+}
+
+/// As [`attach`], on a device that computes nothing, for a plan: adapters are as large as they would
+/// be and hold nothing, no weight is read and no seed is set. Every pass drops features.
+#[must_use]
+pub fn sketch<M: Module>(module: M, targets: &[Target], form: &Form<'_>) -> M {
+    module.apply_reparameterization(Attach {
+        targets: by_path(targets),
+        form,
+        factors: &Factors::new(),
+        is_sketch: true,
     })
 }
 
@@ -53,6 +66,29 @@ struct Attach<'a> {
     targets: HashMap<&'a str, &'a Target>,
     form: &'a Form<'a>,
     factors: &'a Factors,
+    /// Whether all of it is of no value.
+    is_sketch: bool,
+}
+
+impl Attach<'_> {
+    /// Fresh factors: A drawn evenly, B of zeros.
+    fn fresh(&self, target: &Target, device: &Device) -> [Tensor<2>; 2] {
+        let rank = self.form.table.rank;
+        let zeros = |shape: [usize; 2]| Tensor::zeros(shape, (device, DType::F32));
+        let a = if self.is_sketch {
+            zeros([target.input, rank])
+        } else {
+            // PEFT's `kaiming_uniform_(a=sqrt(5))`.
+            let bound = (target.input as f64).powf(-0.5);
+            let seed = seed_of(self.form.seed, &format!("{}.lora.a", target.path));
+            seeded(device, seed, || {
+                let evenly = Distribution::Uniform(-bound, bound);
+                Tensor::random([target.input, rank], evenly, (device, DType::F32))
+            })
+        };
+        let b = zeros([rank, target.output]);
+        [a, b].map(|factor| super::as_dtype(factor, self.form.dtype))
+    }
 }
 
 impl Reparameterizer for Attach<'_> {
@@ -66,28 +102,23 @@ impl Reparameterizer for Attach<'_> {
         let Some(target) = self.targets.get(path) else {
             return (param, None);
         };
-        let Form { table, dtype, .. } = *self.form;
-        let device = param.lazy_device();
-        let [a, b] = self.factors.get(path).cloned().unwrap_or_else(|| {
-            // PEFT's `kaiming_uniform_(a=sqrt(5))`.
-            let bound = (target.input as f64).powf(-0.5);
-            let seed = seed_of(self.form.seed, &format!("{path}.lora.a"));
-            let a = seeded(&device, seed, || {
-                let evenly = Distribution::Uniform(-bound, bound);
-                Tensor::random([target.input, table.rank], evenly, (&device, DType::F32))
-            });
-            let b = Tensor::zeros([table.rank, target.output], (&device, DType::F32));
-            [a, b].map(|factor| super::as_dtype(factor, dtype))
-        });
+        let table = self.form.table;
+        let given = self.factors.get(path).cloned();
+        let [a, b] = given.unwrap_or_else(|| self.fresh(target, &param.lazy_device()));
         let dropout = (table.dropout > 0.0).then(|| Dropout {
             probability: table.dropout,
             path: path.to_owned(),
             passes: self.form.passes.clone(),
+            is_sketch: self.is_sketch,
         });
-        let base = self
-            .form
-            .quantize
-            .map(|kind| Quantized::of(param.base().reshape([target.input, target.output]), kind));
+        let base = self.form.quantize.map(|kind| {
+            let weight = param.base().reshape([target.input, target.output]);
+            if self.is_sketch {
+                Quantized::sketch(&weight, kind)
+            } else {
+                Quantized::of(weight, kind)
+            }
+        });
         let param = if base.is_some() {
             param.map(|weight| stand_in(&weight))
         } else {

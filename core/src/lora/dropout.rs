@@ -41,20 +41,25 @@ pub(super) struct Dropout {
     /// The path of the weight.
     pub path: String,
     pub passes: Passes,
+    /// Whether its masks need no seed, as nothing is computed.
+    pub is_sketch: bool,
 }
 
 impl Dropout {
     /// Drops features and scales up the others, so that the mean stays.
     pub(super) fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let Some(seed) = self.passes.seed() else {
+        let seed = self.passes.seed();
+        if seed.is_none() && !self.is_sketch {
             return input;
-        };
+        }
         let kept = 1.0 - self.probability;
         let device = input.device().inner();
         let options = (&device, input.dtype());
-        let mask = seeded(&device, seed_of(seed, &self.path), || {
-            Tensor::<D>::random(input.dims(), Distribution::Bernoulli(kept), options)
-        });
+        let draw = || Tensor::<D>::random(input.dims(), Distribution::Bernoulli(kept), options);
+        let mask = match seed {
+            Some(seed) => seeded(&device, seed_of(seed, &self.path), draw),
+            None => draw(),
+        };
         input * mask.div_scalar(kept)
     }
 }

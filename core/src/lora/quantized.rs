@@ -85,6 +85,24 @@ impl Quantized {
         }
     }
 
+    /// As large as [`Quantized::of`] makes it, and of no value: nothing is read.
+    #[must_use]
+    pub(super) fn sketch(weight: &Tensor<2>, kind: Quantize) -> Self {
+        let (device, shape) = (weight.device().inner(), weight.dims());
+        let blocks = (shape[0] * shape[1]).div_ceil(BLOCK);
+        let codes = match kind {
+            Quantize::Q8 => blocks * BLOCK,
+            Quantize::Nf4 => blocks * BLOCK / 2,
+        };
+        Self {
+            codes: Tensor::zeros([codes], (&device, DType::U8)),
+            scales: Tensor::zeros([blocks], (&device, DType::F32)),
+            kind,
+            shape,
+            dtype: weight.dtype(),
+        }
+    }
+
     /// The matrix `[in, out]`, of the type of number that it had.
     #[must_use]
     pub fn weight(&self) -> Tensor<2> {

@@ -1,6 +1,7 @@
 //! From tables to plugins: preset, stated options and the weights' own `config.json` become one
 //! checked config for each component.
 
+use std::io;
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -11,9 +12,10 @@ use super::{Component, Recipe};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::error::BuildError;
-use crate::folder::read_json;
+use crate::folder::{FolderError, read_json};
 use crate::plugin::{self, AnyDecoderConfig, AnyEncoderConfig, AnyProjectorConfig, PluginInfo};
 use crate::projector::ProjectorSpec;
+use crate::weights::WeightError;
 use crate::weights::gguf::Gguf;
 
 /// The three components of a recipe, checked and ready to build.
@@ -176,7 +178,15 @@ impl<'r> ComponentTable<'r> {
             path: path.clone(),
             message,
         };
-        let Some(config) = read_config(weights).map_err(&failure)? else {
+        let config = read_config(weights).map_err(|unread| match unread {
+            Unread::Wrong(message) => failure(message),
+            Unread::Io(source) => RecipeError::WeightsRead {
+                origin: self.recipe.origin(&self.key("weights")),
+                path: path.clone(),
+                source,
+            },
+        })?;
+        let Some(config) = config else {
             return Ok(());
         };
         if !info.reads(&config) {
@@ -218,15 +228,39 @@ impl<'r> ComponentTable<'r> {
 }
 
 /// What the weights say of their sizes: a folder's `config.json`, or else a GGUF file's metadata.
-fn read_config(weights: &Path) -> Result<Option<serde_json::Value>, String> {
+fn read_config(weights: &Path) -> Result<Option<serde_json::Value>, Unread> {
     let file = weights.join("config.json");
     if file.is_file() {
-        return read_json(&file)
-            .map(Some)
-            .map_err(|error| error.to_string());
+        return Ok(Some(read_json(&file)?));
     }
-    let config = Gguf::find(weights).and_then(|gguf| gguf.map(|gguf| gguf.hf_config()).transpose());
-    config.map_err(|error| error.to_string())
+    let gguf = Gguf::find(weights)?;
+    Ok(gguf.map(|gguf| gguf.hf_config()).transpose()?)
+}
+
+/// Why what the weights say is not known.
+enum Unread {
+    /// The disk's fault.
+    Io(io::Error),
+    /// The file's.
+    Wrong(String),
+}
+
+impl From<FolderError> for Unread {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Read { source, .. } => Self::Io(source),
+            other => Self::Wrong(other.to_string()),
+        }
+    }
+}
+
+impl From<WeightError> for Unread {
+    fn from(error: WeightError) -> Self {
+        match error {
+            WeightError::Io { source, .. } => Self::Io(source),
+            other => Self::Wrong(other.to_string()),
+        }
+    }
 }
 
 /// Whether two files mean the same value, `1` and `1.0` included.

@@ -214,6 +214,17 @@ pub enum RecipeError {
         message: String,
     },
 
+    /// The weights or their `config.json` cannot be read.
+    #[error("{origin}: cannot read {}", .path.display())]
+    WeightsRead {
+        /// The place of `weights`.
+        origin: Origin,
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+
     /// The recipe and the weights disagree.
     #[error("{origin}: `{key}` is {stated}, but {} says {found}; correct the recipe or choose other weights", .path.display())]
     Contradiction {

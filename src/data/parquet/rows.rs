@@ -8,6 +8,7 @@ use menagerie_core::recipe::DataText;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::statistics::Statistics;
 use parquet::record::Field;
 use parquet::record::reader::{ReaderIter, TreeBuilder};
 
@@ -17,7 +18,7 @@ use super::source::Source;
 use super::turns::{text, turns};
 use super::{broken, guarded};
 use crate::data::error::{DataError, SampleError};
-use crate::data::record::Record;
+use crate::data::record::{Record, Take};
 use crate::data::sample::ImageRef;
 
 /// Rows that are read at a time.
@@ -31,10 +32,7 @@ pub(in crate::data) fn read_parquet(
     path: &Path,
     file: usize,
     text: DataText,
-    take: &mut dyn FnMut(
-        String,
-        Result<(Record, Vec<ImageRef>), DataError>,
-    ) -> Result<(), DataError>,
+    take: &mut Take<'_>,
 ) -> Result<Option<ImagePages>, DataError> {
     let source = Source::open(path).map_err(|source| DataError::Read {
         path: path.to_owned(),
@@ -85,10 +83,7 @@ impl Rows<'_> {
         &mut self,
         reader: &SerializedFileReader<Source>,
         group: usize,
-        take: &mut dyn FnMut(
-            String,
-            Result<(Record, Vec<ImageRef>), DataError>,
-        ) -> Result<(), DataError>,
+        take: &mut Take<'_>,
     ) -> Result<(), DataError> {
         let layout = self.layout;
         let open = |column, rows| self.values(reader, group, column, rows);
@@ -187,7 +182,7 @@ fn rows_at_once(image: &ImageColumn) -> usize {
 fn names_alone(metadata: &ParquetMetaData, group: usize, image: &ImageColumn) -> bool {
     let Some(leaf) = image.bytes else { return true };
     let column = metadata.row_group(group).column(leaf);
-    let nulls = column.statistics().and_then(|known| known.null_count_opt());
+    let nulls = column.statistics().and_then(Statistics::null_count_opt);
     nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(column.num_values()))
 }
 

@@ -10,7 +10,7 @@ use super::saved::{Refusal, Saved};
 use super::snapshot::Snapshot;
 use super::standing::parse_folder_name;
 use crate::train::error::TrainError;
-use crate::train::files::{entries, write_error};
+use crate::train::files::{entries, remove, write_error};
 
 /// `RUN/checkpoints`.
 #[derive(Debug, Clone)]
@@ -132,11 +132,4 @@ impl Checkpoints {
 fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-fn remove(path: &Path) -> Result<(), TrainError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done.map_err(|source| write_error(path, source)),
-    }
 }

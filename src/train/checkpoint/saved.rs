@@ -39,13 +39,11 @@ pub(in crate::train) enum Refusal {
 
 impl Refusal {
     fn from_io(path: &Path, error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::PermissionDenied => Self::Unreadable(read_error(path, error)),
-            _ => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                Self::Damaged(format!("{name}: {error}"))
-            }
+        if error.kind() == ErrorKind::PermissionDenied {
+            return Self::Unreadable(read_error(path, error));
         }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self::Damaged(format!("{name}: {error}"))
     }
 }
 

@@ -36,7 +36,7 @@ pub(in crate::train) struct Standing {
     pub optimizer_steps: BTreeMap<String, i32>,
     /// The files that the stage began with, and that hold what is frozen in it.
     pub base: Vec<FileHash>,
-    /// Hashes of each stage's data files, in their order.
+    /// Hashes of the data files of `stage.NAME` and of `eval`, in their order.
     pub data: BTreeMap<String, Vec<String>>,
     /// The names of the files of tensors beside this one.
     pub tensors: Vec<String>,

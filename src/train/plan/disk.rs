@@ -33,18 +33,20 @@ pub(super) fn of(recipe: &Recipe, all: &[ParameterInfo], stages: &[StageCost]) -
         .map(|stage| stage.checkpoint_bytes)
         .sum();
     let checkpoints = largest.unwrap_or(0) * kept + best;
-    // A component that a stage leaves as it was is the same file.
-    let weights = stages.iter().enumerate().map(|(number, stage)| {
-        let written = Component::ALL.into_iter().filter(|component| {
-            number == 0
-                || stage
-                    .trainable
-                    .iter()
-                    .any(|(name, n)| *name == component.name() && *n > 0)
+    // A component that a stage leaves as it was is the same file; one with an adapter has what learned
+    // beside it.
+    let weights = stages.iter().zip(recipe.stages()).enumerate();
+    let weights = weights.map(|(number, (stage, (_, table)))| {
+        let written = stage.trainable.iter().zip(Component::ALL);
+        let written = written.map(|((_, learning), component)| {
+            let is_first = number == 0;
+            match (learning, &table.lora) {
+                (0, _) if !is_first => 0,
+                (0, _) | (_, None) => numbers_of(all, component),
+                (learning, Some(_)) => *learning,
+            }
         });
-        written
-            .map(|component| numbers_of(all, component) as u64 * size)
-            .sum::<u64>()
+        written.sum::<usize>() as u64 * size
     });
     Disk {
         total: checkpoints + weights.sum::<u64>(),

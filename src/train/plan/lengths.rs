@@ -93,11 +93,11 @@ impl Samples {
 }
 
 fn shape(encoder: &SampleEncoder, dataset: &Dataset, index: usize) -> Option<SampleShape> {
-    let encoded = encoder.encode(dataset, index).ok()?;
-    let learned = encoded.labels.iter().skip(1).filter(|&&label| label >= 0);
+    let tokens = encoder.encode(dataset, index).ok()?;
+    let learned = tokens.labels.iter().skip(1).filter(|&&label| label >= 0);
     Some(SampleShape {
-        text: encoded.input_ids.len() - encoded.images,
-        images: encoded.images,
+        text: tokens.input_ids.len() - tokens.images,
+        images: tokens.images,
         supervised: learned.count(),
     })
 }

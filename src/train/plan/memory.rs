@@ -183,7 +183,7 @@ fn shared(
             let (_, (piece, in_order)) = first()?;
             in_order.then_some((piece, true))
         }
-        Place::InPlace => {
+        Place::Over => {
             let free = event.reads.iter().take(2).map(|id| lies[id.index()]);
             let mut free = free.filter(|&(piece, in_order)| {
                 let piece = &pieces[piece];

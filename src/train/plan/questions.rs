@@ -1,7 +1,6 @@
 //! What answering the questions of a score takes.
 
 use menagerie_core::chat::Template;
-use menagerie_core::parameters::ParameterInfo;
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Configured, Recipe};
@@ -76,15 +75,18 @@ impl Questions {
         &self,
         recipe: &Recipe,
         configured: &Configured,
-        all: &[ParameterInfo],
     ) -> Result<ScoreCost, PlanError> {
-        let recorder = Recorder { recipe, configured };
+        let recorder = Recorder {
+            recipe,
+            configured,
+            lora: None,
+        };
         let record = recorder.answers(&self.shape, self.distinct, self.tokens)?;
         let numbers = Numbers {
             dtype: recipe.dtype.into(),
             vocab_size: configured.llm_spec.vocab_size,
         };
-        let (held, resident) = Step::forward(&record, all, numbers);
+        let (held, resident) = Step::forward(&record, numbers);
         Ok(ScoreCost { held, resident })
     }
 }

@@ -4,17 +4,18 @@
 //! them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{CapturedGraph, DType, Device, Int, Tensor, TensorData, TensorId};
-use burn_ir::{NumericOperationIr, OperationIr};
+use burn_ir::{NumericOperationIr, OperationIr, TensorIr};
 use menagerie_core::cache::KvCache;
+use menagerie_core::lora::{self, Form, Passes, Target};
 use menagerie_core::network::Network;
-use menagerie_core::parameters::parameters;
-use menagerie_core::recipe::Configured;
+use menagerie_core::parameters::{ParameterInfo, parameters};
+use menagerie_core::recipe::{Configured, LoraTable};
 use menagerie_core::splice::Splice;
 use menagerie_core::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie_core::{Context, Recipe};
@@ -26,8 +27,9 @@ use crate::train::loss::Targets;
 /// What was recorded.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// The parameters, in the network's order.
-    pub parameters: Vec<TensorId>,
+    /// The parameters, in the network's order. One that only stands for a quantised weight has the
+    /// single number that it holds.
+    pub parameters: Vec<(ParameterInfo, TensorId)>,
     /// What is computed of them.
     pub operations: Vec<OperationIr>,
     /// Its pieces, in order.
@@ -56,6 +58,8 @@ const SIGN: i64 = 0x6d61_726b_6d61_726b;
 pub(super) struct Recorder<'r> {
     pub recipe: &'r Recipe,
     pub configured: &'r Configured,
+    /// The adapter of the stage, and the weights that it lies on.
+    pub lora: Option<(&'r LoraTable, &'r [Target])>,
 }
 
 impl Recorder<'_> {
@@ -133,7 +137,7 @@ impl Recorder<'_> {
         let network = network.into_inner().transpose()?;
         match (captured, network) {
             (Ok(Ok(captured)), Some(network)) => {
-                Ok(Record::of(captured, parameters(&network).len()))
+                Ok(Record::of(captured, self.parameters(&network)))
             }
             (Ok(Err(error)), _) => Err(PlanError::Recording(error.to_string())),
             (Ok(Ok(_)), None) => Err(PlanError::Recording(String::new())),
@@ -148,7 +152,33 @@ impl Recorder<'_> {
     /// The network with its weights, which take no memory here.
     fn network(&self, device: &Device) -> Result<Network, PlanError> {
         let network = self.recipe.network(self.configured, device)?;
-        Ok(network.map(&mut Fill(self.recipe.dtype.into())))
+        let dtype = self.recipe.dtype.into();
+        let network = network.map(&mut Fill(dtype));
+        let Some((table, targets)) = self.lora else {
+            return Ok(network);
+        };
+        let form = Form {
+            table,
+            quantize: table.quantize,
+            dtype,
+            seed: self.recipe.seed,
+            passes: Passes::default(),
+        };
+        Ok(lora::sketch(network, targets, &form))
+    }
+
+    fn parameters(&self, network: &Network) -> Vec<ParameterInfo> {
+        let quantised = self.lora.filter(|(table, _)| table.quantize.is_some());
+        let targets = quantised.map_or(&[][..], |(_, targets)| targets);
+        let targets: HashSet<&str> = targets.iter().map(|target| target.path.as_str()).collect();
+        let held = |info: ParameterInfo| {
+            if targets.contains(info.path.as_str()) {
+                ParameterInfo::planned(info.path, vec![1])
+            } else {
+                info
+            }
+        };
+        parameters(network).into_iter().map(held).collect()
     }
 }
 
@@ -188,7 +218,22 @@ fn begin(piece: Piece, device: &Device) {
 }
 
 impl Record {
-    fn of(captured: CapturedGraph, parameters: usize) -> Self {
+    /// What the operations read and did not make.
+    pub(super) fn outside(&self) -> Vec<&TensorIr> {
+        let mut made: HashSet<TensorId> = HashSet::new();
+        let mut found = Vec::new();
+        for operation in &self.operations {
+            found.extend(
+                operation
+                    .inputs()
+                    .filter(|tensor| !made.contains(&tensor.id)),
+            );
+            made.extend(operation.outputs().map(|tensor| tensor.id));
+        }
+        found
+    }
+
+    fn of(captured: CapturedGraph, parameters: Vec<ParameterInfo>) -> Self {
         let (mut operations, values) = (captured.graph.operations, captured.values);
         // The first sum of each parameter ends the preparations.
         let sums = operations.iter().enumerate();
@@ -198,7 +243,7 @@ impl Record {
             }
             _ => None,
         });
-        let sums: Vec<(usize, TensorId)> = sums.take(parameters).collect();
+        let sums: Vec<(usize, TensorId)> = sums.take(parameters.len()).collect();
         let first = sums.last().map_or(0, |(place, _)| place + 1);
         let operations = operations.split_off(first);
         let marks = operations.iter().enumerate();
@@ -208,7 +253,10 @@ impl Record {
         let ends = marks.iter().skip(1).map(|(place, _)| *place);
         let pieces = marks.iter().zip(ends.chain([operations.len()]));
         Self {
-            parameters: sums.into_iter().map(|(_, id)| id).collect(),
+            parameters: parameters
+                .into_iter()
+                .zip(sums.into_iter().map(|(_, id)| id))
+                .collect(),
             pieces: pieces
                 .map(|(&(start, piece), end)| (piece, start + 1..end))
                 .collect(),
@@ -239,7 +287,7 @@ fn read_all<M: Module>(module: &M) {
 
     impl ModuleVisitor for Reader {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            drop(param.val().sum());
+            drop(param.base().sum());
         }
     }
 

@@ -29,14 +29,12 @@ pub(super) fn replay(tape: &mut Tape, ids: &mut Ids, operations: &[OperationIr])
 impl Replay<'_> {
     /// The tape's tensor. One that was made before the record begins is as large as it is here.
     fn id(&mut self, tensor: &TensorIr) -> Id {
-        match self.ids.get(&tensor.id) {
-            Some(id) => *id,
-            None => {
-                let id = self.tape.source(size(tensor), Kind::Activations, false);
-                self.ids.insert(tensor.id, id);
-                id
-            }
+        if let Some(id) = self.ids.get(&tensor.id) {
+            return *id;
         }
+        let id = self.tape.source(size(tensor), Kind::Activations, false);
+        self.ids.insert(tensor.id, id);
+        id
     }
 
     /// Its first result.
@@ -84,9 +82,9 @@ impl Replay<'_> {
             Base::Select(_) | Base::Gather(_) | Base::GatherNd(_) => {
                 tape.choose(inputs[0], &inputs[1..], out, Place::New)
             }
-            Base::MaskFill(_) => tape.scale(inputs[0], &inputs[1..], out, Place::InPlace),
+            Base::MaskFill(_) => tape.scale(inputs[0], &inputs[1..], out, Place::Over),
             Base::SliceAssign(_) if !tape.is_tracked(inputs[0]) && !tape.is_tracked(inputs[1]) => {
-                tape.make(inputs.to_vec(), out, Place::InPlace, 0.0)
+                tape.make(inputs.to_vec(), out, Place::Over, 0.0)
             }
             Base::Cat(_) if inputs.len() == 1 => tape.view(inputs[0], out, Place::Reshaped),
             Base::Cat(_) => tape.join(inputs, out),
@@ -105,7 +103,7 @@ impl Replay<'_> {
             | Numeric::SubScalar(_)
             | Numeric::MulScalar(_)
             | Numeric::DivScalar(_)
-            | Numeric::Neg(_) => tape.scale(inputs[0], &[], out, Place::InPlace),
+            | Numeric::Neg(_) => tape.scale(inputs[0], &[], out, Place::Over),
             Numeric::PowiScalar(power) if is_two(&power.rhs) => {
                 tape.multiply(&[inputs[0], inputs[0]], out)
             }
@@ -205,7 +203,7 @@ impl Replay<'_> {
         let centered = tape.add(&[inputs[0], mean], out.clone());
         let square = tape.multiply(&[centered, centered], out.clone());
         let variance = tape.sum(square, row(&out));
-        let variance = tape.scale(variance, &[], row(&out), Place::InPlace);
+        let variance = tape.scale(variance, &[], row(&out), Place::Over);
         let deviation = tape.function(variance, row(&out));
         let normed = tape.divide(&[centered, deviation], out.clone());
         let scaled = tape.multiply(&[normed, inputs[1]], out.clone());
@@ -237,7 +235,7 @@ fn is_two(power: &burn_ir::ScalarIr) -> bool {
         ScalarIr::Int(power) => *power == 2,
         ScalarIr::UInt(power) => *power == 2,
         ScalarIr::Float(power) => *power == 2.0,
-        _ => false,
+        ScalarIr::Bool(_) => false,
     }
 }
 

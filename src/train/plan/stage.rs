@@ -96,6 +96,9 @@ pub struct EpochCost {
     pub exact: bool,
 }
 
+/// A stage by its name, with its samples where they are known.
+pub(super) type StageSamples<'p> = (&'p str, &'p Stage, Option<Samples>);
+
 /// What stages are planned from.
 pub(super) struct Planner<'p> {
     pub recipe: &'p Recipe,
@@ -107,7 +110,7 @@ pub(super) struct Planner<'p> {
 
 impl<'p> Planner<'p> {
     /// Every stage with its samples, where they are known.
-    pub(super) fn stages(&self) -> Result<Vec<(&'p str, &'p Stage, Option<Samples>)>, PlanError> {
+    pub(super) fn stages(&self) -> Result<Vec<StageSamples<'p>>, PlanError> {
         let stages = self.recipe.stages().map(|(name, table)| {
             let samples = Samples::open(
                 self.recipe,
@@ -250,16 +253,18 @@ impl<'p> Planner<'p> {
     }
 
     fn step(&self, table: &Stage, shape: &PassShape, passes: usize) -> Result<Step, PlanError> {
+        let lora = table.lora.as_ref();
+        let targets = lora.map(|lora| lora.targets(self.configured, self.parameters));
         let recorder = Recorder {
             recipe: self.recipe,
             configured: self.configured,
+            lora: lora.zip(targets.as_deref()),
         };
         let options = pass_options(table);
         let vocab_size = self.configured.llm_spec.vocab_size;
         let targets = shape.supervised().max(1);
         let losses = targets.div_ceil(options.targets_at_a_time(vocab_size));
         let record = recorder.pass(shape, targets.div_ceil(losses))?;
-        let learns = |path: &str| !table.freeze.iter().any(|pattern| pattern.matches(path));
         let numbers = Numbers {
             dtype: self.recipe.dtype.into(),
             vocab_size,
@@ -269,18 +274,20 @@ impl<'p> Planner<'p> {
             losses,
             checkpoint_blocks: options.checkpoint_blocks,
         };
-        Ok(Step::of(&record, self.parameters, learns, numbers, repeats))
+        let learns = |path: &str| table.learns(path);
+        Ok(Step::of(&record, learns, numbers, repeats))
     }
 
     fn trainable(&self, table: &Stage) -> Vec<(&'static str, usize)> {
-        let learns = |path: &str| !table.freeze.iter().any(|pattern| pattern.matches(path));
+        let lora = table.lora.as_ref();
+        let factors = lora.map(|lora| lora.factors(self.configured, self.parameters));
+        let factors = factors.unwrap_or_default();
         let count = |component: Component| {
             let prefix = format!("{component}.");
-            let own = self
-                .parameters
-                .iter()
-                .filter(|info| info.path.starts_with(&prefix) && learns(&info.path));
-            (component.name(), own.map(ParameterInfo::len).sum())
+            let all = self.parameters.iter().chain(&factors);
+            let learning = all.filter(|info| info.path.starts_with(&prefix));
+            let learning = learning.filter(|info| table.learns(&info.path));
+            (component.name(), learning.map(ParameterInfo::len).sum())
         };
         Component::ALL.into_iter().map(count).collect()
     }

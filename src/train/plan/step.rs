@@ -9,7 +9,7 @@ use menagerie_core::parameters::ParameterInfo;
 
 use super::memory::{Held, fullest, resident};
 use super::record::{Piece, Record};
-use super::replay::{Ids, replay};
+use super::replay::{Ids, replay, size};
 use super::tape::{Id, Kind, Place, Size, Tape};
 
 /// What a parameter has on the tape.
@@ -23,7 +23,9 @@ struct Parameter {
 pub(super) struct Step {
     tape: Tape,
     parameters: Vec<Parameter>,
-    /// The parameters in the record.
+    /// Tensors of the network that are no parameters.
+    others: Vec<Id>,
+    /// All of them in the record.
     ids: Ids,
     passes: Range<usize>,
     update: Range<usize>,
@@ -57,16 +59,14 @@ struct Done<'r> {
 }
 
 impl Step {
-    /// The step that `record` is a pass of. `all` are the parameters in the record's order, and
-    /// `learns` says which of them learn.
+    /// The step that `record` is a pass of. `learns` says which parameters learn.
     pub(super) fn of(
         record: &Record,
-        all: &[ParameterInfo],
         learns: impl Fn(&str) -> bool,
         numbers: Numbers,
         repeats: Repeats,
     ) -> Self {
-        let mut step = Self::begin(record, all, learns, numbers);
+        let mut step = Self::begin(record, learns, numbers);
         let mut gradients = HashMap::new();
         for _ in 0..repeats.passes {
             step.pass(record, repeats, &mut gradients);
@@ -79,32 +79,37 @@ impl Step {
 
     /// The fullest moment of a forward pass like `record` where nothing learns, and what the process
     /// holds for it.
-    pub(super) fn forward(record: &Record, all: &[ParameterInfo], numbers: Numbers) -> (Held, u64) {
-        let mut step = Self::begin(record, all, |_| false, numbers);
+    pub(super) fn forward(record: &Record, numbers: Numbers) -> (Held, u64) {
+        let mut step = Self::begin(record, |_| false, numbers);
         replay(&mut step.tape, &mut step.ids, &record.operations);
         let weights = step.parameters.iter().map(|parameter| parameter.weight);
-        step.tape.read(weights.collect());
+        step.tape.read(weights.chain(step.others.clone()).collect());
         let events = step.passes.start..step.tape.events.len();
         (fullest(&step.tape, events), resident(&step.tape))
     }
 
-    fn begin(
-        record: &Record,
-        all: &[ParameterInfo],
-        learns: impl Fn(&str) -> bool,
-        numbers: Numbers,
-    ) -> Self {
+    fn begin(record: &Record, learns: impl Fn(&str) -> bool, numbers: Numbers) -> Self {
         let mut step = Self {
             tape: Tape::new(numbers.vocab_size),
             parameters: Vec::new(),
+            others: Vec::new(),
             ids: HashMap::new(),
             passes: 0..0,
             update: 0..0,
         };
-        for (info, id) in all.iter().zip(&record.parameters) {
+        for (info, id) in &record.parameters {
             let parameter = step.parameter(info, learns(&info.path), numbers.dtype);
             step.ids.insert(*id, parameter.weight);
             step.parameters.push(parameter);
+        }
+        // What else there is of the network: quantised weights, tables.
+        for tensor in record.outside() {
+            let size = size(tensor);
+            step.ids.entry(tensor.id).or_insert_with(|| {
+                let id = step.tape.source(size, Kind::Weights, false);
+                step.others.push(id);
+                id
+            });
         }
         step.passes.start = step.tape.events.len();
         step
@@ -183,9 +188,9 @@ impl Step {
             let own = self.tape.make(incoming, size.clone(), Place::New, 0.0);
             let product = self
                 .tape
-                .make(vec![rows, own], size.clone(), Place::InPlace, 0.0);
+                .make(vec![rows, own], size.clone(), Place::Over, 0.0);
             self.tape.read(vec![product]);
-            let seed = self.tape.make(vec![own], size, Place::InPlace, 0.0);
+            let seed = self.tape.make(vec![own], size, Place::Over, 0.0);
             fresh.insert(rows, seed);
             for piece in done.into_iter().rev() {
                 self.back(&piece, &mut ids, &mut fresh);
@@ -235,7 +240,7 @@ impl Step {
                     .tape
                     .make(vec![out, gradient], size.clone(), Place::New, 0.0);
                 self.tape.read(vec![product]);
-                let seed = self.tape.make(vec![gradient], size, Place::InPlace, 0.0);
+                let seed = self.tape.make(vec![gradient], size, Place::Over, 0.0);
                 gradients.insert(out, seed);
             }
             *ids = known;
@@ -288,9 +293,7 @@ impl Step {
             self.tape.set_kind(flat, Kind::Gradients);
             let sum = match gradients.get(&parameter.weight) {
                 None => flat,
-                Some(&before) => self
-                    .tape
-                    .make(vec![before, flat], size, Place::InPlace, 0.0),
+                Some(&before) => self.tape.make(vec![before, flat], size, Place::Over, 0.0),
             };
             self.tape.set_kind(sum, Kind::Gradients);
             gradients.insert(parameter.weight, sum);
@@ -311,6 +314,7 @@ impl Step {
             tape.read(vec![square]);
         }
         let mut kept: Vec<Id> = gradients.values().copied().collect();
+        kept.extend(&self.others);
         for parameter in &self.parameters {
             let size = tape.size(parameter.weight).clone();
             let Some(&gradient) = gradients.get(&parameter.weight) else {
@@ -323,14 +327,14 @@ impl Step {
             for moment in &parameter.state[..2] {
                 let fresh = tape.make(vec![gradient], flat.clone(), Place::New, 0.0);
                 let reads = vec![*moment, fresh];
-                state.push(tape.make(reads, flat.clone(), Place::InPlace, 0.0));
+                state.push(tape.make(reads, flat.clone(), Place::Over, 0.0));
             }
             let root = tape.make(vec![state[1]], flat.clone(), Place::New, 0.0);
-            let change = tape.make(vec![root, state[0]], flat.clone(), Place::InPlace, 0.0);
+            let change = tape.make(vec![root, state[0]], flat.clone(), Place::Over, 0.0);
             let weight = match parameter.state.get(2) {
-                None => tape.make(vec![parameter.weight, change], size, Place::InPlace, 0.0),
+                None => tape.make(vec![parameter.weight, change], size, Place::Over, 0.0),
                 Some(master) => {
-                    let master = tape.make(vec![*master, change], flat, Place::InPlace, 0.0);
+                    let master = tape.make(vec![*master, change], flat, Place::Over, 0.0);
                     state.push(master);
                     tape.make(vec![master, parameter.weight], size, Place::New, 0.0)
                 }

@@ -34,7 +34,7 @@ pub(super) enum Place {
     Reshaped,
     /// In the memory of an input that nobody needs any more and that has the result's size, else in
     /// its own.
-    InPlace,
+    Over,
 }
 
 /// A tensor's size.
@@ -193,15 +193,15 @@ impl Tape {
     }
 
     pub(super) fn add(&mut self, inputs: &[Id], size: Size) -> Id {
-        self.node(inputs, &[], size, Place::InPlace, 0.0, Rule::Pass)
+        self.node(inputs, &[], size, Place::Over, 0.0, Rule::Pass)
     }
 
     pub(super) fn multiply(&mut self, inputs: &[Id], size: Size) -> Id {
-        self.node(inputs, &[], size, Place::InPlace, 0.0, Rule::Product)
+        self.node(inputs, &[], size, Place::Over, 0.0, Rule::Product)
     }
 
     pub(super) fn divide(&mut self, inputs: &[Id], size: Size) -> Id {
-        self.node(inputs, &[], size, Place::InPlace, 0.0, Rule::Quotient)
+        self.node(inputs, &[], size, Place::Over, 0.0, Rule::Quotient)
     }
 
     /// A scaling or a cast; `others` hold what it needs besides, such as a mask.
@@ -211,7 +211,7 @@ impl Tape {
     }
 
     pub(super) fn function(&mut self, input: Id, size: Size) -> Id {
-        self.node(&[input], &[], size, Place::InPlace, 0.0, Rule::Function)
+        self.node(&[input], &[], size, Place::Over, 0.0, Rule::Function)
     }
 
     pub(super) fn view(&mut self, input: Id, size: Size, place: Place) -> Id {
@@ -288,7 +288,7 @@ impl Tape {
                 None => own,
                 Some(before) => {
                     let size = self.size(input).clone();
-                    self.make(vec![own, before], size, Place::InPlace, 0.0)
+                    self.make(vec![own, before], size, Place::Over, 0.0)
                 }
             };
             gradients.insert(input, total);
@@ -303,40 +303,40 @@ impl Tape {
             Rule::Pass => self.reduced(from, size),
             Rule::Product => {
                 let reads = [&[from], others].concat();
-                let own = self.make(reads, out, Place::InPlace, 0.0);
+                let own = self.make(reads, out, Place::Over, 0.0);
                 self.reduced(own, size)
             }
             Rule::Quotient if place == 0 => {
                 let denominator = self.size(others[0]).clone();
-                let value = self.make(others.to_vec(), denominator, Place::InPlace, 0.0);
-                let own = self.make(vec![from, value], out, Place::InPlace, 0.0);
+                let value = self.make(others.to_vec(), denominator, Place::Over, 0.0);
+                let own = self.make(vec![from, value], out, Place::Over, 0.0);
                 self.reduced(own, size)
             }
             Rule::Quotient => {
-                let numerator = self.make(others.to_vec(), out.clone(), Place::InPlace, 0.0);
+                let numerator = self.make(others.to_vec(), out.clone(), Place::Over, 0.0);
                 let square = self.make(vec![input], size.clone(), Place::New, 0.0);
-                let value = self.make(vec![numerator, square], out.clone(), Place::InPlace, 0.0);
-                let own = self.make(vec![from, value], out, Place::InPlace, 0.0);
+                let value = self.make(vec![numerator, square], out.clone(), Place::Over, 0.0);
+                let own = self.make(vec![from, value], out, Place::Over, 0.0);
                 self.reduced(own, size)
             }
             Rule::Scale(with) => {
                 let reads = [&[from], with.as_slice()].concat();
-                self.make(reads, size, Place::InPlace, 0.0)
+                self.make(reads, size, Place::Over, 0.0)
             }
             Rule::Function => {
-                let slope = self.make(vec![input], size.clone(), Place::InPlace, 0.0);
-                self.make(vec![from, slope], size, Place::InPlace, 0.0)
+                let slope = self.make(vec![input], size.clone(), Place::Over, 0.0);
+                self.make(vec![from, slope], size, Place::Over, 0.0)
             }
             Rule::View(_) if size.count() < out.count() => self.reduced(from, size),
             Rule::View(place) => self.make(vec![from], size, *place, 0.0),
             Rule::Spread => {
                 let ones = self.make(Vec::new(), size.clone(), Place::New, 0.0);
-                self.make(vec![ones, from], size, Place::InPlace, 0.0)
+                self.make(vec![ones, from], size, Place::Over, 0.0)
             }
             Rule::Scatter(by) => {
                 let zeros = self.make(Vec::new(), size.clone(), Place::New, 0.0);
                 let reads = [&[zeros, from], by.as_slice()].concat();
-                self.make(reads, size, Place::InPlace, 0.0)
+                self.make(reads, size, Place::Over, 0.0)
             }
             Rule::Cut => self.make(vec![from], size, Place::View, 0.0),
             Rule::Matmul => {

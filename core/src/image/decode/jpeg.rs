@@ -78,6 +78,7 @@ fn read<T>(
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: io::Error) -> ImageError {
     ImageError::Decode(format!("broken JPEG: {error}"))
 }
