@@ -20,4 +20,6 @@ mod precision;
 mod resume;
 #[path = "train/skipping.rs"]
 mod skipping;
+#[path = "train/tensorboard.rs"]
+mod tensorboard;
 mod tiny;

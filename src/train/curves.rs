@@ -66,6 +66,24 @@ pub(crate) struct Part {
     pub smooth: Vec<(f64, f64)>,
 }
 
+/// The learning rates of the optimizer's groups: a curve for each group of each stage.
+pub(crate) fn group_rates(timeline: &Timeline, history: &History) -> Vec<Vec<(f64, f64)>> {
+    let rates = timeline.stages().flat_map(|(stage, begin, _)| {
+        let lines = history.metrics.iter().filter(|line| line.stage == stage);
+        let mut groups: Vec<Vec<(f64, f64)>> = Vec::new();
+        for line in lines {
+            for (group, rate) in line.group_lrs.iter().enumerate() {
+                if group == groups.len() {
+                    groups.push(Vec::new());
+                }
+                groups[group].push(((begin + line.step) as f64, *rate));
+            }
+        }
+        groups
+    });
+    rates.collect()
+}
+
 /// A curve, a part for each stage that has any of it.
 pub(crate) fn curve(timeline: &Timeline, history: &History, quantity: Quantity) -> Vec<Part> {
     let timings: HashMap<(&str, usize), &StepTiming> = history

@@ -128,6 +128,11 @@ fn step_values(metrics: &StepMetrics, timing: &StepTiming) -> Vec<Value> {
         ),
         Value::scalar("train/wait_share", timing.wait_seconds / timing.seconds),
     ];
+    let groups = metrics.group_lrs.iter().enumerate();
+    values.extend(
+        groups
+            .map(|(group, rate)| Value::scalar(format!("train/lr_of_group_{}", group + 1), *rate)),
+    );
     if let Some(bytes) = timing.resident_bytes {
         values.push(Value::scalar("train/resident_bytes", bytes as f64));
     }

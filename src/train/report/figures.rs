@@ -2,7 +2,7 @@
 
 use crate::html::escape;
 use crate::html::plot::{Curve, Plot};
-use crate::train::curves::{Part, Quantity, curve};
+use crate::train::curves::{Part, Quantity, curve, group_rates};
 use crate::train::history::History;
 use crate::train::timeline::Timeline;
 
@@ -12,9 +12,15 @@ pub(super) fn section(history: &History, timeline: &Timeline) -> String {
         .stages()
         .map(|(name, begin, _)| (begin as f64, name))
         .collect();
-    let figures = Quantity::ALL
-        .into_iter()
-        .map(|quantity| figure(quantity, &curve(timeline, history, quantity), &marks));
+    let groups = group_rates(timeline, history);
+    let figures = Quantity::ALL.into_iter().map(|quantity| {
+        let parts = curve(timeline, history, quantity);
+        let groups: &[_] = match quantity {
+            Quantity::LearningRate => &groups,
+            _ => &[],
+        };
+        figure(quantity, &parts, groups, &marks)
+    });
     format!(
         "<h2>Curves</h2>\n<div class=\"plots\">\n{}{}</div>\n",
         figures.collect::<String>(),
@@ -22,7 +28,13 @@ pub(super) fn section(history: &History, timeline: &Timeline) -> String {
     )
 }
 
-fn figure(quantity: Quantity, parts: &[Part], marks: &[(f64, &str)]) -> String {
+/// `groups` are curves beside that of `parts`.
+fn figure(
+    quantity: Quantity,
+    parts: &[Part],
+    groups: &[Vec<(f64, f64)>],
+    marks: &[(f64, &str)],
+) -> String {
     let Some(last) = parts.last() else {
         return String::new();
     };
@@ -30,7 +42,8 @@ fn figure(quantity: Quantity, parts: &[Part], marks: &[(f64, &str)]) -> String {
     let plain = if noisy { "raw" } else { "smooth" };
     let raw = parts.iter().map(|part| (plain, &part.points));
     let smooth = parts.iter().map(|part| ("smooth", &part.smooth));
-    let shown = raw.chain(smooth.filter(|_| noisy));
+    let groups = groups.iter().map(|points| ("aside", points));
+    let shown = raw.chain(smooth.filter(|_| noisy)).chain(groups.clone());
     let curves: Vec<Curve<'_>> = shown
         .map(|(class, points)| Curve {
             class,
@@ -51,9 +64,14 @@ fn figure(quantity: Quantity, parts: &[Part], marks: &[(f64, &str)]) -> String {
         Quantity::Loss | Quantity::GradientNorm => format!("{value:.4}"),
     };
     let marks = if marks.len() > 1 { marks } else { &[] };
+    let dashed = if groups.len() > 0 {
+        ", dashed: groups"
+    } else {
+        ""
+    };
     framed(
         quantity.title(),
-        &format!("{word}: {value}"),
+        &format!("{word}: {value}{dashed}"),
         &Plot {
             curves: &curves,
             marks,
@@ -85,7 +103,7 @@ fn scores(history: &History, timeline: &Timeline, marks: &[(f64, &str)]) -> Stri
         Some((place, 100.0 * best.score))
     });
     let named = best.map(|(_, score)| format!("best, {score:.1}"));
-    let curves = [("blind", &blind), ("smooth", &seen)].map(|(class, points)| Curve {
+    let curves = [("aside", &blind), ("smooth", &seen)].map(|(class, points)| Curve {
         class,
         points,
         dots: true,

@@ -2,8 +2,12 @@
 
 use crate::html::{bytes, duration, escape, head, percent, short, thousands};
 use crate::train::history::History;
+use crate::train::metrics::Score;
 use crate::train::timeline::Timeline;
 use crate::train::totals::StageTotals;
+
+/// More scores than these are in the curve alone.
+const LISTED: usize = 12;
 
 /// When a score was taken, in words.
 pub(super) fn place(timeline: &Timeline, stage: &str, step: usize) -> String {
@@ -20,7 +24,19 @@ pub(super) fn scores(history: &History, timeline: &Timeline) -> String {
         return String::new();
     }
     let best = history.best().filter(|_| history.scores.len() > 1);
-    let rows = history.scores.iter().map(|score| {
+    let all = history.scores.len();
+    let listed = |score: &&Score| {
+        all <= LISTED
+            || best == Some(score)
+            || timeline.is_end(&score.stage, score.step)
+            || history.scores.last() == Some(score)
+    };
+    let note = if all > LISTED {
+        format!(" Of {all} scores those at the end of a stage, the last and the best.")
+    } else {
+        String::new()
+    };
+    let rows = history.scores.iter().filter(listed).map(|score| {
         let blind = score.blind.map_or("–".to_owned(), percent);
         let mark = if best == Some(score) {
             " <span class=\"tag\">best</span>"
@@ -43,8 +59,8 @@ pub(super) fn scores(history: &History, timeline: &Timeline) -> String {
         ("questions", "number"),
     ];
     format!(
-        "<h2>Score on held-out questions</h2>\n<table>{}\n<tbody>{}</tbody></table>\n\
-         <p class=\"note\">Blind: the same questions with every image replaced by grey, marked by a line in the bar.</p>\n",
+        "<h2>Score on held-out questions</h2>\n<div class=\"wide\"><table>{}\n<tbody>{}</tbody></table></div>\n\
+         <p class=\"note\">Blind: the same questions with every image replaced by grey, marked by a line in the bar.{note}</p>\n",
         head(&columns),
         rows.collect::<String>()
     )
