@@ -47,7 +47,7 @@ pub const SMALL: Size = Size {
     text: 112,
 };
 
-/// 64 million numbers.
+/// 65 million numbers.
 pub const MEDIUM: Size = Size {
     name: "medium",
     image_size: 168,
