@@ -24,6 +24,23 @@ data = { conversations = \"questions.json\", images = \"images\" }
 every_steps = 3
 max_new_tokens = 3";
 
+/// One step of a model that is wide enough to be computed by several threads, and that takes a while.
+pub const WIDE: &str = "\
+stages = [\"align\"]
+max_tokens = 700
+[vision]
+image_size = 128
+hidden_size = 128
+intermediate_size = 512
+[llm]
+hidden_size = 192
+intermediate_size = 512
+max_position_embeddings = 1024
+[stage.align]
+freeze = []
+steps = 1
+batch_size = 11";
+
 pub struct Place {
     pub world: World,
     /// The run that nothing befell.
