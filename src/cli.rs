@@ -27,8 +27,10 @@ mod output;
 mod plugins;
 mod progress;
 mod recipe;
+mod runs;
 mod trace;
 mod train;
+mod training;
 
 use clap::{Parser, Subcommand};
 
@@ -46,6 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::Args),
+    Runs(runs::Args),
     Ask(ask::Args),
     Chat(chat::Args),
     Eval(eval::Args),
@@ -74,6 +77,7 @@ pub fn main() -> ! {
 fn run(command: &Command) -> Result<(), CliError> {
     match command {
         Command::Train(args) => train::run(args),
+        Command::Runs(args) => runs::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Chat(args) => chat::run(args),
         Command::Eval(args) => eval::run(args),

@@ -10,9 +10,13 @@ pub mod data;
 pub mod eval;
 #[cfg(any(feature = "hub", feature = "train"))]
 mod hash;
+#[cfg(feature = "train")]
+mod html;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod recipes;
+#[cfg(feature = "train")]
+pub mod runs;
 #[cfg(feature = "train")]
 pub mod train;
 

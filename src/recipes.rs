@@ -32,6 +32,7 @@ embed!(
     "llava-13b",
     "llava-1.5-7b",
     "llava-1.5-13b",
+    "llava-1.5-7b-lora",
     "finetune-own-data",
 );
 
@@ -73,6 +74,27 @@ mod tests {
             assert_eq!(loaded.name, recipe.name);
             loaded.configure().unwrap();
         }
+    }
+
+    /// Of the original's script: all 224 linear layers of Vicuna 7B at rank 128, and the projector.
+    #[test]
+    fn the_lora_recipe_trains_the_originals_layers() {
+        let source = RecipeSource::Embedded(find("llava-1.5-7b-lora").unwrap().unwrap());
+        let recipe = Recipe::load_with(&source, &[]).unwrap();
+        let configured = recipe.configure().unwrap();
+        let parameters = parameters(&recipe.network(&configured, &Device::flex()).unwrap());
+        recipe.check_stages(&configured, &parameters).unwrap();
+        let factors = recipe.factors(&configured, &parameters);
+        assert_eq!(factors.len(), 2 * 224);
+        let (hidden, inner) = (4096, 11_008);
+        let expected = 32 * 128 * (4 * 2 * hidden + 3 * (hidden + inner));
+        assert_eq!(
+            factors.iter().map(ParameterInfo::len).sum::<usize>(),
+            expected
+        );
+        let stage = &recipe.stage["finetune"];
+        let learns = |path: &str| stage.learns(path);
+        assert!(learns("projector.layers.0.weight") && !learns("llm.lm_head.weight"));
     }
 
     /// CLIP, projector and decoder: of the published weights, by their shapes.

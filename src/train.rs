@@ -7,7 +7,10 @@
 //! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
 //! RUN/scores.jsonl      one line a score
-//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors
+//! RUN/tensorboard/      both of these and the scores for TensorBoard
+//! RUN/skipped.jsonl     one line a sample that could not be learned from, if there are any
+//! RUN/weights/STAGE/    vision.safetensors, projector.safetensors, llm.safetensors; of a component
+//!                       that carries an adapter the adapter alone, as a folder: llm/
 //! RUN/checkpoints/        what is needed to go on exactly; see `train --resume`
 //! RUN/answers/STAGE.jsonl  every question of the score with its answers
 //! RUN/tokenizer.json    the tokenizer
@@ -15,44 +18,64 @@
 //! ```
 
 mod adamw;
-mod batches;
+mod adapters;
 mod checkpoint;
+mod curves;
 mod difference;
 mod error;
 mod files;
 mod frozen;
 mod gradients;
+mod history;
+mod log;
 mod loss;
 mod manifest;
 mod memory;
 mod metrics;
 mod observer;
+mod pass;
+pub mod plan;
+mod rates;
 mod report;
 mod resume;
 mod run;
 mod schedule;
 mod session;
+mod skipped;
+mod smooth;
 mod stage;
 mod step;
-mod trainable;
+mod tape;
+mod tensorboard;
+mod timeline;
+mod totals;
+pub mod trainable;
 
-pub use adamw::{AdamW, AdamWConfig};
+pub use adamw::{AdamW, AdamWConfig, Moments, Rates};
+pub(crate) use curves::{Quantity, curve};
 pub use difference::{Difference, differences};
 pub use error::TrainError;
 pub use gradients::GradientSet;
+pub use history::History;
 pub use loss::loss_sum;
 pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
+pub use pass::{Pass, PassDone, PassOptions};
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
+pub(crate) use smooth::Smooth;
+pub(crate) use timeline::Timeline;
+pub use totals::StageTotals;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::{Model, Recipe};
 
 use crate::data::Dataset;
+use adapters::Adapters;
 use checkpoint::Code;
 use manifest::Manifest;
 use session::Session;
@@ -76,13 +99,15 @@ pub fn train(
     if recipe.stages.is_empty() {
         return Err(TrainError::NoStage(recipe.name.clone()));
     }
+    recipe.check_dtype()?;
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
-    let model = opened.assemble(recipe, device)?;
+    let (adapters, model) = opened.assemble(recipe, 0, run, device)?;
     let manifest = opened.manifest(recipe, &model)?;
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
-    let session = opened.session(recipe, run, manifest, observer, stop)?;
+    let parts = (opened.stages, opened.questions, adapters);
+    let session = Session::new(recipe, run, parts, manifest, None, observer, stop)?;
     session.run(model, base, 0, None)
 }
 
@@ -141,11 +166,13 @@ pub fn resume(
         )),
         None => observer.note("no checkpoint is there: going on from the beginning"),
     }
-    let from = resume::before(first, recipe, run, &opened.stages);
-    let model = opened.assemble(&from, device)?;
+    let from = resume::before(first, recipe, run, &opened.stages)?;
+    let (adapters, model) = opened.assemble(&from, first, run, device)?;
     let mut manifest = opened.manifest(recipe, &model)?;
     match before {
-        Ok(before) => manifest = manifest.going_on(before),
+        Ok(before) => {
+            manifest = manifest.going_on(before, History::read(run.path())?.scores);
+        }
         // A run that was killed before its first step has none yet.
         Err(_) if saved.is_none() => {}
         Err(reason) => observer.note(&format!("{reason}; it is made anew")),
@@ -156,20 +183,25 @@ pub fn resume(
         None => manifest.base(None),
     };
     run.begin(recipe, &manifest)?;
-    let mut session = opened.session(recipe, run, manifest, observer, stop)?;
-    session.take_up(standing)?;
-    session.run(model, base, first, saved)
+    let parts = (opened.stages, opened.questions, adapters);
+    let session = Session::new(recipe, run, parts, manifest, standing, observer, stop)?;
+    session.run(model, base, first, saved.as_ref())
 }
 
-/// The data of a run.
+/// What a run is opened to: its data, and the parameters of its model.
 struct Opened<'r> {
     stages: Vec<StageRun<'r>>,
     questions: Option<Arc<Dataset>>,
+    /// Without adapters.
+    parameters: Vec<ParameterInfo>,
 }
 
 impl<'r> Opened<'r> {
     /// Opens all data before the first step, so that a missing file of the last stage shows now.
     fn new(recipe: &'r Recipe) -> Result<Self, TrainError> {
+        let configured = recipe.configure()?;
+        let parameters = parameters(&recipe.network(&configured, &Device::flex())?);
+        recipe.check_stages(&configured, &parameters)?;
         let stages = recipe
             .stages()
             .map(|(name, stage)| StageRun::open(recipe, name, stage))
@@ -183,39 +215,27 @@ impl<'r> Opened<'r> {
                 Ok::<_, TrainError>(Arc::new(data))
             })
             .transpose()?;
-        Ok(Self { stages, questions })
+        Ok(Self {
+            stages,
+            questions,
+            parameters,
+        })
     }
 
-    fn assemble(&self, recipe: &Recipe, device: &Device) -> Result<Model, TrainError> {
-        let model = recipe.assemble(device)?;
-        let parameters = model.parameters().into_iter();
-        let paths: Vec<String> = parameters.map(|info| info.path).collect();
-        recipe.check_freeze(&paths)?;
-        Ok(model)
+    /// The model of `recipe` as the stage of number `first` finds it.
+    fn assemble(
+        &self,
+        recipe: &Recipe,
+        first: usize,
+        run: &RunFolder,
+        device: &Device,
+    ) -> Result<(Adapters, Model), TrainError> {
+        let stages = self.stages.split_at(first);
+        Adapters::open(recipe, stages, &self.parameters, run, device)
     }
 
     fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {
-        Manifest::new(recipe, model, &self.stages, self.questions.as_deref())
-    }
-
-    fn session<'a>(
-        self,
-        recipe: &'a Recipe,
-        run: &'a RunFolder,
-        manifest: Manifest,
-        observer: &'a mut dyn Observer,
-        stop: &'a AtomicBool,
-    ) -> Result<Session<'a>, TrainError>
-    where
-        'r: 'a,
-    {
-        Session::new(
-            recipe,
-            run,
-            (self.stages, self.questions),
-            manifest,
-            observer,
-            stop,
-        )
+        let questions = self.questions.as_deref();
+        Manifest::new(recipe, model, &self.parameters, &self.stages, questions)
     }
 }

@@ -3,10 +3,19 @@
 
 #[path = "data/broken.rs"]
 mod broken;
+#[path = "data/check.rs"]
+mod check;
 #[path = "data/loading.rs"]
 mod loading;
+#[path = "data/order.rs"]
+mod order;
+#[path = "data/parquet.rs"]
+mod parquet;
 #[path = "data/show.rs"]
 mod show;
+#[path = "data/skip.rs"]
+mod skip;
+mod tiny;
 
 use std::error::Error;
 use std::fs;

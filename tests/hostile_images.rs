@@ -102,6 +102,12 @@ fn hostile_images_end_in_an_image_or_an_error_within_the_memory_stated() {
             }
         }
         times.push((start.elapsed(), name));
+        let checked = menagerie::image::check(file);
+        assert_eq!(checked.is_ok(), ended == End::Image, "{name}: {checked:?}");
+        let skimmed = menagerie::image::skim(file);
+        // A whole file is fine; one that is cut or damaged may be told though it decodes.
+        let whole = !name.contains(' ') && ended == End::Image;
+        assert!(skimmed.is_ok() || !whole, "{name}: {skimmed:?}");
         #[cfg(target_os = "linux")]
         assert!(
             peak_memory() <= MAX_BYTES + SLACK,

@@ -6,6 +6,8 @@
 mod answers;
 #[path = "model/module.rs"]
 mod module;
+#[path = "model/packing.rs"]
+mod packing;
 #[path = "model/parity.rs"]
 mod parity;
 #[path = "tiny/words.rs"]

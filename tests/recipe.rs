@@ -87,6 +87,36 @@ fn a_stranger_copies_changes_and_checks_a_recipe() {
     assert_eq!(json["recipe"]["stage"]["finetune"]["batch_size"], 32);
 }
 
+/// What the optimizer does with which part, before anything is trained.
+#[test]
+fn groups_of_the_optimizer_are_shown_and_checked() {
+    let folder = empty();
+    let write = |on: &str| {
+        let text = format!(
+            "extends = \"llava-1.5-7b\"\n[stage.finetune]\nfreeze = [\"vision.layers.0..20\"]\n\
+             [stage.finetune.optimizer]\nweight_decay = 0.1\n\
+             groups = [{{ on = [\"{on}\"], learning_rate = 2e-6, weight_decay = 0.05 }}]\n"
+        );
+        fs::write(folder.path().join("mine.toml"), text).unwrap();
+    };
+    write("vision");
+    let shown = stdout(&run(folder.path(), &["recipe", "show", "mine.toml"]));
+    let expected = "\
+# stage     learning rate  weight decay           count  of
+# align              1e-3             0        20979712  all that learn
+# finetune           2e-5           0.1      6759120896  all others
+# finetune           2e-5             0          274432  all others
+# finetune           2e-6          0.05        51525632  vision
+# finetune           2e-6             0           57344  vision
+";
+    assert!(shown.ends_with(expected), "{shown}");
+    write("vision.layers.0..4");
+    let checked = run(folder.path(), &["recipe", "check", "mine.toml"]);
+    let message = "mine.toml:6:19: `optimizer.groups` of stage `finetune`: `vision.layers.0..4` names \
+                   only parameters that the stage freezes";
+    assert!(stderr(&checked).contains(message), "{}", stderr(&checked));
+}
+
 #[test]
 fn a_file_wins_over_an_embedded_recipe() {
     let folder = empty();
@@ -101,9 +131,9 @@ fn mistakes_in_a_recipe_point_at_their_line() {
     for (difference, message) in [
         (
             "[stage.align]\nbatchsize = 4",
-            "mine.toml:3:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, \
-             steps, batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, \
-             schedule (did you mean `batch_size`?)",
+            "mine.toml:3:1: [stage.align] has no key `batchsize`; its keys are: freeze, lora, \
+             epochs, steps, batch_size, micro_batch_size, checkpoint_blocks, max_grad_norm, \
+             max_loss_ratio, sampler, packing, eval, data, optimizer, schedule (did you mean `batch_size`?)",
         ),
         (
             "[vision]\nlayers = -1",

@@ -2,12 +2,22 @@
 //! did not, and what is said when something is wrong.
 #![cfg(feature = "cli")]
 
+#[path = "train/blocks.rs"]
+mod blocks;
 #[path = "train/errors.rs"]
 mod errors;
 #[path = "train/folder.rs"]
 mod folder;
 #[path = "train/learning.rs"]
 mod learning;
+#[path = "train/lora.rs"]
+mod lora;
+#[path = "train/parity.rs"]
+mod parity;
+#[path = "train/precision.rs"]
+mod precision;
 #[path = "train/resume.rs"]
 mod resume;
+#[path = "train/skipping.rs"]
+mod skipping;
 mod tiny;

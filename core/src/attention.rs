@@ -1,10 +1,11 @@
 //! Scaled dot-product attention, shared by encoders and decoders.
 
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, DType, Tensor};
 
 /// `softmax(q kᵀ · scale + mask) v`, with grouped queries: `heads` is a multiple of `kv_heads`, and
-/// query head `h` reads key head `h / (heads / kv_heads)`. Keys and values are never repeated.
+/// query head `h` reads key head `h / (heads / kv_heads)`. Keys and values are never repeated. The
+/// softmax is taken in f32 whatever the dtype.
 ///
 /// # Shapes
 /// - `query`: `[batch, heads, token, head_dim]`
@@ -38,7 +39,9 @@ pub fn attention(
                 .reshape([batch, kv_heads, group * tokens, keys])
         }
     };
-    softmax(scores, 3)
+    let dtype = scores.dtype();
+    softmax(scores.cast(DType::F32), 3)
+        .cast(dtype)
         .matmul(value)
         .reshape([batch, heads, tokens, head_dim])
 }

@@ -236,6 +236,19 @@ impl Checkpoint {
         })
     }
 
+    /// The name of the linear layer whose weight is the parameter at `path`, as in the original
+    /// LLaVA's whole models (`model.layers.0.self_attn.q_proj`); nothing if it is none.
+    #[must_use]
+    pub fn linear_module(&self, component: Component, path: &str) -> Option<String> {
+        let original = self.spelling_of(component, Publisher::Original, true);
+        let (key, storage) = match &original {
+            Some(spelling) => spelling.key(path)?,
+            None => self.spellings.first()?.key(path)?,
+        };
+        let module = key.strip_suffix(".weight")?;
+        (storage == Storage::Transposed).then(|| module.to_owned())
+    }
+
     /// Whether a left-over key, without its prefix, is known to be of no use here.
     #[must_use]
     pub fn ignores(&self, key: &str) -> bool {

@@ -1,6 +1,9 @@
 //! What a decoder's forward pass is told besides the embeddings: positions, who attends to whom,
 //! and the key-value cache.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::attention::attention;
@@ -46,6 +49,28 @@ impl Rows {
         )
     }
 
+    /// Rows that hold several samples of these lengths one after the other, each a segment of its
+    /// own with positions from 0, padded on the right to `width`.
+    #[must_use]
+    pub fn packed(rows: &[Vec<usize>], width: usize) -> Self {
+        let filled = |mut row: Vec<u32>| {
+            row.resize(width, PADDING);
+            row
+        };
+        let positions =
+            |row: &Vec<usize>| row.iter().flat_map(|&length| 0..as_u32(length)).collect();
+        let segments = |row: &Vec<usize>| {
+            let numbered = row.iter().zip(1..);
+            numbered
+                .flat_map(|(&length, segment)| std::iter::repeat_n(segment, length))
+                .collect()
+        };
+        Self {
+            positions: rows.iter().map(positions).map(filled).collect(),
+            segments: rows.iter().map(segments).map(filled).collect(),
+        }
+    }
+
     fn build(
         lengths: &[usize],
         position: impl Fn(usize, usize) -> Option<usize>,
@@ -83,6 +108,7 @@ pub struct Context {
     positions: Tensor<2, Int>,
     mask: Option<Tensor<3, Bool>>,
     cache: Option<KvCache>,
+    shared: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Context {
@@ -93,6 +119,7 @@ impl Context {
             positions: positions(rows, device),
             mask: mask(&rows.segments, &rows.segments, device),
             cache: None,
+            shared: None,
         }
     }
 
@@ -104,6 +131,7 @@ impl Context {
             positions: positions(rows, device),
             mask: mask(&rows.segments, cache.segments(), device),
             cache: Some(cache),
+            shared: None,
         }
     }
 
@@ -111,6 +139,18 @@ impl Context {
     #[must_use]
     pub fn positions(&self) -> Tensor<2, Int> {
         self.positions.clone()
+    }
+
+    /// What the blocks of a pass share, such as the angles of rotary positions: made by the first
+    /// block that asks, and kept for the others. There is one value for a pass; a decoder that
+    /// shares more puts it into one type.
+    pub fn shared<T: Send + Sync + 'static>(&mut self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        let held = self.shared.clone().and_then(|held| held.downcast().ok());
+        held.unwrap_or_else(|| {
+            let value = Arc::new(make(self));
+            self.shared = Some(Arc::clone(&value) as _);
+            value
+        })
     }
 
     /// Attention of block `layer`, cache and mask included; see [`attention`] for the shapes.

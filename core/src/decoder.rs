@@ -7,6 +7,7 @@ use burn::tensor::{Device, Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::blocks::DecoderBlocks;
 use crate::checkpoint::Checkpoint;
 use crate::context::Context;
 use crate::error::BuildError;
@@ -23,6 +24,11 @@ pub trait Decoder: Debug + Send + Sync {
     /// The [`Context`] holds each token's position, who attends to whom and the key-value cache,
     /// so packing, batching and shared prefixes change no decoder.
     fn forward(&self, embeds: Tensor<3>, context: &mut Context) -> Tensor<3>;
+
+    /// The same pass in its parts, for training with `checkpoint_blocks`. Default: it has none.
+    fn blocks(&self) -> Option<&dyn DecoderBlocks> {
+        None
+    }
 
     /// `[batch, token, hidden]` -> `[batch, token, vocab]`, asked only for the positions needed.
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3>;

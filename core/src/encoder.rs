@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::blocks::EncoderBlocks;
 use crate::checkpoint::Checkpoint;
 use crate::error::BuildError;
 use crate::hf::HfParts;
@@ -18,6 +19,11 @@ pub trait Encoder: Debug + Send + Sync {
     /// `[batch, channel, height, width]` (normalised by the spec's statistics) ->
     /// `[batch, token, feature]`
     fn forward(&self, pixels: Tensor<4>) -> Tensor<3>;
+
+    /// The same pass in its parts, for training with `checkpoint_blocks`. Default: it has none.
+    fn blocks(&self) -> Option<&dyn EncoderBlocks> {
+        None
+    }
 }
 
 /// What is known of an encoder before any weight exists. Its neighbours read their sizes here.

@@ -3,6 +3,7 @@
 //! A folder appears whole or not at all: it is written under another name beside its place, synced
 //! and renamed.
 
+mod adapter;
 mod burnpack;
 mod component;
 mod error;
@@ -47,6 +48,8 @@ pub enum ExportLayout {
     Hf,
     /// The original LLaVA's.
     Original,
+    /// The decoder's LoRA adapter alone, as the original LLaVA leaves it; for a model that has one.
+    Adapter,
     /// Burn's own file format with the module's parameter paths, and a `model.toml` beside it.
     Burnpack,
 }
@@ -58,6 +61,7 @@ impl ExportLayout {
         match self {
             Self::Hf => "hf",
             Self::Original => "original",
+            Self::Adapter => "adapter",
             Self::Burnpack => "burnpack",
         }
     }
@@ -65,7 +69,7 @@ impl ExportLayout {
     const fn publisher(self) -> Publisher {
         match self {
             Self::Hf => Publisher::HuggingFace,
-            Self::Original => Publisher::Original,
+            Self::Original | Self::Adapter => Publisher::Original,
             Self::Burnpack => Publisher::Burn,
         }
     }
@@ -91,6 +95,7 @@ pub fn export(
     };
     match (layout, options.component) {
         (ExportLayout::Burnpack, component) => export.burnpack(component)?,
+        (ExportLayout::Adapter, None | Some(Component::Llm)) => export.adapter(out)?,
         (layout, Some(component)) => export.component(layout, component)?,
         (ExportLayout::Hf, None) => export.hf()?,
         (ExportLayout::Original, None) => export.original(out)?,

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 use toml::Table;
 
+pub use adapter::base_of_adapter;
 pub use config::read_json;
 pub use error::FolderError;
 pub use original::PROJECTOR_FILES;

@@ -11,7 +11,7 @@ mod filter;
 mod processor_config;
 mod resample;
 
-pub use decode::{ImageError, MAX_BYTES, MAX_SIDE, decode};
+pub use decode::{ImageError, MAX_BYTES, MAX_SIDE, check, decode, skim};
 pub use filter::Filter;
 pub use image::RgbImage;
 pub use processor_config::ProcessorConfigError;

@@ -6,6 +6,7 @@
 //! crate names no plugin and opens no socket.
 
 pub mod attention;
+pub mod blocks;
 pub mod cache;
 pub mod chat;
 pub mod checkpoint;
@@ -20,6 +21,7 @@ pub mod generate;
 pub mod hex;
 pub mod hf;
 pub mod image;
+pub mod lora;
 pub mod model;
 pub mod network;
 pub mod nn;
@@ -43,6 +45,7 @@ pub use serde;
 pub use serde_json;
 pub use toml;
 
+pub use blocks::{DecoderBlocks, EncoderBlocks};
 pub use cache::KvCache;
 pub use checkpoint::{Checkpoint, Joint, Publisher, Spelling, Storage, TensorName};
 pub use component::Component;

@@ -53,6 +53,12 @@ impl Model {
         Self { network, ..self }
     }
 
+    /// The Burn module alone.
+    #[must_use]
+    pub fn into_network(self) -> Network {
+        self.network
+    }
+
     /// The components' options and sizes.
     pub fn configured(&self) -> &Configured {
         &self.configured

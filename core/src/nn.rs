@@ -3,6 +3,8 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 
+use crate::lora::LowRank;
+
 /// Standard deviation of freshly initialised weights, as CLIP, LLaMA and LLaVA's projector
 /// configurations state it (`initializer_range`).
 pub const INITIALIZER_RANGE: f64 = 0.02;
@@ -53,10 +55,15 @@ impl Linear {
         }
     }
 
-    /// `[…, in]` -> `[…, out]`
+    /// `[…, in]` -> `[…, out]`, with the adapter that the weight may carry (see [`crate::lora`]).
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
-        burn::tensor::module::linear(input, self.weight.val(), bias)
+        let Some(adapter) = self.weight.reparameterization::<LowRank>() else {
+            return burn::tensor::module::linear(input, self.weight.val(), bias);
+        };
+        // Two thin products in place of a sum as large as the weight, and of its gradient.
+        let weight = adapter.base(self.weight.base());
+        burn::tensor::module::linear(input.clone(), weight, bias) + adapter.forward(input)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -15,12 +15,51 @@ pub struct ParameterInfo {
     pub path: String,
     /// Shape in the module.
     pub shape: Vec<usize>,
+    /// What it is in its layer.
+    #[serde(skip)]
+    pub kind: ParameterKind,
     /// Burn's identity of it in this process.
     #[serde(skip)]
     pub id: ParamId,
 }
 
+/// What a parameter is in its layer, as far as weight decay treats it differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A parameter of a norm: one that lies in a struct whose name ends in `Norm`, whatever its own
+    /// name is.
+    Norm,
+    /// A bias outside a norm: `bias`, or a name that ends in `_bias`.
+    Bias,
+    /// All others: matrices, kernels and embeddings, those of one vector included.
+    Weight,
+}
+
+impl ParameterKind {
+    /// Of the parameter called `name` in a struct that Burn's visitors call `container`.
+    fn of(name: &str, container: &str) -> Self {
+        if container.ends_with("Norm") {
+            Self::Norm
+        } else if name == "bias" || name.ends_with("_bias") {
+            Self::Bias
+        } else {
+            Self::Weight
+        }
+    }
+}
+
 impl ParameterInfo {
+    /// A weight that no module has yet.
+    #[must_use]
+    pub fn planned(path: String, shape: Vec<usize>) -> Self {
+        Self {
+            path,
+            shape,
+            kind: ParameterKind::Weight,
+            id: ParamId::new(),
+        }
+    }
+
     /// Numbers it holds.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -36,22 +75,26 @@ impl ParameterInfo {
 pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
     struct Lister {
         path: PathStack,
+        kinds: Vec<ParameterKind>,
         found: Vec<ParameterInfo>,
     }
 
     impl ModuleVisitor for Lister {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
+        fn enter_module(&mut self, name: &str, container_type: &str) {
             self.path.enter(name);
+            self.kinds.push(ParameterKind::of(name, container_type));
         }
 
         fn exit_module(&mut self, _name: &str, _container_type: &str) {
             self.path.exit();
+            self.kinds.pop();
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.found.push(ParameterInfo {
                 path: self.path.join(),
                 shape: param.lazy_shape().to_vec(),
+                kind: self.kinds.last().copied().unwrap_or(ParameterKind::Weight),
                 id: param.id,
             });
         }
@@ -59,18 +102,29 @@ pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
 
     let mut lister = Lister {
         path: PathStack::default(),
+        kinds: Vec::new(),
         found: Vec::new(),
     };
     module.visit(&mut lister);
     lister.found
 }
 
+/// Burn's CPU backend has one random generator for the whole process.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// What `draw` takes from the device's generator once that is set to `seed`. Nobody else draws
+/// meanwhile.
+pub fn seeded<T>(device: &Device, seed: u64, draw: impl FnOnce() -> T) -> T {
+    let guard = GENERATOR.lock();
+    device.seed(seed);
+    let drawn = draw();
+    drop(guard);
+    drawn
+}
+
 /// Draws every weight that is still lazy, each from a seed made of `seed` and its path: a
 /// parameter's first values do not depend on what else the model holds.
 pub fn draw<M: Module>(module: &M, seed: u64) {
-    /// Burn's CPU backend has one random generator for the whole process.
-    static GENERATOR: Mutex<()> = Mutex::new(());
-
     struct Drawer {
         path: PathStack,
         seed: u64,
@@ -135,5 +189,30 @@ impl PathStack {
     #[must_use]
     pub fn join(&self) -> String {
         self.0.join(".")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norms_are_known_by_their_type_and_biases_by_their_name() {
+        for (name, container, kind) in [
+            ("gamma", "Struct:LayerNorm", ParameterKind::Norm),
+            ("beta", "Struct:LayerNorm", ParameterKind::Norm),
+            ("weight", "Struct:RmsNorm", ParameterKind::Norm),
+            ("bias", "Struct:Linear", ParameterKind::Bias),
+            ("in_proj_bias", "Struct:Pooling", ParameterKind::Bias),
+            ("weight", "Struct:Linear", ParameterKind::Weight),
+            ("class_embedding", "Struct:Clip", ParameterKind::Weight),
+            ("normalizer", "Struct:Normalizer", ParameterKind::Weight),
+        ] {
+            assert_eq!(
+                ParameterKind::of(name, container),
+                kind,
+                "{container}, {name}"
+            );
+        }
     }
 }

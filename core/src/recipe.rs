@@ -19,8 +19,10 @@ mod generation;
 mod groups;
 mod images;
 mod load;
+mod lora;
 mod model;
 mod node;
+mod optimizer;
 mod origin;
 mod paths;
 mod resolve;
@@ -45,18 +47,21 @@ pub use checkpoint::CheckpointTable;
 pub use component::{LlmTable, ProjectorTable, VisionTable};
 pub use configure::Configured;
 pub use data::{
-    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, OneOrMany, Resize, Turns,
+    DataSource, DataTable, DataText, EvalData, EvalTable, ImagePosition, MixedSet, OnBadSample,
+    OneOrMany, Resize, Turns,
 };
 pub use embedded::EmbeddedRecipe;
 pub use error::RecipeError;
 pub use freeze::{FreezeError, FreezePattern, check_freeze};
 pub use generation::GenerationConfig;
-pub use groups::ParameterGroup;
+pub use groups::{ParameterGroup, UpdateGroup};
 pub use images::ImagesTable;
 pub use load::{LoadOptions, RecipeSource};
+pub use lora::{LoraTable, Quantize};
 pub use model::Resolve;
+pub use optimizer::{AdamW, GroupError, NoDecay, Optimizer, OptimizerGroup, ParameterOptions};
 pub use origin::{Origin, Source};
-pub use stage::{AdamW, Constant, Cosine, Length, Optimizer, Sampler, Schedule, Stage};
+pub use stage::{Constant, Cosine, Length, Sampler, Schedule, Stage};
 
 /// A model and its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -187,6 +192,26 @@ impl Recipe {
         Ok(self.stages.drain(..place).next_back())
     }
 
+    /// States another adapter over a component's weights, or that there is none.
+    pub fn set_adapter(&mut self, component: Component, adapter: Option<String>) {
+        let place = match component {
+            Component::Vision => &mut self.vision.adapter,
+            Component::Projector => &mut self.projector.adapter,
+            Component::Llm => &mut self.llm.adapter,
+        };
+        *place = adapter;
+    }
+
+    /// States what a component's weights are differences to, or that they are none.
+    pub fn set_base(&mut self, component: Component, base: Option<String>) {
+        let place = match component {
+            Component::Vision => &mut self.vision.base,
+            Component::Projector => &mut self.projector.base,
+            Component::Llm => &mut self.llm.base,
+        };
+        *place = base;
+    }
+
     /// States other weights of a component, whole ones: no adapter or base lies under them.
     pub fn set_weights(&mut self, component: Component, weights: String) {
         let (vision, projector, llm) = (&mut self.vision, &mut self.projector, &mut self.llm);
@@ -238,7 +263,13 @@ impl Recipe {
     pub fn check_freeze(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
         for (name, stage) in self.stages() {
             let paths = parameter_paths.iter().map(String::as_str);
-            check_freeze(&stage.freeze, paths).map_err(|error| {
+            let checked = check_freeze(&stage.freeze, paths);
+            // An adapter learns even where all else is frozen.
+            let checked = match checked {
+                Err(FreezeError::Everything) if stage.lora.is_some() => Ok(()),
+                checked => checked,
+            };
+            checked.map_err(|error| {
                 let key = match &error {
                     FreezeError::Unmatched { pattern, .. } => {
                         let mut targets = stage.freeze.iter();
@@ -252,6 +283,46 @@ impl Recipe {
                     stage: name.to_owned(),
                     error,
                 }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the recipe's stages can be trained in its dtype.
+    ///
+    /// # Errors
+    /// It is f16: small gradients vanish in it without loss scaling, which there is none of.
+    pub fn check_dtype(&self) -> Result<(), RecipeError> {
+        if self.dtype != Dtype::F16 || self.stages.is_empty() {
+            return Ok(());
+        }
+        Err(RecipeError::Invalid {
+            origin: self.origin("dtype"),
+            key: "dtype".to_owned(),
+            message:
+                "f16 loses small gradients, so nothing is trained in it; state `dtype = \"bf16\"` \
+                      or `dtype = \"f32\"`, which f16 weights are read into as well"
+                    .to_owned(),
+        })
+    }
+
+    /// Checks every stage's `optimizer.groups` against the paths of all parameters of the model.
+    ///
+    /// # Errors
+    /// A target that matches no parameter that learns, or a parameter of two groups.
+    pub fn check_optimizer_groups(&self, parameter_paths: &[String]) -> Result<(), RecipeError> {
+        let paths: Vec<&str> = parameter_paths.iter().map(String::as_str).collect();
+        for (name, stage) in self.stages() {
+            let Optimizer::AdamW(adamw) = &stage.optimizer;
+            let adapted = |path: &str| stage.lora.as_ref().is_some_and(|lora| lora.covers(path));
+            let learns = |path: &str| stage.learns(path) || adapted(path);
+            let checked = adamw.check_groups(learns, &paths);
+            checked.map_err(|(group, target, error)| RecipeError::Groups {
+                origin: self.origin(&format!(
+                    "stage.{name}.optimizer.groups.{group}.on.{target}"
+                )),
+                stage: name.to_owned(),
+                error,
             })?;
         }
         Ok(())

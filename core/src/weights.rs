@@ -28,6 +28,7 @@ mod sum;
 #[cfg(test)]
 mod tests;
 mod transpose;
+mod write_adapter;
 mod write_pytorch;
 
 pub use adapter::Adapter;
@@ -38,9 +39,10 @@ pub use in_memory::InMemory;
 pub use input::Format;
 pub use load::{load, load_watched};
 pub use report::LoadReport;
-pub(crate) use save::{Stored, stored, write};
+pub(crate) use save::{Stored, stored, stored_where, write};
 pub use save::{save, save_data, save_tensors};
 pub use shards::Shards;
+pub use write_adapter::AdapterFolder;
 pub(crate) use write_pytorch::write_pytorch;
 
 use std::path::PathBuf;
@@ -172,6 +174,17 @@ pub enum WeightError {
         base: PathBuf,
         /// The tensor's name.
         key: String,
+    },
+
+    /// An adapter that training cannot go on with.
+    #[error(
+        "the adapter in `{path}` is not what `lora` describes: {problem}. Correct the table, or merge the adapter first: `menagerie export`"
+    )]
+    AdapterDiffers {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What differs.
+        problem: String,
     },
 
     /// A parameter without a line in the component's table of names: a plugin's mistake.

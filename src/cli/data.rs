@@ -1,5 +1,7 @@
 //! `menagerie data`: what a model is given to learn.
 
+mod check;
+mod reading;
 mod show;
 
 use clap::Subcommand;
@@ -15,12 +17,15 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look for all that is wrong with data before a run: decode every image, encode every text
+    Check(check::Args),
     /// Print samples as a model sees them, supervised tokens marked.
     Show(show::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     match &args.command {
+        Command::Check(args) => check::run(args),
         Command::Show(args) => show::run(args),
     }
 }

@@ -19,7 +19,9 @@ use super::exit::Exit;
 use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
+use crate::runs::RunsError;
 use crate::train::TrainError;
+use crate::train::plan::PlanError;
 
 #[derive(Debug, Error)]
 pub(super) enum CliError {
@@ -31,6 +33,12 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Train(#[from] TrainError),
+
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+
+    #[error(transparent)]
+    Runs(#[from] RunsError),
 
     #[error(transparent)]
     Data(#[from] DataError),
@@ -67,6 +75,11 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Export(#[from] ExportError),
+
+    #[error(
+        "--html FILE is for two runs: `menagerie runs A B --html FILE`; one run has its `report.html`"
+    )]
+    OneRun,
 
     #[error("cannot read {}", .path.display())]
     Read {
@@ -108,6 +121,23 @@ pub(super) enum CliError {
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),
 
+    #[error(
+        "`{option}` is for data files, and `{recipe}` is a recipe, which states it: change it with --set"
+    )]
+    OfRecipe {
+        option: &'static str,
+        recipe: String,
+    },
+
+    #[error("`--set` changes a recipe, and data files are named here")]
+    SetOfFiles,
+
+    /// Bad samples that were listed one by one.
+    #[error(
+        "{faults} faults in {samples} samples; mend or remove these samples, or leave them out of a stage with `on_bad_sample = \"skip\"` in its data"
+    )]
+    BadSamples { faults: usize, samples: usize },
+
     /// Errors that were printed one by one as they were found.
     #[error("{count} of {total} recipes are wrong")]
     Recipes {
@@ -122,6 +152,8 @@ impl CliError {
         match self {
             Self::Recipe(error) => recipe_exit(error),
             Self::Train(error) => train_exit(error),
+            Self::Plan(error) => plan_exit(error),
+            Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
@@ -133,11 +165,15 @@ impl CliError {
             Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
             Self::Request(_)
             | Self::Image { .. }
+            | Self::OneRun
             | Self::Encode(_)
             | Self::Build(_)
             | Self::NoWeights { .. }
             | Self::BaseOfRecipe { .. }
             | Self::InsideModel { .. }
+            | Self::OfRecipe { .. }
+            | Self::SetOfFiles
+            | Self::BadSamples { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
@@ -243,6 +279,15 @@ fn data_exit(error: &DataError) -> Exit {
     }
 }
 
+fn plan_exit(error: &PlanError) -> Exit {
+    match error {
+        PlanError::Recipe(error) => recipe_exit(error),
+        PlanError::Assemble(error) => assemble_exit(error),
+        PlanError::Data(error) => data_exit(error),
+        PlanError::Recording(_) => Exit::BadInput,
+    }
+}
+
 fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
@@ -266,6 +311,14 @@ fn train_exit(error: &TrainError) -> Exit {
         | TrainError::FrozenMoved { .. } => Exit::Failure,
         TrainError::Weights(error) => weights_exit(error),
         _ => Exit::BadInput,
+    }
+}
+
+fn runs_exit(error: &RunsError) -> Exit {
+    match error {
+        RunsError::Read { .. } => Exit::Resource,
+        RunsError::NoRun(_) => Exit::BadInput,
+        RunsError::Train(error) => train_exit(error),
     }
 }
 

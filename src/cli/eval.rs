@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use menagerie_core::recipe::{DataSource, DataText, Turns};
+use menagerie_core::recipe::{DataSource, Turns};
 use serde_json::json;
 
 use super::device::DeviceArg;
@@ -25,8 +25,8 @@ use crate::eval::{self, EvalOptions, Evaluation};
 pub(super) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// LLaVA JSON or JSON lines, tar shards, or a folder of shards. Each question of a
-    /// conversation is asked on its own.
+    /// LLaVA JSON or JSON lines, tar shards, Parquet files, or a folder of these two. Each question
+    /// of a conversation is asked on its own.
     #[arg(value_name = "DATA", required = true)]
     data: Vec<PathBuf>,
     /// The folder that image names are relative to.
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         paths: args.data.clone(),
         images: args.images.clone(),
         turns: Turns::Separate,
-        text: DataText::Conversations,
+        ..DataSource::default()
     })?);
     data.check_images()?;
     let model = args.model.open(&args.device.device)?;

@@ -45,6 +45,8 @@ enum LayoutArg {
     Hf,
     /// The original LLaVA's.
     Original,
+    /// The decoder's LoRA adapter alone, as PEFT and the original LLaVA read it over its base.
+    Adapter,
     /// Burn's own file format, with a `model.toml`: takes every model.
     Burnpack,
 }
@@ -62,6 +64,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let layout = match args.layout {
         LayoutArg::Hf => ExportLayout::Hf,
         LayoutArg::Original => ExportLayout::Original,
+        LayoutArg::Adapter => ExportLayout::Adapter,
         LayoutArg::Burnpack => ExportLayout::Burnpack,
     };
     let mut options = ExportOptions::default();

@@ -1,4 +1,6 @@
-//! `menagerie recipe`: list, copy, check and show recipes.
+//! `menagerie recipe`: list, copy, check, show and plan recipes.
+
+mod plan;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -8,8 +10,8 @@ use clap::Subcommand;
 use menagerie_core::burn::tensor::Device;
 use menagerie_core::folder::ModelPath;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{LoadOptions, ParameterGroup};
-use menagerie_core::{Component, Recipe, RecipeError, RecipeSource};
+use menagerie_core::recipe::{LoadOptions, ParameterGroup, UpdateGroup};
+use menagerie_core::{Component, Configured, Recipe, RecipeError, RecipeSource};
 use serde_json::json;
 
 use super::error::CliError;
@@ -18,7 +20,7 @@ use super::output::{print, print_json};
 use crate::hub::HubId;
 use crate::recipes;
 
-/// List, copy, check and show recipes.
+/// List, copy, check, show and plan recipes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -66,6 +68,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell beforehand what a run costs: memory, arithmetic, steps, disk.
+    Plan(plan::Args),
     /// Print the JSON Schema of recipe files, for editors.
     Schema,
 }
@@ -80,9 +84,14 @@ pub(super) struct Sets {
 }
 
 impl Sets {
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// The recipe that `argument` names, a file or an embedded one, with these changes. A `model`
     /// that is not on this machine is left out, and the user is told.
-    fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
+    pub(super) fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
         let leave_out = |text: &str| {
             anstream::eprintln!(
                 "note: {argument}: the model `{text}` is not on this machine, so what it states is not seen"
@@ -125,6 +134,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             json,
         } => check(recipes, sets, *json),
         Command::Show { recipe, sets, json } => show(recipe, sets, *json),
+        Command::Plan(args) => plan::run(args),
         Command::Schema => print_json(&Recipe::schema()?),
     }
 }
@@ -210,11 +220,9 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
-    let paths: Vec<String> = lazy_parameters(&recipe)?
-        .into_iter()
-        .map(|info| info.path)
-        .collect();
-    recipe.check_freeze(&paths)?;
+    recipe.check_dtype()?;
+    let configured = recipe.configure()?;
+    recipe.check_stages(&configured, &lazy_parameters(&recipe, &configured)?)?;
     for component in Component::ALL {
         let weights = recipe
             .weights(component)
@@ -234,26 +242,37 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
 
 fn show(argument: &str, sets: &Sets, as_json: bool) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
-    let groups = recipe.parameter_groups(&lazy_parameters(&recipe)?);
+    let configured = recipe.configure()?;
+    let mut parameters = lazy_parameters(&recipe, &configured)?;
+    parameters.extend(recipe.factors(&configured, &parameters));
+    let groups = recipe.parameter_groups(&parameters);
+    let updates = recipe.update_groups(&parameters);
     if as_json {
-        return print_json(&json!({ "recipe": recipe.resolve()?, "parameters": groups }));
+        return print_json(
+            &json!({ "recipe": recipe.resolve()?, "parameters": groups, "updates": updates }),
+        );
     }
-    print(&format!("{}\n{}", recipe.to_toml()?, group_table(&groups)))
+    let (groups, updates) = (group_table(&groups), update_table(&updates));
+    print(&format!("{}\n{groups}{updates}", recipe.to_toml()?))
 }
 
 /// All parameters of the recipe's model, none of them drawn or loaded.
-fn lazy_parameters(recipe: &Recipe) -> Result<Vec<ParameterInfo>, RecipeError> {
-    let network = recipe.network(&recipe.configure()?, &Device::flex())?;
+fn lazy_parameters(
+    recipe: &Recipe,
+    configured: &Configured,
+) -> Result<Vec<ParameterInfo>, RecipeError> {
+    let network = recipe.network(configured, &Device::flex())?;
     Ok(parameters(&network))
 }
 
 /// The groups as TOML comments, so that what is shown is still a recipe.
 fn group_table(groups: &[ParameterGroup]) -> String {
-    let name_width = groups
-        .iter()
-        .map(|group| group.name.len())
-        .max()
-        .unwrap_or(0);
+    let name = |group: &ParameterGroup| {
+        let mark = if group.is_adapter { " (adapter)" } else { "" };
+        format!("{}{mark}", group.name)
+    };
+    let name_width = groups.iter().map(|group| name(group).len()).max();
+    let name_width = name_width.unwrap_or(0);
     let trained = |group: &ParameterGroup| {
         let partly = group
             .partly_trained_in
@@ -270,7 +289,7 @@ fn group_table(groups: &[ParameterGroup]) -> String {
         let prefix = format!("{component}.");
         let own = groups
             .iter()
-            .filter(|group| group.name.starts_with(&prefix));
+            .filter(|group| group.name.starts_with(&prefix) && !group.is_adapter);
         own.map(|group| group.parameters).sum::<usize>()
     };
     let mut table = format!(
@@ -280,7 +299,7 @@ fn group_table(groups: &[ParameterGroup]) -> String {
     for group in groups {
         let line = format!(
             "# {:name_width$}  {:>14}  {}\n",
-            group.name,
+            name(group),
             group.parameters,
             trained(group)
         );
@@ -288,4 +307,36 @@ fn group_table(groups: &[ParameterGroup]) -> String {
     }
     let totals = Component::ALL.map(|component| format!("{component} {}", count(component)));
     table + &format!("# {}\n", totals.join(", "))
+}
+
+/// What each stage's optimizer does with which parameters, as comments likewise.
+fn update_table(updates: &[UpdateGroup]) -> String {
+    let head = ["stage", "learning rate", "weight decay", "count", "of"].map(str::to_owned);
+    let rows = updates.iter().map(|update| {
+        let mut stage = updates.iter().filter(|other| other.stage == update.stage);
+        let of = match update.on.as_slice() {
+            [] if stage.all(|other| other.on.is_empty()) => "all that learn".to_owned(),
+            [] => "all others".to_owned(),
+            on => on.join(", "),
+        };
+        let rate = format!("{:e}", update.learning_rate);
+        let decay = update.weight_decay.to_string();
+        [
+            update.stage.clone(),
+            rate,
+            decay,
+            update.parameters.to_string(),
+            of,
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let stage_width = widest(0);
+    let lines = rows.iter().map(|[stage, rate, decay, count, of]| {
+        format!("# {stage:stage_width$}  {rate:>13}  {decay:>12}  {count:>14}  {of}\n")
+    });
+    match updates {
+        [] => String::new(),
+        _ => format!("#\n{}", lines.collect::<String>()),
+    }
 }

@@ -8,8 +8,8 @@ use menagerie_core::{Component, Recipe};
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::output::print;
-use super::progress::TrainProgress;
 use super::recipe::Sets;
+use super::training::TrainProgress;
 use super::{hub, interrupt};
 use crate::train::{self, RunFolder, TrainError};
 
@@ -116,7 +116,7 @@ fn recipe(args: &Args, name: &str) -> Result<Recipe, CliError> {
     if let Some(from) = &args.from {
         let before = recipe.begin_with(from)?;
         if let (Some(run), Some(before)) = (&init, before) {
-            train::weights_after(&mut recipe, run, &before);
+            train::weights_after(&mut recipe, run, &before)?;
         }
     }
     hub::localise(&mut recipe)?;

@@ -2,11 +2,13 @@
 
 use menagerie_core::chat::Template;
 use menagerie_core::image::ImageProcessor;
+use menagerie_core::recipe::OnBadSample;
 use menagerie_core::tokens::{EncodeError, ImagePosition, Sample, Tokenizer};
 
 use super::dataset::Dataset;
-use super::error::DataError;
+use super::error::{DataError, chain};
 use super::sample::Conversation;
+use super::skipped::Skipped;
 
 /// How a sample's text becomes token ids and labels.
 #[derive(Debug, Clone)]
@@ -17,7 +19,7 @@ pub struct SampleEncoder {
     pub template: Template,
     /// Where the images of the first question stand.
     pub image_position: ImagePosition,
-    /// What a random position is drawn from, with the sample's id.
+    /// What a random position is drawn from, with the sample's id and question.
     pub seed: u64,
     /// Tokens that an image takes.
     pub visual_tokens: usize,
@@ -47,6 +49,8 @@ pub struct Batch {
     /// The images of all samples one after the other, `[image, 3, size, size]`, normalised. Each
     /// sample owns as many as its [`Encoded::images`] says.
     pub pixels: Vec<f32>,
+    /// Samples whose places others took, because they cannot be used; in the order they were tried.
+    pub skipped: Vec<Skipped>,
 }
 
 impl SampleEncoder {
@@ -58,7 +62,7 @@ impl SampleEncoder {
     pub fn encode(&self, dataset: &Dataset, index: usize) -> Result<Encoded, DataError> {
         let sample = dataset.sample(index);
         self.tokens(sample)
-            .map(|tokens| Encoded {
+            .map(|(tokens, _)| Encoded {
                 id: sample.id.clone(),
                 images: tokens.images(),
                 input_ids: tokens.input_ids,
@@ -67,19 +71,37 @@ impl SampleEncoder {
             .map_err(|error| dataset.error(sample, error.into()))
     }
 
-    fn tokens(&self, sample: &Conversation) -> Result<Sample, EncodeError> {
+    /// Tokens of sample `index` before the cut, images at their full length.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn length(&self, dataset: &Dataset, index: usize) -> Result<usize, DataError> {
+        let sample = dataset.sample(index);
+        self.tokens(sample)
+            .map(|(_, length)| length)
+            .map_err(|error| dataset.error(sample, error.into()))
+    }
+
+    /// A sample cut to [`max_tokens`](Self::max_tokens), and its length before.
+    fn tokens(&self, sample: &Conversation) -> Result<(Sample, usize), EncodeError> {
         let mut turns = sample.turns.clone();
         self.image_position.apply(&mut turns, self.seed, &sample.id);
         let mut tokens = self.tokenizer.encode(&self.template, &turns)?;
+        let length = tokens.expanded_len(self.visual_tokens);
         tokens.truncate(self.max_tokens, self.visual_tokens)?;
-        Ok(tokens)
+        Ok((tokens, length))
     }
 
     /// The samples `indices` of a dataset with their images.
     ///
+    /// With [`OnBadSample::Skip`] the next sample of the data that can be used takes the place of
+    /// one that cannot, the first after the last: what a batch holds follows from the data and the
+    /// indices alone.
+    ///
     /// # Errors
     /// As [`encode`](Self::encode), or an image that cannot be read or decoded; with the sample's
-    /// file and id.
+    /// file and id. Where bad samples are skipped, only that all are bad, or an error that is none
+    /// of the sample's.
     pub fn batch(
         &self,
         dataset: &Dataset,
@@ -88,18 +110,54 @@ impl SampleEncoder {
     ) -> Result<Batch, DataError> {
         let mut batch = Batch {
             samples: Vec::with_capacity(indices.len()),
-            pixels: Vec::new(),
+            // An image a sample is the rule.
+            pixels: Vec::with_capacity(indices.len() * processor.values()),
+            skipped: Vec::new(),
         };
         for &index in indices {
-            let sample = dataset.sample(index);
-            let encoded = self.encode(dataset, index)?;
-            for image in &sample.images[..encoded.images] {
-                batch
-                    .pixels
-                    .extend(dataset.pixels(index, image, processor)?);
-            }
+            let (encoded, pixels) = self.usable(dataset, processor, index, &mut batch.skipped)?;
+            batch.pixels.extend(pixels);
             batch.samples.push(encoded);
         }
         Ok(batch)
+    }
+
+    /// Sample `index`, or the first after it that can be used.
+    fn usable(
+        &self,
+        dataset: &Dataset,
+        processor: &ImageProcessor,
+        index: usize,
+        skipped: &mut Vec<Skipped>,
+    ) -> Result<(Encoded, Vec<f32>), DataError> {
+        let all = dataset.len();
+        let mut first = None;
+        for index in (index..all).chain(0..index) {
+            let error = match self.sample(dataset, processor, index) {
+                Ok(sample) => return Ok(sample),
+                Err(error) if dataset.on_bad_sample() == OnBadSample::Error => return Err(error),
+                Err(error) => error,
+            };
+            first.get_or_insert_with(|| chain(&error));
+            skipped.push(dataset.fault(index, error)?);
+        }
+        Err(DataError::AllBad {
+            samples: all,
+            first: first.unwrap_or_default(),
+        })
+    }
+
+    fn sample(
+        &self,
+        dataset: &Dataset,
+        processor: &ImageProcessor,
+        index: usize,
+    ) -> Result<(Encoded, Vec<f32>), DataError> {
+        let encoded = self.encode(dataset, index)?;
+        let mut pixels = Vec::new();
+        for image in &dataset.sample(index).images[..encoded.images] {
+            pixels.extend(dataset.pixels(index, image, processor)?);
+        }
+        Ok((encoded, pixels))
     }
 }

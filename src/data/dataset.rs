@@ -1,20 +1,21 @@
 //! All samples of a data source.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use menagerie_core::hex::hex;
-use menagerie_core::recipe::DataSource;
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use menagerie_core::chat::Turn;
+use menagerie_core::recipe::OnBadSample;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::error::{DataError, SampleError};
-use super::json::{Record, read_records};
-use super::sample::{Conversation, ImageRef, conversations};
-use super::shard::read_shard;
+use super::order::SampleSize;
+use super::parquet::{ImagePages, PageCache};
+use super::sample::{Conversation, ImageRef};
+use super::skipped::Skipped;
+use super::unpacked::Unpacked;
 
 /// A file of a dataset, for the manifest of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,42 +29,44 @@ pub struct DataFile {
     pub bytes: u64,
 }
 
-/// All samples of a [`DataSource`], in the order of its files. Texts are held in memory; images
-/// stay on disk, but for those of compressed shards.
-#[derive(Debug)]
+/// All samples of one or more [`DataSource`](super::DataSource)s, in the order of their files. Texts
+/// are held in memory; images stay on disk.
+#[derive(Debug, Default)]
 pub struct Dataset {
-    files: Vec<DataFile>,
-    samples: Vec<Conversation>,
-}
-
-struct Loaded {
-    file: DataFile,
-    samples: Vec<Conversation>,
+    pub(super) files: Vec<DataFile>,
+    pub(super) samples: Vec<Conversation>,
+    /// The samples of each source.
+    pub(super) sets: Vec<Range<usize>>,
+    pub(super) left_out: Vec<Skipped>,
+    pub(super) on_bad_sample: OnBadSample,
+    /// What the image names of each file are relative to.
+    pub(super) folders: Vec<Option<PathBuf>>,
+    /// The images of compressed shards, and of large Parquet pages.
+    pub(super) unpacked: Unpacked,
+    /// The images of each file that is Parquet and has some.
+    pub(super) pages: Vec<Option<ImagePages>>,
+    pub(super) cache: PageCache,
 }
 
 impl Dataset {
-    /// Reads and checks the text of all samples. Opens no image; see
-    /// [`check_images`](Self::check_images).
-    ///
-    /// # Errors
-    /// A file that is missing, broken, empty or of an unknown kind, or a sample without text or
-    /// answer, with turns that do not alternate, or with more or fewer `<image>`s than images.
-    pub fn open(source: &DataSource) -> Result<Self, DataError> {
-        let paths = files(&source.paths)?;
-        let loaded = paths
-            .par_iter()
-            .enumerate()
-            .map(|(file, path)| load(path, file, source))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut dataset = Self {
-            files: Vec::new(),
-            samples: Vec::new(),
+    /// The samples of each source.
+    #[must_use]
+    pub fn sets(&self) -> &[Range<usize>] {
+        &self.sets
+    }
+
+    /// How long every sample is and whether it has images, an image taking `visual_tokens`. Words
+    /// are counted and not tokens: to tokenise a whole data set takes minutes, to count its words a
+    /// second, and the original LLaVA groups by them too.
+    #[must_use]
+    pub fn sizes(&self, visual_tokens: usize) -> Vec<SampleSize> {
+        let words = |turn: &Turn| turn.text.split_whitespace().count();
+        let size = |sample: &Conversation| SampleSize {
+            length: sample.turns.iter().map(words).sum::<usize>()
+                + sample.images.len() * visual_tokens,
+            has_image: !sample.images.is_empty(),
         };
-        for loaded in loaded {
-            dataset.files.push(loaded.file);
-            dataset.samples.extend(loaded.samples);
-        }
-        Ok(dataset)
+        self.samples.par_iter().map(size).collect()
     }
 
     /// Number of samples.
@@ -99,22 +102,34 @@ impl Dataset {
         &self.files
     }
 
+    /// Samples that could not be used when the data was opened. They are none of
+    /// [`samples`](Self::samples). Empty unless bad samples are skipped.
+    #[must_use]
+    pub fn left_out(&self) -> &[Skipped] {
+        &self.left_out
+    }
+
+    /// What becomes of a sample that cannot be used.
+    #[must_use]
+    pub const fn on_bad_sample(&self) -> OnBadSample {
+        self.on_bad_sample
+    }
+
     /// Looks for every image file that a sample names, without opening it.
     ///
     /// # Errors
     /// The first that is missing.
     pub fn check_images(&self) -> Result<(), DataError> {
         self.samples.par_iter().try_for_each(|sample| {
-            let missing = sample.images.iter().find_map(|image| match image {
-                ImageRef::File { name, path: None } => {
-                    Some(SampleError::NoImageFolder(name.clone()))
+            let mut images = sample.images.iter();
+            let missing = images.find_map(|image| match image {
+                ImageRef::File { name, file } => {
+                    let found = self.image_path(name, *file).and_then(|path| {
+                        let found = path.metadata();
+                        found.map_err(|source| SampleError::ImageFile { path, source })
+                    });
+                    found.err()
                 }
-                ImageRef::File {
-                    path: Some(path), ..
-                } => path.metadata().err().map(|source| SampleError::ImageFile {
-                    path: path.clone(),
-                    source,
-                }),
                 _ => None,
             });
             missing.map_or(Ok(()), |error| Err(self.error(sample, error)))
@@ -125,16 +140,13 @@ impl Dataset {
     ///
     /// # Errors
     /// It is missing or cannot be read.
-    pub fn image<'a>(&self, image: &'a ImageRef) -> Result<Cow<'a, [u8]>, SampleError> {
+    pub fn image(&self, image: &ImageRef) -> Result<Vec<u8>, SampleError> {
         let unreadable = |path: PathBuf| |source| SampleError::ImageFile { path, source };
         match image {
-            ImageRef::Bytes { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-            ImageRef::File { name, path: None } => Err(SampleError::NoImageFolder(name.clone())),
-            ImageRef::File {
-                path: Some(path), ..
-            } => std::fs::read(path)
-                .map(Cow::Owned)
-                .map_err(unreadable(path.clone())),
+            ImageRef::File { name, file } => {
+                let path = self.image_path(name, *file)?;
+                std::fs::read(&path).map_err(unreadable(path))
+            }
             ImageRef::Member {
                 name,
                 file,
@@ -142,11 +154,53 @@ impl Dataset {
                 len,
             } => {
                 let shard = &self.files[*file].path;
-                read_part(shard, *offset, *len)
-                    .map(Cow::Owned)
-                    .map_err(unreadable(shard.join(name)))
+                read_part(shard, *offset, *len).map_err(unreadable(shard.join(name)))
+            }
+            ImageRef::Unpacked { name, offset, len } => {
+                let bytes = self.unpacked.read(*offset, *len);
+                bytes.map_err(unreadable(name.into()))
+            }
+            ImageRef::Cell {
+                name,
+                is_path,
+                file,
+                group,
+                place,
+            } => {
+                let broken = |reason: String| SampleError::ImageCell {
+                    name: name.clone(),
+                    reason,
+                };
+                let pages = self.pages.get(*file).and_then(Option::as_ref);
+                let pages = pages.ok_or_else(|| broken("its file has no images".to_owned()))?;
+                let found = pages.image(*file, *group, *place, &self.cache, &self.unpacked);
+                match found.map_err(broken)? {
+                    Some(bytes) => Ok(bytes),
+                    None if *is_path => self.image(&ImageRef::File {
+                        name: name.clone(),
+                        file: *file,
+                    }),
+                    None => Err(broken("it has neither bytes nor a path".to_owned())),
+                }
             }
         }
+    }
+
+    /// An image that file number `file` names.
+    fn image_path(&self, name: &str, file: usize) -> Result<PathBuf, SampleError> {
+        let folder = self.folders.get(file).and_then(Option::as_ref);
+        let folder = folder.ok_or_else(|| SampleError::NoImageFolder(name.to_owned()))?;
+        Ok(folder.join(name))
+    }
+
+    /// The file that sample `index` is from.
+    pub(super) fn file_of(&self, index: usize) -> PathBuf {
+        self.files[self.sample(index).file].path.clone()
+    }
+
+    /// What `error` says of sample `index`; the error itself where more than the sample is wrong.
+    pub(super) fn fault(&self, index: usize, error: DataError) -> Result<Skipped, DataError> {
+        Skipped::of(&error, self.file_of(index), &self.sample(index).id).ok_or(error)
     }
 
     /// What is wrong with a sample, with its file and id.
@@ -167,110 +221,4 @@ fn read_part(path: &Path, offset: u64, len: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     file.read_exact(&mut bytes)?;
     Ok(bytes)
-}
-
-fn is_shard(path: &Path) -> bool {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    [".tar", ".tar.gz", ".tgz"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
-}
-
-/// The paths with each folder replaced by the shards in it, sorted.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
-    let mut files = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let unreadable = |source| DataError::Read {
-            path: path.clone(),
-            source,
-        };
-        let entries = path.read_dir().map_err(unreadable)?;
-        let mut shards = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(unreadable)?.path();
-            if is_shard(&entry) {
-                shards.push(entry);
-            }
-        }
-        if shards.is_empty() {
-            return Err(DataError::NoShard { path: path.clone() });
-        }
-        shards.sort_unstable();
-        files.extend(shards);
-    }
-    if files.is_empty() {
-        return Err(DataError::NoFile);
-    }
-    Ok(files)
-}
-
-fn load(path: &Path, file: usize, source: &DataSource) -> Result<Loaded, DataError> {
-    let unreadable = |source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    let (records, data_file) = if is_shard(path) {
-        let found = read_shard(path, file)?;
-        let data_file = DataFile {
-            path: path.to_owned(),
-            sha256: found.sha256,
-            bytes: found.bytes,
-        };
-        (found.samples, data_file)
-    } else if ["json", "jsonl", "ndjson"]
-        .iter()
-        .any(|known| extension == *known)
-    {
-        let bytes = std::fs::read(path).map_err(unreadable)?;
-        let data_file = DataFile {
-            path: path.to_owned(),
-            sha256: hex(&Sha256::digest(&bytes)),
-            bytes: bytes.len() as u64,
-        };
-        let records = read_records(path, &bytes)?;
-        let records = records.into_iter().enumerate();
-        let records = records.map(|(number, record)| {
-            let images = named_images(&record, source.images.as_deref());
-            (number.to_string(), record, images)
-        });
-        (records.collect(), data_file)
-    } else {
-        return Err(DataError::Kind {
-            path: path.to_owned(),
-        });
-    };
-    let mut samples = Vec::new();
-    for (key, record, images) in records {
-        let id = record.id().unwrap_or(key);
-        let made = conversations(&id, record, images, file, source.text, source.turns);
-        samples.extend(made.map_err(|source| DataError::Sample {
-            path: path.to_owned(),
-            id,
-            source: Box::new(source),
-        })?);
-    }
-    if samples.is_empty() {
-        return Err(DataError::Empty {
-            path: path.to_owned(),
-        });
-    }
-    Ok(Loaded {
-        file: data_file,
-        samples,
-    })
-}
-
-fn named_images(record: &Record, folder: Option<&Path>) -> Vec<ImageRef> {
-    let names = record.images().into_iter();
-    names
-        .map(|name| ImageRef::File {
-            path: folder.map(|folder| folder.join(&name)),
-            name,
-        })
-        .collect()
 }

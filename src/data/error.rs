@@ -1,10 +1,13 @@
 //! What can be wrong with data.
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use menagerie_core::chat::TurnError;
 use menagerie_core::image::ImageError;
 use menagerie_core::tokens::EncodeError;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A data file, or a sample of one, that cannot be used. Causes are in
@@ -23,9 +26,9 @@ pub enum DataError {
     /// No path is given.
     #[error("no data file is given")]
     NoFile,
-    /// Neither JSON nor a shard.
+    /// Neither JSON nor a shard nor Parquet.
     #[error(
-        "{}: neither JSON nor a tar shard; the kinds are .json and .jsonl in LLaVA's format, .tar, .tar.gz and .tgz, and folders of these shards",
+        "{}: neither JSON nor a tar shard nor Parquet; the kinds are .json and .jsonl in LLaVA's format, .tar, .tar.gz and .tgz, .parquet, and folders of shards or Parquet files",
         .path.display()
     )]
     Kind {
@@ -33,7 +36,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A folder without shards.
-    #[error("{}: the folder holds no .tar, .tar.gz or .tgz", .path.display())]
+    #[error("{}: the folder holds no .tar, .tar.gz, .tgz or .parquet", .path.display())]
     NoShard {
         /// The folder.
         path: PathBuf,
@@ -57,6 +60,35 @@ pub enum DataError {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// The images of a compressed shard cannot be unpacked.
+    #[error(
+        "cannot unpack the images of {} into a temporary file; make room, name another folder in the environment's TMPDIR, or unpack the shard to a .tar, which is read where it lies",
+        .path.display()
+    )]
+    Unpack {
+        /// The shard.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A broken Parquet file, or one that is laid out in another way.
+    #[error("{}: {place}{reason}", .path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// `column C, row N: `, as far as it is known; rows count from 0.
+        place: String,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+    /// Every sample is bad, where bad ones are to be skipped.
+    #[error("none of the {samples} samples can be used; the first: {first}")]
+    AllBad {
+        /// How many there are.
+        samples: usize,
+        /// One of them, and what is wrong with it.
+        first: String,
     },
     /// A file without samples.
     #[error("{}: holds no sample", .path.display())]
@@ -87,6 +119,16 @@ pub enum SampleError {
     NoText {
         /// The key.
         key: &'static str,
+    },
+    /// A value of a Parquet file that says nothing.
+    #[error("column `{column}`, row {row}: {reason}")]
+    Cell {
+        /// The column.
+        column: String,
+        /// The row of the file, from 0.
+        row: usize,
+        /// What is wrong and what is allowed.
+        reason: String,
     },
     /// Images in a shard without text.
     #[error("the shard holds its images but no {0}.json")]
@@ -120,6 +162,14 @@ pub enum SampleError {
         /// Why.
         source: std::io::Error,
     },
+    /// An image of a Parquet file cannot be read.
+    #[error("image {name}: {reason}")]
+    ImageCell {
+        /// Its path, or its row.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// An image cannot be decoded.
     #[error("image {name}")]
     Image {
@@ -131,4 +181,91 @@ pub enum SampleError {
     /// The text cannot be tokenised.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+}
+
+/// What is wrong with a bad sample, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// An image is not there.
+    MissingImage,
+    /// An image cannot be read or decoded.
+    BrokenImage,
+    /// The text cannot be used.
+    Text,
+    /// There is nothing to learn, or nothing is left after the cut to `max_tokens`.
+    NothingToLearn,
+    /// A whole file cannot be read.
+    File,
+}
+
+impl Fault {
+    /// As it is written in JSON and said in a summary.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MissingImage => "missing-image",
+            Self::BrokenImage => "broken-image",
+            Self::Text => "text",
+            Self::NothingToLearn => "nothing-to-learn",
+            Self::File => "file",
+        }
+    }
+}
+
+impl SampleError {
+    /// What is wrong with the sample; `None` if the fault lies in the recipe, as that of a template
+    /// that does not fit the tokenizer does.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::NoImageFolder(_) => None,
+            Self::ImageFile { source, .. } if source.kind() == ErrorKind::NotFound => {
+                Some(Fault::MissingImage)
+            }
+            Self::ImageFile { .. } | Self::ImageCell { .. } | Self::Image { .. } => {
+                Some(Fault::BrokenImage)
+            }
+            Self::NoText { .. }
+            | Self::Cell { .. }
+            | Self::NoJson(_)
+            | Self::Turns(_)
+            | Self::ImageCount { .. } => Some(Fault::Text),
+            Self::NoAnswer => Some(Fault::NothingToLearn),
+            Self::Encode(error) => match error {
+                EncodeError::Unsupervised | EncodeError::CutAway { .. } => {
+                    Some(Fault::NothingToLearn)
+                }
+                EncodeError::MissingControl { .. } | EncodeError::MissingWrap { .. } => None,
+                _ => Some(Fault::Text),
+            },
+        }
+    }
+}
+
+impl DataError {
+    /// What is wrong with the sample that this error is about; `None` if it is about more than one.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Sample { source, .. } => source.fault(),
+            _ => None,
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        // Many messages state their cause already.
+        if !line.contains(&message) {
+            line = format!("{line}: {message}");
+        }
+        cause = error.source();
+    }
+    line
 }

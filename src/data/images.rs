@@ -13,10 +13,7 @@ impl Dataset {
     /// One is missing or cannot be read.
     pub fn images(&self, index: usize) -> Result<Vec<Vec<u8>>, DataError> {
         let sample = self.sample(index);
-        let images = sample
-            .images
-            .iter()
-            .map(|image| self.image(image).map(Into::into));
+        let images = sample.images.iter().map(|image| self.image(image));
         images
             .collect::<Result<_, _>>()
             .map_err(|error| self.error(sample, error))

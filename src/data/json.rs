@@ -1,25 +1,31 @@
 //! LLaVA's JSON: an array of samples, or one a line.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use menagerie_core::chat::{Role, Turn};
 use serde::Deserialize;
 
+use super::elements::{Broken, Element, Elements};
 use super::error::DataError;
+use super::record::Record;
 
 /// A sample as it is written.
 #[derive(Debug, Deserialize)]
-pub(super) struct Record {
-    pub id: Option<Id>,
-    pub image: Option<Images>,
-    pub conversations: Option<Vec<RawTurn>>,
-    pub caption: Option<String>,
+struct Written {
+    id: Option<Id>,
+    image: Option<Images>,
+    images: Option<Images>,
+    conversations: Option<Vec<RawTurn>>,
+    messages: Option<Vec<RawTurn>>,
+    caption: Option<String>,
 }
 
 /// An id is text or a number.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "`id` must be text or a number")]
-pub(super) enum Id {
+enum Id {
     Text(String),
     Number(i64),
 }
@@ -30,14 +36,16 @@ pub(super) enum Id {
     untagged,
     expecting = "`image` must be a file's name or a list of names"
 )]
-pub(super) enum Images {
+enum Images {
     One(String),
     Many(Vec<String>),
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct RawTurn {
+struct RawTurn {
+    #[serde(alias = "role")]
     from: Speaker,
+    #[serde(alias = "content")]
     value: String,
 }
 
@@ -50,19 +58,23 @@ enum Speaker {
     Gpt,
 }
 
-impl Record {
-    pub(super) fn id(&self) -> Option<String> {
-        self.id.as_ref().map(|id| match id {
-            Id::Text(text) => text.clone(),
+impl From<Written> for Record {
+    fn from(written: Written) -> Self {
+        let id = written.id.map(|id| match id {
+            Id::Text(text) => text,
             Id::Number(number) => number.to_string(),
-        })
-    }
-
-    pub(super) fn images(&self) -> Vec<String> {
-        match &self.image {
+        });
+        let images = match written.image.or(written.images) {
             None => Vec::new(),
-            Some(Images::One(name)) => vec![name.clone()],
-            Some(Images::Many(names)) => names.clone(),
+            Some(Images::One(name)) => vec![name],
+            Some(Images::Many(names)) => names,
+        };
+        let said = written.conversations.or(written.messages);
+        Self {
+            id,
+            images,
+            turns: said.map(|said| said.into_iter().map(Turn::from).collect()),
+            caption: written.caption,
         }
     }
 }
@@ -80,36 +92,45 @@ impl From<RawTurn> for Turn {
     }
 }
 
-/// Reads a whole file.
-pub(super) fn read_records(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, DataError> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    match first {
-        None => Ok(Vec::new()),
-        Some(b'[') => serde_json::from_slice(bytes).map_err(|error| json_error(path, 0, &error)),
-        Some(_) => {
-            let lines = bytes.split(|&byte| byte == b'\n').enumerate();
-            lines
-                .filter(|(_, line)| !line.trim_ascii().is_empty())
-                .map(|(before, line)| {
-                    serde_json::from_slice(line).map_err(|error| json_error(path, before, &error))
-                })
-                .collect()
-        }
-    }
-}
-
-/// Reads one sample, a member of a shard.
-pub(super) fn read_record(path: &Path, bytes: &[u8]) -> Result<Record, DataError> {
-    serde_json::from_slice(bytes).map_err(|error| json_error(path, 0, &error))
-}
-
-fn json_error(path: &Path, lines_before: usize, error: &serde_json::Error) -> DataError {
-    let reason = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    DataError::Json {
+/// The samples of a file, read as they are asked for. One that is wrong by itself is an inner
+/// error; what ends the file early is an outer one.
+pub(super) fn records(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Result<Record, DataError>, DataError>>, DataError> {
+    let unreadable = |source| DataError::Read {
         path: path.to_owned(),
-        line: lines_before + error.line(),
-        column: error.column(),
-        reason: reason.strip_suffix(&place).unwrap_or(&reason).to_owned(),
-    }
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let elements = Elements::new(BufReader::with_capacity(1 << 18, file));
+    Ok(elements.map(move |element| match element {
+        Ok(element) => Ok(record(path, &element)),
+        Err(Broken::Read(source)) => Err(unreadable(source)),
+        Err(Broken::Json {
+            line,
+            column,
+            reason,
+        }) => Err(DataError::Json {
+            path: path.to_owned(),
+            line,
+            column,
+            reason: reason.to_owned(),
+        }),
+    }))
+}
+
+/// Reads one sample; `path` is the file, or the member of a shard.
+pub(super) fn record(path: &Path, element: &Element) -> Result<Record, DataError> {
+    let written: Result<Written, _> = serde_json::from_slice(&element.text);
+    written.map(Record::from).map_err(|error| {
+        let reason = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let before = if error.line() == 1 { element.column } else { 1 };
+        DataError::Json {
+            path: path.to_owned(),
+            line: element.line + error.line() - 1,
+            column: before + error.column() - 1,
+            reason: reason.strip_suffix(&place).unwrap_or(&reason).to_owned(),
+        }
+    })
 }

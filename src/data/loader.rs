@@ -18,13 +18,16 @@ pub struct Loader {
 
 impl Loader {
     /// Starts `workers` threads on the batches, each a list of indices into the dataset. With 0
-    /// workers a batch is made in the calling thread when it is asked for.
+    /// workers a batch is made in the calling thread when it is asked for. [`Passes::from_step`]
+    /// gives the batches of a stage from any step on.
+    ///
+    /// [`Passes::from_step`]: super::Passes::from_step
     #[must_use]
     pub fn new(
         dataset: Arc<Dataset>,
         encoder: SampleEncoder,
         processor: ImageProcessor,
-        batches: Vec<Vec<usize>>,
+        batches: impl IntoIterator<Item = Vec<usize>, IntoIter: ExactSizeIterator + Send + 'static>,
         workers: usize,
     ) -> Self {
         let make = move |indices: Vec<usize>| encoder.batch(&dataset, &processor, &indices);

@@ -16,7 +16,7 @@ type Results<T> = Receiver<(usize, std::thread::Result<T>)>;
 /// have in hand and begins no other.
 pub struct Prefetch<J, T> {
     work: Arc<dyn Fn(J) -> T + Send + Sync>,
-    jobs: std::vec::IntoIter<J>,
+    jobs: Box<dyn ExactSizeIterator<Item = J> + Send>,
     threads: Option<Threads<J, T>>,
     given: usize,
     taken: usize,
@@ -30,9 +30,9 @@ struct Threads<J, T> {
 }
 
 impl<J: Send + 'static, T: Send + 'static> Prefetch<J, T> {
-    /// Starts `workers` threads on `jobs`.
+    /// Starts `workers` threads on `jobs`, which are asked for as they are handed out.
     pub fn new(
-        jobs: Vec<J>,
+        jobs: impl IntoIterator<Item = J, IntoIter: ExactSizeIterator + Send + 'static>,
         workers: usize,
         work: impl Fn(J) -> T + Send + Sync + 'static,
     ) -> Self {
@@ -40,7 +40,7 @@ impl<J: Send + 'static, T: Send + 'static> Prefetch<J, T> {
         let threads = (workers > 0).then(|| Threads::start(workers, &work));
         let mut prefetch = Self {
             work,
-            jobs: jobs.into_iter(),
+            jobs: Box::new(jobs.into_iter()),
             threads,
             given: 0,
             taken: 0,
@@ -170,7 +170,7 @@ mod tests {
                 }));
                 job * job
             };
-            let results = Prefetch::new((0..40).collect(), workers, slow_first);
+            let results = Prefetch::new(0..40, workers, slow_first);
             assert_eq!(results.len(), 40);
             let expected: Vec<usize> = (0..40).map(|job| job * job).collect();
             assert_eq!(results.collect::<Vec<_>>(), expected, "{workers} workers");
@@ -181,7 +181,7 @@ mod tests {
     fn no_more_than_two_jobs_a_thread_are_ahead_and_a_drop_ends_them() {
         let begun = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&begun);
-        let mut results = Prefetch::new((0..1000).collect(), 2, move |job: usize| {
+        let mut results = Prefetch::new(0..1000, 2, move |job: usize| {
             count.fetch_add(1, Ordering::SeqCst);
             job
         });
@@ -196,6 +196,6 @@ mod tests {
     #[should_panic(expected = "job 3")]
     fn a_panic_in_a_thread_is_one_where_its_result_is_taken() {
         let fail = |job: usize| assert!(job != 3, "job {job}");
-        Prefetch::new((0..8).collect(), 2, fail).for_each(drop);
+        Prefetch::new(0..8, 2, fail).for_each(drop);
     }
 }

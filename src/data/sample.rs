@@ -1,13 +1,6 @@
 //! A sample as text and references to its images.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use menagerie_core::chat::{IMAGE_MARK, Role, Turn};
-use menagerie_core::recipe::{DataText, Turns};
-
-use super::error::SampleError;
-use super::json::Record;
+use menagerie_core::chat::Turn;
 
 /// A sample: what is said, and where its images lie.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,17 +15,18 @@ pub struct Conversation {
     pub file: usize,
 }
 
-/// Where an image lies.
-#[derive(Debug, Clone, PartialEq)]
+/// Where an image lies. None is held in memory: it is read when it is asked for, with
+/// [`Dataset::image`](super::Dataset::image).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ImageRef {
-    /// A file named by JSON; without an image folder only its name is known.
+    /// A file of the image folder.
     File {
         /// The name in the data.
         name: String,
-        /// The file.
-        path: Option<PathBuf>,
+        /// Which of [`Dataset::files`](super::Dataset::files) names it.
+        file: usize,
     },
-    /// A member of an uncompressed shard, read when it is asked for.
+    /// A member of an uncompressed shard.
     Member {
         /// The member's name.
         name: String,
@@ -43,12 +37,27 @@ pub enum ImageRef {
         /// Number of bytes.
         len: usize,
     },
-    /// A member of a compressed shard, held as it is encoded.
-    Bytes {
+    /// A member of a compressed shard, which was unpacked into a temporary file.
+    Unpacked {
         /// The member's name.
         name: String,
-        /// The image file's bytes.
-        bytes: Arc<[u8]>,
+        /// Where its bytes begin in the temporary file.
+        offset: u64,
+        /// Number of bytes.
+        len: usize,
+    },
+    /// A value of a Parquet file's image column.
+    Cell {
+        /// The path that the file states for it, or `row N`.
+        name: String,
+        /// Whether the name is a path: the image is that file where the column has no bytes.
+        is_path: bool,
+        /// Which of [`Dataset::files`](super::Dataset::files) holds it.
+        file: usize,
+        /// The row group.
+        group: usize,
+        /// Its place among the values of the row group's column, absent ones counted.
+        place: usize,
     },
 }
 
@@ -57,85 +66,10 @@ impl ImageRef {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::File { name, .. } | Self::Member { name, .. } | Self::Bytes { name, .. } => name,
+            Self::File { name, .. }
+            | Self::Member { name, .. }
+            | Self::Unpacked { name, .. }
+            | Self::Cell { name, .. } => name,
         }
     }
-}
-
-/// Makes samples of a record: one, or one for each question.
-///
-/// As in the original, an answer that nobody asked for at the beginning is left out; so is a
-/// question without an answer at the end.
-pub(super) fn conversations(
-    id: &str,
-    record: Record,
-    images: Vec<ImageRef>,
-    file: usize,
-    text: DataText,
-    turns: Turns,
-) -> Result<Vec<Conversation>, SampleError> {
-    let mut said: Vec<Turn> = match text {
-        DataText::Conversations => {
-            let key = "conversations";
-            let said = record.conversations.ok_or(SampleError::NoText { key })?;
-            said.into_iter().map(Turn::from).collect()
-        }
-        DataText::Caption => {
-            let key = "caption";
-            let caption = record.caption.ok_or(SampleError::NoText { key })?;
-            let question = IMAGE_MARK.repeat(images.len());
-            vec![Turn::human(question), Turn::assistant(caption)]
-        }
-    };
-    if said
-        .first()
-        .is_some_and(|turn| turn.role == Role::Assistant)
-    {
-        said.remove(0);
-    }
-    if said.last().is_some_and(|turn| turn.role == Role::Human) {
-        said.pop();
-    }
-    let answered = |turn: &Turn| turn.role == Role::Assistant && !turn.text.trim().is_empty();
-    if !said.iter().any(answered) {
-        return Err(SampleError::NoAnswer);
-    }
-    menagerie_core::chat::check_order(&said)?;
-    let markers = said.iter().map(Turn::images).sum();
-    if markers != images.len() {
-        let images = images.len();
-        return Err(SampleError::ImageCount { markers, images });
-    }
-    let whole = Conversation {
-        id: id.to_owned(),
-        turns: said,
-        images,
-        file,
-    };
-    Ok(match turns {
-        Turns::Together => vec![whole],
-        Turns::Separate => separate(&whole),
-    })
-}
-
-/// Each question with its answer and the images seen so far, those of earlier turns in front.
-fn separate(whole: &Conversation) -> Vec<Conversation> {
-    let mut seen = 0;
-    let mut rounds = Vec::new();
-    for (number, round) in whole.turns.chunks_exact(2).enumerate() {
-        let mut turns = round.to_vec();
-        let earlier = format!("{IMAGE_MARK}\n").repeat(seen);
-        turns[0].text.insert_str(0, &earlier);
-        seen += round.iter().map(Turn::images).sum::<usize>();
-        if round[1].text.trim().is_empty() {
-            continue;
-        }
-        rounds.push(Conversation {
-            id: format!("{}#{number}", whole.id),
-            turns,
-            images: whole.images[..seen].to_vec(),
-            file: whole.file,
-        });
-    }
-    rounds
 }

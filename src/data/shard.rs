@@ -1,28 +1,21 @@
 //! WebDataset shards: tar archives with `KEY.json` and `KEY.png`, or `KEY.0.png`, `KEY.1.png`, ….
 
-use menagerie_core::hex::hex;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
+use super::elements::Element;
 use super::error::{DataError, SampleError};
-use super::json::{Record, read_record};
+use super::json;
+use super::record::{Found, Record};
 use super::sample::ImageRef;
+use super::unpacked::Unpacked;
 
 /// The endings of image members.
 const IMAGES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
-
-/// What was found in one pass over a shard.
-pub(super) struct Shard {
-    /// By key, in the order of the archive.
-    pub samples: Vec<(String, Record, Vec<ImageRef>)>,
-    pub sha256: String,
-    pub bytes: u64,
-}
 
 #[derive(Default)]
 struct Group {
@@ -31,59 +24,77 @@ struct Group {
     images: BTreeMap<(usize, String), ImageRef>,
 }
 
-/// Indexes a shard. Images of an uncompressed one stay where they are, those of a compressed one
-/// are held as they are encoded.
-pub(super) fn read_shard(path: &Path, file: usize) -> Result<Shard, DataError> {
+/// Where an archive's images will lie.
+enum Images<'u> {
+    /// They stay in the shard, whose number this is.
+    InPlace { file: usize, length: u64 },
+    /// They are copied.
+    Unpacked(&'u Unpacked),
+}
+
+pub(super) fn is_shard(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [".tar", ".tar.gz", ".tgz"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+/// Indexes a shard, in the order of the archive. Images of an uncompressed one stay where they are
+/// and are passed over, those of a compressed one are unpacked into a temporary file.
+pub(super) fn read_shard(
+    path: &Path,
+    file: usize,
+    unpacked: &Unpacked,
+) -> Result<impl Iterator<Item = (String, Found)>, DataError> {
     let compressed = !path
         .extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
-    let open = File::open(path).map_err(|source| DataError::Read {
+    let unreadable = |source| DataError::Read {
         path: path.to_owned(),
         source,
-    })?;
+    };
     let broken = |error: io::Error| DataError::Shard {
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let mut hashed = Hashed::new(open);
+    let open = File::open(path).map_err(unreadable)?;
     let groups = if compressed {
-        let mut unpacked = MultiGzDecoder::new(BufReader::new(&mut hashed));
-        index(&mut unpacked, file, true)
+        let reader = MultiGzDecoder::new(BufReader::new(open));
+        let mut archive = tar::Archive::new(EndMark::new(reader));
+        let entries = archive.entries().map_err(broken)?;
+        let groups = index(path, entries, &Images::Unpacked(unpacked))?;
+        archive.into_inner().finish().map_err(broken)?;
+        groups
     } else {
-        index(&mut BufReader::new(&mut hashed), file, false)
+        let length = open.metadata().map_err(unreadable)?.len();
+        let mut archive = tar::Archive::new(EndMark::new(BufReader::new(open)));
+        let entries = archive.entries_with_seek().map_err(broken)?;
+        let groups = index(path, entries, &Images::InPlace { file, length })?;
+        archive.into_inner().finish().map_err(broken)?;
+        groups
     };
-    let groups = groups.map_err(broken)?;
-    io::copy(&mut hashed, &mut io::sink()).map_err(broken)?;
-
     let mut groups: Vec<(String, Group)> = groups.into_iter().collect();
     groups.sort_by_key(|(_, group)| group.position);
-    let samples = groups.into_iter().map(|(key, group)| {
-        let json = group.json.ok_or_else(|| DataError::Sample {
-            path: path.to_owned(),
-            id: key.clone(),
-            source: Box::new(SampleError::NoJson(key.clone())),
-        })?;
-        let record = read_record(&path.join(format!("{key}.json")), &json)?;
-        Ok((key, record, group.images.into_values().collect()))
-    });
-    Ok(Shard {
-        samples: samples.collect::<Result<_, DataError>>()?,
-        sha256: hex(&hashed.hash.finalize()),
-        bytes: hashed.bytes,
-    })
+    Ok(groups.into_iter().map(|(key, group)| {
+        let record = record(path, &key, group.json);
+        let images = group.images.into_values().collect();
+        (key, record.map(|record| (record, images)))
+    }))
 }
 
-fn index(
-    reader: &mut impl Read,
-    file: usize,
-    compressed: bool,
-) -> io::Result<BTreeMap<String, Group>> {
-    let mut reader = EndMark::new(reader);
+fn index<R: Read>(
+    path: &Path,
+    entries: tar::Entries<'_, R>,
+    images: &Images<'_>,
+) -> Result<BTreeMap<String, Group>, DataError> {
+    let broken = |error: io::Error| DataError::Shard {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-    let mut archive = tar::Archive::new(&mut reader);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let name = entry.path()?.to_string_lossy().into_owned();
+    for entry in entries {
+        let mut entry = entry.map_err(broken)?;
+        let name = entry.path().map_err(broken)?.to_string_lossy().into_owned();
         let Some((key, number, ending)) = split(&name) else {
             continue;
         };
@@ -96,28 +107,66 @@ fn index(
             position,
             ..Group::default()
         });
-        let image = if !is_image {
-            group.json = Some(read_whole(&mut entry)?);
-            continue;
-        } else if compressed {
-            let bytes = read_whole(&mut entry)?.into();
-            let name = name.clone();
-            ImageRef::Bytes { name, bytes }
+        if is_image {
+            let image = images.take(path, name.clone(), &mut entry)?;
+            group.images.insert((number, name), image);
         } else {
-            ImageRef::Member {
-                name: name.clone(),
-                file,
-                offset: entry.raw_file_position(),
-                len: usize::try_from(entry.size()).map_err(io::Error::other)?,
-            }
-        };
-        group.images.insert((number, name), image);
-    }
-    io::copy(&mut reader, &mut io::sink())?;
-    if !reader.ended() {
-        return Err(io::Error::other("its end mark is missing"));
+            group.json = Some(read_whole(&mut entry).map_err(broken)?);
+        }
     }
     Ok(groups)
+}
+
+impl Images<'_> {
+    /// Where the image `entry` lies from now on.
+    fn take(
+        &self,
+        path: &Path,
+        name: String,
+        entry: &mut tar::Entry<'_, impl Read>,
+    ) -> Result<ImageRef, DataError> {
+        let broken = |error: io::Error| DataError::Shard {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        match self {
+            Self::InPlace { file, length } => {
+                let (offset, size) = (entry.raw_file_position(), entry.size());
+                if size > length.saturating_sub(offset) {
+                    return Err(broken(ends_inside()));
+                }
+                Ok(ImageRef::Member {
+                    name,
+                    file: *file,
+                    offset,
+                    len: usize::try_from(size).map_err(|error| broken(io::Error::other(error)))?,
+                })
+            }
+            Self::Unpacked(unpacked) => {
+                let bytes = read_whole(entry).map_err(broken)?;
+                let offset = unpacked.push(&bytes).map_err(|source| DataError::Unpack {
+                    path: path.to_owned(),
+                    source,
+                })?;
+                let len = bytes.len();
+                Ok(ImageRef::Unpacked { name, offset, len })
+            }
+        }
+    }
+}
+
+fn record(path: &Path, key: &str, text: Option<Vec<u8>>) -> Result<Record, DataError> {
+    let text = text.ok_or_else(|| DataError::Sample {
+        path: path.to_owned(),
+        id: key.to_owned(),
+        source: Box::new(SampleError::NoJson(key.to_owned())),
+    })?;
+    let element = Element {
+        line: 1,
+        column: 1,
+        text,
+    };
+    json::record(&path.join(format!("{key}.json")), &element)
 }
 
 /// All of a member: a shorter one is an error.
@@ -127,8 +176,12 @@ fn read_whole(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 == entry.size() {
         Ok(bytes)
     } else {
-        Err(io::Error::other("it ends inside a member"))
+        Err(ends_inside())
     }
+}
+
+fn ends_inside() -> io::Error {
+    io::Error::other("it ends inside a member")
 }
 
 /// `path/KEY.NUMBER.ENDING` -> key with its path, number (0 without one) and ending in lower case.
@@ -144,32 +197,6 @@ fn split(name: &str) -> Option<(&str, usize, String)> {
     Some((&name[..point], number, ending.to_ascii_lowercase()))
 }
 
-/// Hashes what is read.
-struct Hashed<R> {
-    inner: R,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<R> Hashed<R> {
-    fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            bytes: 0,
-        }
-    }
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.bytes += read as u64;
-        Ok(read)
-    }
-}
-
 /// Watches for the empty block that ends an archive: without it, one cut between two members would
 /// pass for a whole one.
 struct EndMark<R> {
@@ -177,13 +204,18 @@ struct EndMark<R> {
     zeros: usize,
 }
 
-impl<R> EndMark<R> {
+impl<R: Read> EndMark<R> {
     const fn new(inner: R) -> Self {
         Self { inner, zeros: 0 }
     }
 
-    const fn ended(&self) -> bool {
-        self.zeros >= 512
+    /// Reads to the end of the file: what was compressed is checked there.
+    fn finish(mut self) -> io::Result<()> {
+        io::copy(&mut self, &mut io::sink())?;
+        if self.zeros < 512 {
+            return Err(io::Error::other("its end mark is missing"));
+        }
+        Ok(())
     }
 }
 
@@ -197,6 +229,13 @@ impl<R: Read> Read for EndMark<R> {
             zeros
         };
         Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for EndMark<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.zeros = 0;
+        self.inner.seek(to)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A question with its truth and what the model said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answered {
     /// The sample's id.
@@ -35,17 +35,6 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Answers that were read back from where a score left them.
-    pub(crate) fn of(mut answers: Vec<Answered>) -> Self {
-        for (sample, answered) in answers.iter_mut().enumerate() {
-            answered.sample = sample;
-        }
-        Self {
-            answers,
-            seconds: 0.0,
-        }
-    }
-
     /// Share of right answers, 0-1.
     pub fn score(&self) -> f64 {
         self.share(|answered| answered.correct)
@@ -61,6 +50,13 @@ impl Evaluation {
         (asked && !self.answers.is_empty()).then(|| self.share(right))
     }
 
+    /// `count` of the answers, spread evenly over all of them.
+    pub fn some(&self, count: usize) -> Vec<&Answered> {
+        spread(self.answers.len(), count)
+            .map(|index| &self.answers[index])
+            .collect()
+    }
+
     fn share(&self, right: impl Fn(&Answered) -> bool) -> f64 {
         let count = self
             .answers
@@ -69,6 +65,12 @@ impl Evaluation {
             .count();
         count as f64 / self.answers.len().max(1) as f64
     }
+}
+
+/// `count` of `total` places: the middle of each of `count` equal parts.
+pub(crate) fn spread(total: usize, count: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(total);
+    (0..count).map(move |number| (2 * number + 1) * total / (2 * count))
 }
 
 /// An answer as it is compared: trimmed, in lower case, without a full stop at the end.

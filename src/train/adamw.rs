@@ -1,6 +1,6 @@
 //! AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as PyTorch computes it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Tensor};
@@ -8,7 +8,7 @@ use menagerie_core::parameters::PathStack;
 
 use super::gradients::GradientSet;
 
-/// The hyper-parameters of a step, the learning rate apart.
+/// The hyper-parameters that all parameters share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamWConfig {
     /// Decay of the mean of gradients.
@@ -17,6 +17,13 @@ pub struct AdamWConfig {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
+}
+
+/// The hyper-parameters of one parameter in one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// The learning rate.
+    pub learning_rate: f64,
     /// Share of a weight removed in a step, times the learning rate; decoupled from the gradient.
     pub weight_decay: f64,
 }
@@ -25,17 +32,20 @@ pub struct AdamWConfig {
 #[derive(Debug)]
 pub struct AdamW {
     config: AdamWConfig,
-    moments: HashMap<String, Moments>,
+    moments: BTreeMap<String, Moments>,
 }
 
-#[derive(Debug)]
-struct Moments {
+/// What the optimizer keeps of one parameter: flat, in f32, on the parameter's device.
+#[derive(Debug, Clone)]
+pub struct Moments {
     /// The weight in f32, where the module holds a narrower type: small steps would be lost in it.
-    master: Option<Tensor<1>>,
-    first: Tensor<1>,
-    second: Tensor<1>,
-    /// Steps in which this parameter had a gradient.
-    steps: i32,
+    pub master: Option<Tensor<1>>,
+    /// Mean of the gradients.
+    pub first: Tensor<1>,
+    /// Mean of their squares.
+    pub second: Tensor<1>,
+    /// Steps since the first one in which it had a gradient, that one included.
+    pub steps: i32,
 }
 
 impl AdamW {
@@ -44,78 +54,53 @@ impl AdamW {
     pub fn new(config: AdamWConfig) -> Self {
         Self {
             config,
-            moments: HashMap::new(),
+            moments: BTreeMap::new(),
         }
     }
 
-    /// Parameters it holds state for.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.moments.keys().map(String::as_str)
+    /// An optimizer that goes on where another's [`AdamW::state`] was taken, bit for bit.
+    #[must_use]
+    pub fn restored(
+        config: AdamWConfig,
+        state: impl IntoIterator<Item = (String, Moments)>,
+    ) -> Self {
+        Self {
+            config,
+            moments: state.into_iter().collect(),
+        }
     }
 
-    /// Updates of each parameter that it holds state for.
-    #[must_use]
-    pub fn steps(&self) -> BTreeMap<String, i32> {
+    /// All that it holds, by parameter path, in the paths' order.
+    pub fn state(&self) -> impl Iterator<Item = (&str, &Moments)> {
         let moments = self.moments.iter();
-        moments
-            .map(|(path, moments)| (path.clone(), moments.steps))
-            .collect()
+        moments.map(|(path, moments)| (path.as_str(), moments))
     }
 
-    /// Its tensors by name, `first.PATH`, `second.PATH` and, where there is one, `master.PATH`: of
-    /// each its name, its shape and its values.
-    #[must_use]
-    pub fn tensors(&self) -> Vec<(String, Vec<usize>, Tensor<1>)> {
-        let mut tensors = Vec::new();
-        for (path, moments) in &self.moments {
-            let parts = [
-                ("first", Some(&moments.first)),
-                ("second", Some(&moments.second)),
-                ("master", moments.master.as_ref()),
-            ];
-            for (part, tensor) in parts {
-                if let Some(tensor) = tensor {
-                    let shape = tensor.dims().to_vec();
-                    tensors.push((format!("{part}.{path}"), shape, tensor.clone()));
-                }
-            }
-        }
-        tensors
-    }
-
-    /// Takes up what [`steps`](Self::steps) and [`tensors`](Self::tensors) gave.
+    /// One step. `rates` tells what applies to the parameter at a path.
     ///
-    /// # Errors
-    /// The name of the first tensor that is missing or of no parameter in `steps`.
-    pub fn restore(
-        &mut self,
-        tensors: Vec<(String, Tensor<1>)>,
-        steps: &BTreeMap<String, i32>,
-    ) -> Result<(), String> {
-        let mut tensors: HashMap<String, Tensor<1>> = tensors.into_iter().collect();
-        let mut take = |part: &str, path: &str| tensors.remove(&format!("{part}.{path}"));
-        for (path, &steps) in steps {
-            let missing = |part: &str| format!("{part}.{path}");
-            let moments = Moments {
-                first: take("first", path).ok_or_else(|| missing("first"))?,
-                second: take("second", path).ok_or_else(|| missing("second"))?,
-                master: take("master", path),
-                steps,
-            };
-            self.moments.insert(path.clone(), moments);
-        }
-        tensors.into_keys().min().map_or(Ok(()), Err)
-    }
-
-    /// One step. Parameters without a gradient stay untouched, bit for bit.
+    /// A parameter that never had a gradient stays untouched, bit for bit. One that had some, and
+    /// took no part in this step, has the gradient zero: its moments fade, and it moves by what is
+    /// left of them. So PyTorch does where the original LLaVA shows the encoder a black image for
+    /// the sake of a batch of text alone.
     #[must_use]
-    pub fn step<M: Module>(&mut self, learning_rate: f64, module: M, gradients: &GradientSet) -> M {
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: &GradientSet,
+        rates: impl Fn(&str) -> Rates,
+    ) -> M {
         module.map(&mut Step {
             optimizer: self,
-            learning_rate,
             gradients,
+            rates,
             path: PathStack::default(),
         })
+    }
+
+    /// The gradient to step with, or none for a parameter to leave alone.
+    fn gradient(&self, path: &str, gradients: &GradientSet) -> Option<Tensor<1>> {
+        let zeros = || Some(self.moments.get(path)?.first.zeros_like());
+        gradients.get(path).cloned().or_else(zeros)
     }
 
     /// The new values of a parameter.
@@ -124,14 +109,17 @@ impl AdamW {
         path: String,
         weight: Tensor<1>,
         gradient: Tensor<1>,
-        learning_rate: f64,
+        rates: Rates,
     ) -> Tensor<1> {
         let AdamWConfig {
             beta1,
             beta2,
             epsilon,
-            weight_decay,
         } = self.config;
+        let Rates {
+            learning_rate,
+            weight_decay,
+        } = rates;
         let dtype = weight.dtype();
         let moments = self.moments.entry(path).or_insert_with(|| Moments {
             master: None,
@@ -172,14 +160,14 @@ impl AdamW {
     }
 }
 
-struct Step<'a> {
+struct Step<'a, R> {
     optimizer: &'a mut AdamW,
-    learning_rate: f64,
     gradients: &'a GradientSet,
+    rates: R,
     path: PathStack,
 }
 
-impl ModuleMapper for Step<'_> {
+impl<R: Fn(&str) -> Rates> ModuleMapper for Step<'_, R> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.enter(name);
     }
@@ -190,15 +178,14 @@ impl ModuleMapper for Step<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let path = self.path.join();
-        let Some(gradient) = self.gradients.get(&path) else {
+        let Some(gradient) = self.optimizer.gradient(&path, self.gradients) else {
             return param;
         };
+        let rates = (self.rates)(&path);
         param.map(|weight| {
             let shape = weight.shape();
             let weight = weight.without_autodiff().reshape([shape.num_elements()]);
-            let weight = self
-                .optimizer
-                .update(path, weight, gradient.clone(), self.learning_rate);
+            let weight = self.optimizer.update(path, weight, gradient, rates);
             weight.reshape(shape).autodiff().require_grad()
         })
     }
@@ -243,7 +230,6 @@ mod tests {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
-            weight_decay: 0.1,
         });
         let norms: Vec<f32> = reference
             .tensor::<1>("norm")
@@ -256,7 +242,7 @@ mod tests {
             .try_to_vec()
             .expect("f32");
         let peak = f64::from(rates.iter().copied().fold(0.0, f32::max));
-        let schedule = Schedule::new(Decay::Cosine, peak, 0.25, 12);
+        let schedule = Schedule::new(Decay::Cosine, 0.25, 12);
         for step in 0..12 {
             let a = reference.tensor(&format!("grad.{step}.a"));
             let b = reference.tensor(&format!("grad.{step}.b"));
@@ -268,13 +254,16 @@ mod tests {
                 "step {step}: norm {norm} for {}",
                 norms[step]
             );
-            let rate = schedule.rate(step);
+            let rate = peak * schedule.factor(step);
             assert!(
                 (rate - f64::from(rates[step])).abs() < 1e-8,
                 "step {step}: rate {rate}"
             );
             gradients.clip(norm, 1.0);
-            module = optimizer.step(rate, module, &gradients);
+            module = optimizer.step(module, &gradients, |_| Rates {
+                learning_rate: rate,
+                weight_decay: 0.1,
+            });
             let after = |name| format!("param.{step}.{name}");
             let (a, b) = (module.a.val().inner(), module.b.val().inner());
             assert_close(&after("a"), a, reference.tensor(&after("a")), 2e-6);
@@ -282,24 +271,117 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_parameter_without_a_gradient_stays_as_it_is() {
-        let device = Device::flex().autodiff();
-        let module = Parameters {
-            a: Param::from_tensor(Tensor::ones([2, 2], &device)),
-            b: Param::from_tensor(Tensor::ones([3], &device)),
-        };
-        let gradients = GradientSet::collect(&module, &module.a.val().sum().backward());
-        let config = AdamWConfig {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
+    const CONFIG: AdamWConfig = AdamWConfig {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    };
+
+    fn rates(_path: &str) -> Rates {
+        Rates {
+            learning_rate: 0.1,
             weight_decay: 0.5,
+        }
+    }
+
+    fn ones(dtype: DType) -> Parameters {
+        let device = Device::flex().autodiff();
+        Parameters {
+            a: Param::from_tensor(Tensor::ones([2, 2], (&device, dtype))),
+            b: Param::from_tensor(Tensor::ones([3], (&device, dtype))),
+        }
+    }
+
+    fn values(parameter: &Param<Tensor<1>>) -> Vec<f32> {
+        let data = parameter.val().cast(DType::F32).into_data();
+        data.try_to_vec().expect("f32")
+    }
+
+    #[test]
+    fn a_parameter_moves_from_its_first_gradient_on() {
+        let module = ones(DType::F32);
+        let of_a = GradientSet::collect(&module, &module.a.val().sum().backward());
+        let of_b = GradientSet::collect(&module, &module.b.val().sum().backward());
+        let mut optimizer = AdamW::new(CONFIG);
+        let module = optimizer.step(module, &of_a, rates);
+        assert_eq!(values(&module.b), [1.0; 3], "not even decayed");
+        assert_eq!(
+            optimizer.state().map(|(path, _)| path).collect::<Vec<_>>(),
+            ["a"]
+        );
+        let module = optimizer.step(module, &of_b, rates);
+        let before = values(&module.b)[0];
+        let module = optimizer.step(module, &of_a, rates);
+        // As PyTorch after the gradients 1 and 0: m = 0.09, v = 0.000999, of two steps.
+        let change = (0.09 / 0.19) / (0.000_999_f64 / 0.001_999).sqrt();
+        let expected = f64::from(before) * (1.0 - 0.1 * 0.5) - 0.1 * change;
+        assert!((f64::from(values(&module.b)[0]) - expected).abs() < 1e-6);
+    }
+
+    /// Far below what bf16 can add to 1, step by step.
+    #[test]
+    fn small_steps_are_not_lost_in_bf16() {
+        let mut module = ones(DType::BF16);
+        let mut optimizer = AdamW::new(CONFIG);
+        for _ in 0..100 {
+            let gradients = GradientSet::collect(&module, &module.b.val().sum().backward());
+            module = optimizer.step(module, &gradients, |_| Rates {
+                learning_rate: 1e-3,
+                weight_decay: 0.0,
+            });
+        }
+        assert_eq!(module.b.val().dtype(), DType::BF16);
+        assert!(
+            (values(&module.b)[0] - 0.9).abs() < 2e-3,
+            "{:?}",
+            values(&module.b)
+        );
+    }
+
+    #[test]
+    fn a_restored_optimizer_goes_on_as_if_nothing_had_been() {
+        let step = |optimizer: &mut AdamW, module: Parameters| {
+            let loss =
+                (module.a.val().square().sum() + module.b.val().exp().sum()).cast(DType::F32);
+            let gradients = GradientSet::collect(&module, &loss.backward());
+            optimizer.step(module, &gradients, rates)
         };
-        let mut optimizer = AdamW::new(config);
-        let after = optimizer.step(0.1, module, &gradients);
-        let b: Vec<f32> = after.b.val().into_data().try_to_vec().expect("f32");
-        assert_eq!(b, [1.0, 1.0, 1.0]);
-        assert_eq!(optimizer.paths().collect::<Vec<_>>(), ["a"]);
+        let device = Device::flex();
+        let copy = |tensor: &Tensor<1>| Tensor::from_data(tensor.to_data(), &device);
+        let mut optimizer = AdamW::new(CONFIG);
+        let mut module = ones(DType::BF16);
+        for _ in 0..3 {
+            module = step(&mut optimizer, module);
+        }
+        let state: Vec<_> = optimizer
+            .state()
+            .map(|(path, moments)| {
+                let copied = Moments {
+                    master: moments.master.as_ref().map(copy),
+                    first: copy(&moments.first),
+                    second: copy(&moments.second),
+                    steps: moments.steps,
+                };
+                (path.to_owned(), copied)
+            })
+            .collect();
+        let mut restored = AdamW::restored(CONFIG, state);
+        let mut other = module.clone();
+        for _ in 0..3 {
+            module = step(&mut optimizer, module);
+            other = step(&mut restored, other);
+        }
+        assert_eq!(values(&module.b), values(&other.b));
+        for ((path, one), (_, other)) in optimizer.state().zip(restored.state()) {
+            assert_eq!(one.steps, other.steps);
+            let bits = |tensor: &Tensor<1>| tensor.to_data();
+            assert_eq!(bits(&one.first), bits(&other.first), "{path}");
+            assert_eq!(bits(&one.second), bits(&other.second), "{path}");
+            assert_eq!(
+                one.master.as_ref().map(bits),
+                other.master.as_ref().map(bits),
+                "{path}"
+            );
+        }
     }
 }

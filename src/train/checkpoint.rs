@@ -16,6 +16,7 @@
 
 mod folder;
 mod logs;
+pub(super) mod optimizer;
 mod saved;
 mod snapshot;
 mod standing;

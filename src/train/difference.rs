@@ -1,19 +1,21 @@
 //! What differs between two recipes, key by key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 
+use serde::Serialize;
 use toml::{Table, Value};
 
 /// A key whose values differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Its dotted path: `stage.align.batch_size`.
+    /// The key with those of its tables, `stage.align.batch_size`.
     pub key: String,
-    /// The first recipe's value, as TOML; absent if it states none.
-    pub before: Option<String>,
-    /// The second recipe's value.
-    pub after: Option<String>,
+    /// Its value in the first recipe as TOML; `None` where it is not stated.
+    pub a: Option<String>,
+    /// Its value in the second.
+    pub b: Option<String>,
 }
 
 impl Difference {
@@ -28,44 +30,76 @@ impl Difference {
     }
 }
 
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Difference {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        let (before, after) = (shown(&self.before), shown(&self.after));
-        write!(f, "`{}` was {before} and is {after}", self.key)
+        write!(
+            f,
+            "`{}` was {} and is {}",
+            self.key,
+            shown(&self.a),
+            shown(&self.b)
+        )
     }
 }
 
-/// The keys in which two recipes, resolved, differ; sorted.
+/// The keys whose values differ between two recipes, resolved; in alphabetical order.
 #[must_use]
-pub fn differences(before: &Table, after: &Table) -> Vec<Difference> {
-    let (before, after) = (flat(before), flat(after));
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+pub fn differences(a: &Table, b: &Table) -> Vec<Difference> {
+    let (a, b) = (flat(a), flat(b));
+    let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
     keys.into_iter()
-        .filter(|key| before.get(*key) != after.get(*key))
+        .filter(|key| a.get(*key) != b.get(*key))
         .map(|key| Difference {
             key: key.clone(),
-            before: before.get(key).cloned(),
-            after: after.get(key).cloned(),
+            a: a.get(key).map(ToString::to_string),
+            b: b.get(key).map(ToString::to_string),
         })
         .collect()
 }
 
-fn flat(table: &Table) -> BTreeMap<String, String> {
-    fn walk(prefix: &str, table: &Table, into: &mut BTreeMap<String, String>) {
+/// Every value that is no table, by its whole key.
+fn flat(table: &Table) -> BTreeMap<String, &Value> {
+    fn add<'t>(prefix: &str, table: &'t Table, all: &mut BTreeMap<String, &'t Value>) {
         for (key, value) in table {
-            let path = match prefix {
-                "" => key.clone(),
-                prefix => format!("{prefix}.{key}"),
-            };
+            let key = format!("{prefix}{key}");
             match value {
-                Value::Table(inner) => walk(&path, inner, into),
-                other => drop(into.insert(path, other.to_string())),
+                Value::Table(table) => add(&format!("{key}."), table, all),
+                value => {
+                    all.insert(key, value);
+                }
             }
         }
     }
+    let mut all = BTreeMap::new();
+    add("", table, &mut all);
+    all
+}
 
-    let mut found = BTreeMap::new();
-    walk("", table, &mut found);
-    found
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_that_differ_are_listed_tables_by_their_keys() {
+        let a = "seed = 1\n[stage.align]\nsteps = 5\noptimizer = { type = \"adamw\", lr = 1e-3 }";
+        let b = "seed = 1\nstages = [\"x\"]\n[stage.align]\nsteps = 6\noptimizer = { type = \"adamw\" }";
+        let [a, b] = [a, b].map(|text| text.parse::<Table>().expect("TOML"));
+        let found: Vec<(String, Option<String>, Option<String>)> = differences(&a, &b)
+            .into_iter()
+            .map(|difference| (difference.key, difference.a, difference.b))
+            .collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [
+                ("stage.align.optimizer.lr".to_owned(), text("0.001"), None),
+                ("stage.align.steps".to_owned(), text("5"), text("6")),
+                ("stages".to_owned(), None, text("[\"x\"]")),
+            ]
+        );
+        assert!(differences(&a, &a).is_empty());
+    }
 }

@@ -113,9 +113,9 @@ pub enum TrainError {
 
     /// The loss or the gradient is infinite or not a number, or the loss exploded.
     #[error(
-        "the loss is {loss}{} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`; the batch held: {}. The last good checkpoint is in `{}`. Lower the learning rate, or look at these samples with `menagerie data show`",
-        .smoothed.map(|smoothed| format!(" after {smoothed:.4} in the steps before")).unwrap_or_default(),
-        .samples.join(", "), .run.join("checkpoints").display()
+        "the loss is {loss} and the gradient's norm {grad_norm} at step {step} of stage `{stage}`{}; the batch held: {}. Look at these samples with `menagerie data show`, or lower the learning rate; the last good checkpoint is kept: menagerie train --resume {} --allow-changes --set 'stage.{stage}.optimizer.learning_rate = …'",
+        .smoothed.map(|smoothed| format!(" (the smoothed loss was {smoothed:.4})")).unwrap_or_default(),
+        .samples.join(", "), .run.display()
     )]
     Loss {
         /// The stage.

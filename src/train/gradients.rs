@@ -1,14 +1,18 @@
 //! Gradients by parameter, and their global norm.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Gradients, Tensor};
 use menagerie_core::parameters::PathStack;
 
 /// The gradient of every trainable parameter that got one, flat and in f32, in the module's order.
 ///
-/// The order is the module's and not a map's, so that sums over it are the same in every run.
+/// The order is the module's, whatever the order in which gradients came, so that sums over it are
+/// the same in every run.
 #[derive(Debug, Default)]
-pub struct GradientSet(Vec<(String, Tensor<1>)>);
+pub struct GradientSet(BTreeMap<usize, (String, Tensor<1>)>);
 
 impl GradientSet {
     /// Takes the gradients of `module` out of a backward pass.
@@ -17,7 +21,9 @@ impl GradientSet {
         struct Collector<'a> {
             gradients: &'a Gradients,
             path: PathStack,
-            set: Vec<(String, Tensor<1>)>,
+            /// Parameters visited.
+            place: usize,
+            set: BTreeMap<usize, (String, Tensor<1>)>,
         }
 
         impl ModuleVisitor for Collector<'_> {
@@ -33,15 +39,17 @@ impl GradientSet {
                 if let Some(gradient) = param.val().grad(self.gradients) {
                     let elements = gradient.shape().num_elements();
                     let gradient = gradient.reshape([elements]).cast(DType::F32);
-                    self.set.push((self.path.join(), gradient));
+                    self.set.insert(self.place, (self.path.join(), gradient));
                 }
+                self.place += 1;
             }
         }
 
         let mut collector = Collector {
             gradients,
             path: PathStack::default(),
-            set: Vec::new(),
+            place: 0,
+            set: BTreeMap::new(),
         };
         module.visit(&mut collector);
         Self(collector.set)
@@ -51,21 +59,20 @@ impl GradientSet {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
         self.0
-            .iter()
+            .values()
             .find(|(name, _)| name == path)
             .map(|(_, gradient)| gradient)
     }
 
-    /// Adds another micro-batch's gradients. A parameter may have one in either alone.
+    /// Adds gradients of another pass through the same module, or another part of one. A parameter
+    /// may have one in either alone.
     pub fn add(&mut self, other: Self) {
-        if self.0.is_empty() {
-            self.0 = other.0;
-            return;
-        }
-        for (path, gradient) in other.0 {
-            match self.0.iter_mut().find(|(name, _)| *name == path) {
-                Some((_, sum)) => sum.inplace(|sum| sum + gradient),
-                None => self.0.push((path, gradient)),
+        for (place, added) in other.0 {
+            match self.0.entry(place) {
+                Entry::Occupied(mut held) => held.get_mut().1.inplace(|sum| sum + added.1),
+                Entry::Vacant(free) => {
+                    free.insert(added);
+                }
             }
         }
     }
@@ -73,7 +80,10 @@ impl GradientSet {
     /// Square root of the sum of all squares.
     #[must_use]
     pub fn norm(&self) -> f64 {
-        let squares = self.0.iter().map(|(_, gradient)| sum_of_squares(gradient));
+        let squares = self
+            .0
+            .values()
+            .map(|(_, gradient)| sum_of_squares(gradient));
         squares.sum::<f64>().sqrt()
     }
 
@@ -88,7 +98,7 @@ impl GradientSet {
 
     /// Multiplies all gradients.
     pub fn scale(&mut self, factor: f64) {
-        for (_, gradient) in &mut self.0 {
+        for (_, gradient) in self.0.values_mut() {
             gradient.inplace(|gradient| gradient.mul_scalar(factor));
         }
     }
@@ -122,11 +132,38 @@ mod tests {
 
     use super::*;
 
+    #[derive(Module, Debug)]
+    struct Parameters {
+        all: Vec<Param<Tensor<1>>>,
+    }
+
+    #[test]
+    fn the_order_is_the_modules_whatever_comes_first() {
+        let device = Device::flex().autodiff();
+        let values = [1.0, 1e-4, 3e-5, 2e4, 7.0];
+        let module = Parameters {
+            all: values
+                .map(|value| Param::from_tensor(Tensor::from_floats([value], &device)))
+                .to_vec(),
+        };
+        let norm = |order: [usize; 5]| {
+            let mut set = GradientSet::default();
+            for place in order {
+                let loss = module.all[place].val().square().sum();
+                set.add(GradientSet::collect(&module, &loss.backward()));
+            }
+            set.norm().to_bits()
+        };
+        assert_eq!(norm([4, 3, 2, 1, 0]), norm([0, 1, 2, 3, 4]));
+        assert_eq!(norm([3, 0, 4, 2, 1]), norm([0, 1, 2, 3, 4]));
+    }
+
     #[test]
     fn the_norm_of_a_large_gradient_is_the_same_whatever_the_number_of_threads() {
         let device = Device::flex();
         let values = Tensor::random([9 << 20], Distribution::Normal(0.0, 1.0), &device);
-        let norm = || GradientSet(vec![("weight".to_owned(), values.clone())]).norm();
+        let norm =
+            || GradientSet(BTreeMap::from([(0, ("weight".to_owned(), values.clone()))])).norm();
         let first = norm();
         assert!((first - f64::from(9 << 20).sqrt()).abs() < 10.0, "{first}");
         for threads in [1, 2, 3, 8] {

@@ -1,44 +1,74 @@
 //! The loss of next-token prediction.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Int, Tensor, TensorData};
-use menagerie_core::network::Network;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use menagerie_core::Network;
 use menagerie_core::splice::{Padding, Splice, supervised};
 
 /// Negative log-likelihoods of the supervised tokens, summed, and how many there are.
 ///
 /// Logits are made only where a token is supervised, and in f32. The sum, and not the mean, lets
-/// micro-batches add up to the mean over all supervised tokens of an optimizer batch.
+/// micro-batches add up to the mean over all supervised tokens of an optimizer batch. All logits
+/// are held at once, and the whole graph: [`Pass`](super::Pass) is how training does it.
 ///
-/// `samples`: token ids with their labels. `images`: `[image, visual_token, hidden]`, in the order of the samples.
+/// `samples`: token ids with their labels. `images`: `[image, visual_token, hidden]`, in the order
+/// of the samples. `padding`: how the samples are laid out in rows, which does not change the loss.
 pub fn loss_sum(
     network: &Network,
     samples: &[(&[i64], &[i64])],
     images: Option<Tensor<3>>,
     visual_tokens: usize,
+    padding: Padding,
 ) -> (Tensor<1>, usize) {
     let ids: Vec<&[i64]> = samples.iter().map(|(ids, _)| *ids).collect();
-    let splice = Splice::new(&ids, visual_tokens, Padding::Right);
-    let (slots, targets): (Vec<usize>, Vec<i64>) =
-        supervised(samples, visual_tokens, splice.width())
-            .into_iter()
-            .unzip();
-
+    let splice = Splice::new(&ids, visual_tokens, padding);
+    let targets = Targets::new(samples, visual_tokens, &splice);
     let embeds = network.embed(&splice, images);
-    let hidden = network.hidden(embeds, &splice.rows);
-    let [batch, width, size] = hidden.dims();
-    let device = network.device();
-    let count = slots.len();
-    let slots: Vec<i64> = slots
-        .into_iter()
-        .map(|slot| slot.cast_signed() as i64)
-        .collect();
-    let slots: Tensor<1, Int> = Tensor::from_data(TensorData::new(slots, [count]), &device);
-    let hidden = hidden.reshape([batch * width, size]).select(0, slots);
-    let logits = network.llm.logits(hidden.unsqueeze()).cast(DType::F32);
+    let hidden = targets.rows(network.hidden(embeds, &splice.rows));
+    let loss = targets.loss(network, hidden, 0);
+    (loss, targets.len())
+}
 
-    let targets: Tensor<3, Int> =
-        Tensor::from_data(TensorData::new(targets, [1, count, 1]), &device);
-    let log_likelihoods = log_softmax(logits, 2).gather(2, targets);
-    (log_likelihoods.sum().neg(), count)
+/// The supervised places of a batch: the slots (in `[batch · width]`) whose logits predict them, and
+/// the tokens that are right.
+pub(super) struct Targets {
+    slots: Vec<i64>,
+    tokens: Vec<i64>,
+}
+
+impl Targets {
+    pub(super) fn new(samples: &[(&[i64], &[i64])], visual_tokens: usize, splice: &Splice) -> Self {
+        let (slots, tokens) = supervised(samples, visual_tokens, &splice.starts)
+            .into_iter()
+            .map(|(slot, token)| (slot.cast_signed() as i64, token))
+            .unzip();
+        Self { slots, tokens }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The hidden states that predict: `[batch, width, hidden]` -> `[target, hidden]`
+    pub(super) fn rows(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, width, size] = hidden.dims();
+        let slots: Tensor<1, Int> = integers(self.slots.clone(), &hidden.device().inner());
+        hidden.reshape([batch * width, size]).select(0, slots)
+    }
+
+    /// Summed negative log-likelihoods of the targets from `start` on, predicted by `rows`
+    /// (`[target, hidden]`).
+    pub(super) fn loss(&self, network: &Network, rows: Tensor<2>, start: usize) -> Tensor<1> {
+        let [count, _] = rows.dims();
+        let device = rows.device().inner();
+        let logits = network.llm.logits(rows.unsqueeze()).cast(DType::F32);
+        let tokens = integers(self.tokens[start..start + count].to_vec(), &device);
+        let log_likelihoods = log_softmax(logits, 2).gather(2, tokens.reshape([1, count, 1]));
+        log_likelihoods.sum().neg()
+    }
+}
+
+fn integers(values: Vec<i64>, device: &Device) -> Tensor<1, Int> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
 }

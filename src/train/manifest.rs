@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use menagerie_core::parameters::ParameterInfo;
 use menagerie_core::{Model, Recipe};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use super::error::TrainError;
 use super::files::{FileHash, read_text};
 use super::metrics::Score;
 use super::stage::StageRun;
+use super::timeline::Timeline;
 use crate::data::{DataFile, Dataset};
 
 /// What a run was made of.
@@ -69,6 +71,7 @@ impl Manifest {
     pub(super) fn new(
         recipe: &Recipe,
         model: &Model,
+        parameters: &[ParameterInfo],
         stages: &[StageRun<'_>],
         scored: Option<&Dataset>,
     ) -> Result<Self, TrainError> {
@@ -88,17 +91,18 @@ impl Manifest {
                     .collect::<Result<_, TrainError>>()?,
             })
         });
-        let parameters = model.parameters();
+        let configured = model.configured();
         let reports = stages.iter().map(|stage| StageReport {
             name: stage.name.to_owned(),
             steps: stage.steps,
             samples: stage.data.len(),
-            trainable_parameters: stage.trainable(&parameters),
+            trainable_parameters: stage.trainable(configured, parameters),
             seconds: None,
             weights: Vec::new(),
         });
-        let trained_in = |path: &str| {
-            let learning = stages.iter().filter(|stage| stage.learns(path));
+        let factors = recipe.factors(configured, parameters);
+        let trained_in = |info: &ParameterInfo| {
+            let learning = stages.iter().filter(|stage| stage.has(info));
             learning.map(|stage| stage.name.to_owned()).collect()
         };
         let since_epoch = SystemTime::now()
@@ -117,10 +121,11 @@ impl Manifest {
             scores: Vec::new(),
             parameters: parameters
                 .iter()
+                .chain(&factors)
                 .map(|info| ParameterReport {
                     path: info.path.clone(),
                     shape: info.shape.clone(),
-                    trained_in: trained_in(&info.path),
+                    trained_in: trained_in(info),
                 })
                 .collect(),
             changes: Vec::new(),
@@ -138,8 +143,9 @@ impl Manifest {
         })
     }
 
-    /// This one, made for what goes on, with what `before` says of how the run began.
-    pub(super) fn going_on(self, before: Self) -> Self {
+    /// This one, made for what goes on, with what `before` says of how the run began and the `scores`
+    /// that were taken until then.
+    pub(super) fn going_on(self, before: Self, scores: Vec<Score>) -> Self {
         let mut stages = self.stages;
         for stage in &mut stages {
             let earlier = before.stages.iter().find(|other| other.name == stage.name);
@@ -153,6 +159,7 @@ impl Manifest {
             initial_weights: before.initial_weights,
             changes: before.changes,
             stages,
+            scores,
             ..self
         }
     }
@@ -212,8 +219,9 @@ impl Manifest {
         (all, trained.map(count).sum())
     }
 
-    /// Time of the stages done, training alone.
-    pub(super) fn training_seconds(&self) -> f64 {
-        self.stages.iter().filter_map(|stage| stage.seconds).sum()
+    /// The stages with their steps.
+    pub(super) fn timeline(&self) -> Timeline {
+        let stages = self.stages.iter();
+        Timeline::new(stages.map(|stage| (stage.name.as_str(), stage.steps)))
     }
 }

@@ -14,18 +14,26 @@ impl Memory {
         Self::parse(&status)
     }
 
+    /// Of this machine, as Linux tells in `/proc/meminfo`.
+    pub(super) fn of_machine() -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        kibibytes(&text, "MemTotal:")
+    }
+
     /// `VmRSS` and `VmHWM`, in kibibytes there (`proc_pid_status(5)`).
     fn parse(status: &str) -> Self {
-        let field = |name| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-            Some(kibibytes * 1024)
-        };
         Self {
-            resident: field("VmRSS:"),
-            peak: field("VmHWM:"),
+            resident: kibibytes(status, "VmRSS:"),
+            peak: kibibytes(status, "VmHWM:"),
         }
     }
+}
+
+/// Bytes of the field `name`, which the kernel states in kibibytes.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 #[cfg(test)]

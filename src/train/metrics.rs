@@ -1,13 +1,7 @@
-//! What a run tells of itself: a line a step, a line a score.
-
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+//! The lines in which a run tells of itself.
 
 use serde::{Deserialize, Serialize};
 
-use super::error::TrainError;
-use super::files::{append, json_line, write_error};
 use crate::eval::Evaluation;
 
 /// A line of `metrics.jsonl`: a pure function of the recipe and its data, so that a run that was
@@ -23,8 +17,11 @@ pub struct StepMetrics {
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// Learning rate of this step.
+    /// Learning rate of this step, of what belongs to no group of the optimizer.
     pub lr: f64,
+    /// Learning rates of the optimizer's groups, in the recipe's order; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_lrs: Vec<f64>,
     /// Tokens that the loss is the mean of.
     pub supervised_tokens: usize,
     /// All tokens of the batch, visual ones too, without padding.
@@ -94,58 +91,5 @@ impl Score {
             score: evaluation.score(),
             blind: evaluation.blind_score(),
         }
-    }
-}
-
-impl ScoreTiming {
-    pub(super) fn new(score: &Score, evaluation: &Evaluation) -> Self {
-        Self {
-            stage: score.stage.clone(),
-            step: score.step,
-            score_seconds: evaluation.seconds,
-        }
-    }
-}
-
-/// `metrics.jsonl` and `timings.jsonl`, a line of each at a time.
-pub(super) struct MetricsLog {
-    metrics: Lines,
-    timings: Lines,
-}
-
-impl MetricsLog {
-    pub(super) fn open(run: &Path) -> Result<Self, TrainError> {
-        Ok(Self {
-            metrics: Lines::open(run.join("metrics.jsonl"))?,
-            timings: Lines::open(run.join("timings.jsonl"))?,
-        })
-    }
-
-    pub(super) fn push(
-        &mut self,
-        metrics: &StepMetrics,
-        timing: &StepTiming,
-    ) -> Result<(), TrainError> {
-        self.metrics.push(metrics)?;
-        self.timings.push(timing)
-    }
-}
-
-/// A file of JSON lines that grows.
-pub(super) struct Lines {
-    path: PathBuf,
-    file: File,
-}
-
-impl Lines {
-    pub(super) fn open(path: PathBuf) -> Result<Self, TrainError> {
-        let file = append(&path)?;
-        Ok(Self { path, file })
-    }
-
-    pub(super) fn push(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
-        self.file
-            .write_all(&json_line(line))
-            .map_err(|source| write_error(&self.path, source))
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::metrics::{Score, StepMetrics, StepTiming};
+use crate::data::Skipped;
 
 /// What a stage is about to do.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub trait Observer {
     fn stage(&mut self, plan: &StagePlan);
     /// An optimizer step is done, at that cost.
     fn step(&mut self, metrics: &StepMetrics, timing: &StepTiming);
+    /// A sample cannot be learned from and is left out; heard once a stage for each.
+    fn skipped(&mut self, _skipped: &Skipped) {}
     /// So many of the questions are answered.
     fn scoring(&mut self, stage: &str, done: usize, total: usize);
     /// A score is known.

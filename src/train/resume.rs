@@ -130,10 +130,10 @@ pub(super) fn before(
     recipe: &Recipe,
     run: &RunFolder,
     stages: &[StageRun<'_>],
-) -> Recipe {
+) -> Result<Recipe, TrainError> {
     let mut from = recipe.clone();
     if let Some(previous) = first.checked_sub(1) {
-        run.take_up(&mut from, stages[previous].name);
+        run.take_up(&mut from, stages[previous].name)?;
     }
-    from
+    Ok(from)
 }

@@ -2,22 +2,23 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use menagerie_core::component::Component;
+use menagerie_core::folder::base_of_adapter;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::weights::PARTIAL;
-use menagerie_core::{Model, Recipe};
-use serde::de::DeserializeOwned;
+use menagerie_core::weights::{AdapterFolder, PARTIAL};
+use menagerie_core::{Model, Recipe, RecipeError};
 
+use super::adapters::Adapters;
 use super::error::TrainError;
 use super::files::{
-    FileHash, entries, json_line, link, pretty_json, read_error, read_text, sweep, write_error,
-    write_whole,
+    FileHash, entries, json_line, link, pretty_json, read_error, sweep, write_error, write_whole,
 };
 use super::manifest::Manifest;
-use super::metrics::{Lines, MetricsLog, Score, ScoreTiming, StepMetrics};
+use super::skipped::SkippedLog;
 use super::stage::StageRun;
-use crate::eval::{Answered, Evaluation};
+use crate::eval::Evaluation;
 
 /// A run folder, held by one process at a time.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub struct RunFolder {
 
 /// The file whose lock says that a process trains here.
 const LOCK: &str = ".lock";
+/// How long somebody who looks whether a run goes on may hold the lock, and how often that is waited
+/// for.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: usize = 50;
 
 impl RunFolder {
     /// Makes the folder `path`, which must not exist or be empty.
@@ -69,14 +74,25 @@ impl RunFolder {
             .write(true)
             .open(&file);
         let lock = options.map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(TrainError::Locked(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        for _ in 0..LOOKS {
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                // A file system without locks is no reason to end.
+                Ok(()) | Err(TryLockError::Error(_)) => {
+                    return Ok(Self {
+                        path: path.to_owned(),
+                        lock,
+                    });
+                }
+            }
         }
+        Err(TrainError::Locked(path.to_owned()))
+    }
+
+    /// Whether a process trains in the folder `path` now.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let lock = File::open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Makes the first of `parent/name`, `parent/name-2`, `parent/name-3`, … that is free.
@@ -116,11 +132,12 @@ impl RunFolder {
     }
 
     /// Lets `recipe` make the model as it was after `stage`.
-    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) {
+    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) -> Result<(), TrainError> {
         // The tokenizer may lie beside the weights of the recipe, which are no longer named.
         let tokenizer = self.path.join(tokenizer_name(recipe));
-        weights_after(recipe, &self.path, stage);
+        weights_after(recipe, &self.path, stage)?;
         recipe.llm.tokenizer = Some(tokenizer);
+        Ok(())
     }
 
     /// Where it is.
@@ -152,30 +169,61 @@ impl RunFolder {
         self.write("manifest.json", &pretty_json(manifest))
     }
 
+    /// Writes weights that an adapter lies over and that are in no file, and gives their name within
+    /// the run.
+    pub(super) fn save_base(
+        &self,
+        model: &Model,
+        component: Component,
+    ) -> Result<String, TrainError> {
+        let name = weights_name(BASE, component);
+        let file = self.path.join(&name);
+        let folder = self.path.join("weights").join(BASE);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        model.save(component, &file)?;
+        Ok(name)
+    }
+
     /// `model.toml`: the recipe without its training, on the weights of `stage`.
     pub(super) fn write_model(
         &self,
         recipe: &Recipe,
         model: &Model,
+        adapters: &Adapters,
         stage: &str,
     ) -> Result<(), TrainError> {
         let weights = |component| weights_name(stage, component);
-        let trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        let mut trained = recipe.for_use(weights, tokenizer_name(recipe), model.generation());
+        for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                trained.set_weights(component, base.weights.clone());
+                trained.set_base(component, base.difference_to.clone());
+                trained.set_adapter(component, Some(adapter_name(stage, component)));
+            }
+        }
         self.write("model.toml", trained.to_toml()?.as_bytes())
     }
 
-    /// Writes the components after `stage`. One that no stage since `previous` trained is the same
-    /// file, linked where the file system can.
+    /// Writes the components after `stage`; of one with an adapter, that alone. One that no stage
+    /// since `previous` trained is the same file, linked where the file system can.
     pub(super) fn save_stage(
         &self,
         stage: &StageRun<'_>,
         model: &Model,
+        adapters: &Adapters,
         previous: Option<&str>,
     ) -> Result<Vec<FileHash>, TrainError> {
         let folder = self.path.join("weights").join(stage.name);
         fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
         let mut hashes = Vec::new();
         for component in Component::ALL {
+            if let Some(base) = adapters.base_of(component) {
+                let over = base.seen_from_adapter();
+                if let Some(adapter) = adapters.folder(component, model, &over) {
+                    hashes.extend(self.save_adapter(stage.name, &adapter)?);
+                }
+                continue;
+            }
             let file = self.weights(stage.name, component);
             match previous.filter(|_| !stage.trains(model, component)) {
                 Some(previous) => link(&self.weights(previous, component), &file)?,
@@ -189,6 +237,20 @@ impl RunFolder {
         Ok(hashes)
     }
 
+    fn save_adapter(
+        &self,
+        stage: &str,
+        adapter: &AdapterFolder<'_>,
+    ) -> Result<Vec<FileHash>, TrainError> {
+        let name = adapter_name(stage, adapter.component);
+        let folder = self.path.join(&name);
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        let files = adapter.write(&folder)?.into_iter();
+        files
+            .map(|file| FileHash::within(&self.path, &format!("{name}/{file}")))
+            .collect()
+    }
+
     pub(super) fn write_answers(
         &self,
         name: &str,
@@ -200,49 +262,9 @@ impl RunFolder {
         self.write(&format!("answers/{name}.jsonl"), &lines)
     }
 
-    /// All scores taken so far, with their answers. `stages`: the steps of each stage.
-    pub(super) fn read_scores(
-        &self,
-        stages: &[StageRun<'_>],
-    ) -> Result<Vec<(Score, Evaluation)>, TrainError> {
-        let scores: Vec<Score> = self.lines("scores.jsonl")?;
-        let read = scores.into_iter().map(|score| {
-            let stage = stages.iter().find(|stage| stage.name == score.stage);
-            let steps = stage.map_or(0, |stage| stage.steps);
-            let name = answers_name(&score.stage, score.step, steps);
-            let answers: Vec<Answered> = self.lines(&format!("answers/{name}.jsonl"))?;
-            Ok((score, Evaluation::of(answers)))
-        });
-        read.collect()
-    }
-
-    /// The lines of a file; none if it is not there. One that is damaged is left out.
-    fn lines<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, TrainError> {
-        let text = read_text(&self.path.join(name))?.unwrap_or_default();
-        let lines = text.lines().map(serde_json::from_str);
-        Ok(lines.filter_map(Result::ok).collect())
-    }
-
-    pub(super) fn append_score(
-        &self,
-        score: &Score,
-        timing: &ScoreTiming,
-    ) -> Result<(), TrainError> {
-        Lines::open(self.path.join("scores.jsonl"))?.push(score)?;
-        Lines::open(self.path.join("timings.jsonl"))?.push(timing)
-    }
-
-    /// Opens `metrics.jsonl` and `timings.jsonl` to add lines.
-    pub(super) fn metrics(&self) -> Result<MetricsLog, TrainError> {
-        MetricsLog::open(&self.path)
-    }
-
-    /// All lines of `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub(super) fn read_metrics(&self) -> Result<Vec<StepMetrics>, TrainError> {
-        self.lines("metrics.jsonl")
+    /// Opens `skipped.jsonl` to add samples that a stage cannot learn from.
+    pub(super) fn skipped(&self, stage: &str) -> Result<SkippedLog, TrainError> {
+        SkippedLog::open(&self.path.join("skipped.jsonl"), stage)
     }
 
     /// Writes a file whole or not at all.
@@ -251,25 +273,33 @@ impl RunFolder {
     }
 }
 
-/// The name of the answers to a score: the stage's at its end, and within it with the step.
-pub(super) fn answers_name(stage: &str, step: usize, steps: usize) -> String {
-    if step == steps {
-        stage.to_owned()
-    } else {
-        format!("{stage}-{step:08}")
-    }
-}
-
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are
 /// there.
-pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) {
+///
+/// # Errors
+/// An adapter that does not say what it lies over.
+pub fn weights_after(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<(), TrainError> {
+    let text = |path: PathBuf| {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        path.display().to_string()
+    };
     for component in Component::ALL {
         let file = folder.join(weights_name(stage, component));
+        let adapter = folder.join(adapter_name(stage, component));
         if file.is_file() {
-            let file = std::path::absolute(&file).unwrap_or(file);
-            recipe.set_weights(component, file.display().to_string());
+            recipe.set_weights(component, text(file));
+        } else if adapter.is_dir() {
+            let base = base_of_adapter(&adapter).map_err(RecipeError::from)?;
+            // What the base is a difference to is said where the base is stated.
+            let is_stated = recipe.weights(component) == Some(base.as_str());
+            let under = recipe.base(component).filter(|_| is_stated);
+            let under = under.map(str::to_owned);
+            recipe.set_weights(component, base);
+            recipe.set_base(component, under);
+            recipe.set_adapter(component, Some(text(adapter)));
         }
     }
+    Ok(())
 }
 
 /// What the tokenizer is called in a run folder.
@@ -278,6 +308,15 @@ fn tokenizer_name(recipe: &Recipe) -> &'static str {
     Tokenizer::copied_name(&path)
 }
 
-fn weights_name(stage: &str, component: Component) -> String {
+/// Where weights lie that were drawn from the seed and that an adapter lies over: no stage's name,
+/// which has no capital.
+const BASE: &str = "BASE";
+
+fn adapter_name(stage: &str, component: Component) -> String {
+    format!("weights/{stage}/{component}")
+}
+
+/// The name within a run of a component's weights after a stage.
+pub(super) fn weights_name(stage: &str, component: Component) -> String {
     format!("weights/{stage}/{component}.safetensors")
 }

@@ -13,39 +13,37 @@ pub enum Decay {
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
     decay: Decay,
-    peak: f64,
     warmup: usize,
     steps: usize,
 }
 
 impl Schedule {
-    /// `steps` optimizer steps, the first `⌈warmup_ratio · steps⌉` of them warming up to `peak`.
+    /// `steps` optimizer steps, the first `⌈warmup_ratio · steps⌉` of them warming up.
     #[must_use]
-    pub fn new(decay: Decay, peak: f64, warmup_ratio: f64, steps: usize) -> Self {
+    pub fn new(decay: Decay, warmup_ratio: f64, steps: usize) -> Self {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let warmup = (warmup_ratio * steps as f64).ceil() as usize;
         Self {
             decay,
-            peak,
             warmup,
             steps,
         }
     }
 
-    /// The rate applied in `step`, counted from 0.
+    /// The share of a peak that is applied in `step`, counted from 0.
     ///
-    /// `peak · i / w` while `i < w`, then `peak · ½ (1 + cos(π (i − w) / (T − w)))`.
+    /// `i / w` while `i < w`, then `½ (1 + cos(π (i − w) / (T − w)))`.
     #[must_use]
-    pub fn rate(&self, step: usize) -> f64 {
+    pub fn factor(&self, step: usize) -> f64 {
         if step < self.warmup {
-            return self.peak * step as f64 / self.warmup as f64;
+            return step as f64 / self.warmup as f64;
         }
         match self.decay {
-            Decay::Constant => self.peak,
+            Decay::Constant => 1.0,
             Decay::Cosine => {
                 let decaying = (self.steps - self.warmup).max(1);
                 let progress = (step - self.warmup) as f64 / decaying as f64;
-                self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+                0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
         }
     }

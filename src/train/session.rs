@@ -9,23 +9,25 @@ use menagerie_core::recipe::{CheckpointTable, EvalTable};
 use menagerie_core::{Model, Recipe};
 
 use super::adamw::AdamW;
+use super::adapters::Adapters;
 use super::checkpoint::{
-    Best, Checkpoints, FORMAT, Logs, Saved, Snapshot, Standing, Writer, learning,
+    Best, Checkpoints, FORMAT, Logs, Saved, Snapshot, Standing, Writer, learning, optimizer,
 };
 use super::error::TrainError;
 use super::files::FileHash;
 use super::frozen::Fingerprint;
+use super::log::{LogPlan, RunLog};
 use super::manifest::Manifest;
 use super::memory::Memory;
-use super::metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
+use super::metrics::{Score, StepMetrics, StepTiming};
 use super::observer::Observer;
 use super::resume::{data_hashes, sources};
-use super::run::{RunFolder, answers_name};
+use super::run::RunFolder;
 use super::stage::StageRun;
 use super::step::Step;
 use super::{report, trainable};
 use crate::data::Dataset;
-use crate::eval::{self, EvalError, EvalOptions, Evaluation};
+use crate::eval::{self, EvalError, EvalOptions};
 
 /// Share of the smoothed loss that a step keeps.
 const KEEP: f64 = 0.95;
@@ -39,6 +41,7 @@ pub(super) struct Session<'a> {
     recipe_text: String,
     stages: Vec<StageRun<'a>>,
     questions: Option<Arc<Dataset>>,
+    adapters: Adapters,
     run: &'a RunFolder,
     observer: &'a mut dyn Observer,
     stop: &'a AtomicBool,
@@ -52,8 +55,7 @@ pub(super) struct Session<'a> {
     saved: Instant,
     /// After how many steps of the stage it was taken.
     saved_step: usize,
-    /// All scores so far, for the report.
-    scores: Vec<(Score, Evaluation)>,
+    log: RunLog,
 }
 
 /// A stage as it goes.
@@ -76,42 +78,50 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         recipe: &'a Recipe,
         run: &'a RunFolder,
-        (stages, questions): (Vec<StageRun<'a>>, Option<Arc<Dataset>>),
+        (stages, questions, adapters): (Vec<StageRun<'a>>, Option<Arc<Dataset>>, Adapters),
         manifest: Manifest,
+        standing: Option<&Standing>,
         observer: &'a mut dyn Observer,
         stop: &'a AtomicBool,
     ) -> Result<Self, TrainError> {
         let table = recipe.checkpoint.clone().unwrap_or_default();
         let checkpoints = Checkpoints::new(run.path(), &recipe.stages);
+        let recipe_text = recipe.to_toml()?;
+        let timeline = manifest.timeline();
+        let done = standing.and_then(|standing| timeline.at(&standing.stage, standing.step));
+        let log = RunLog::open(
+            run.path(),
+            &LogPlan {
+                timeline: &timeline,
+                first: done.unwrap_or(0),
+                recipe: &recipe_text,
+                samples: recipe.eval.as_ref().map_or(0, |table| table.samples),
+            },
+        )?;
+        let writer = Writer::new(checkpoints, table.keep, table.keep_best);
+        if let Some(standing) = standing {
+            writer.tidy(standing)?;
+        }
         Ok(Self {
             recipe,
-            recipe_text: recipe.to_toml()?,
+            recipe_text,
             data: data_hashes(&sources(&stages, questions.as_deref())),
             stages,
             questions,
+            adapters,
             run,
             observer,
             stop,
             manifest,
-            writer: Writer::new(checkpoints, table.keep, table.keep_best),
+            writer,
             table,
-            best: BTreeMap::new(),
+            best: standing
+                .map(|standing| standing.best.clone())
+                .unwrap_or_default(),
             saved: Instant::now(),
-            saved_step: 0,
-            scores: Vec::new(),
+            saved_step: standing.map_or(0, |standing| standing.step),
+            log,
         })
-    }
-
-    /// Takes up what was known where the run goes on.
-    pub(super) fn take_up(&mut self, standing: Option<&Standing>) -> Result<(), TrainError> {
-        if let Some(standing) = standing {
-            self.writer.tidy(standing)?;
-            self.best = standing.best.clone();
-        }
-        self.scores = self.run.read_scores(&self.stages)?;
-        let scores = self.scores.iter().map(|(score, _)| score.clone());
-        self.manifest.scores = scores.collect();
-        Ok(())
     }
 
     /// Runs the stages from number `first` on; the first of them from a checkpoint, if there is one.
@@ -121,10 +131,9 @@ impl<'a> Session<'a> {
         mut model: Model,
         mut base: Vec<FileHash>,
         first: usize,
-        saved: Option<Saved>,
+        mut saved: Option<&Saved>,
     ) -> Result<(), TrainError> {
         let stages = std::mem::take(&mut self.stages);
-        let mut saved = saved.as_ref();
         for (number, stage) in stages.iter().enumerate().skip(first) {
             let previous = number.checked_sub(1).map(|before| stages[before].name);
             (model, base) = self.stage(stage, model, base, saved.take(), previous)?;
@@ -143,11 +152,13 @@ impl<'a> Session<'a> {
         saved: Option<&Saved>,
         previous: Option<&str>,
     ) -> Result<(Model, Vec<FileHash>), TrainError> {
+        let model = self.adapters.before(stage, model, self.run, previous)?;
+        let lies_over = self.adapters.files(&base, self.run)?;
         self.observer.stage(&stage.plan(&model));
         let before = Fingerprint::of(model.network(), |path| stage.learns(path));
         let at = self.begin(stage, model, base, saved)?;
-        let scored = saved.is_none_or(|saved| saved.standing.scored);
-        let Progress { model, seconds, .. } = self.steps(stage, at, scored)?;
+        let is_scored = saved.is_none_or(|saved| saved.standing.scored);
+        let Progress { model, seconds, .. } = self.steps(stage, at, is_scored)?;
         self.writer.finish()?;
 
         let model = model.map_network(trainable::none);
@@ -158,10 +169,15 @@ impl<'a> Session<'a> {
                 parameter: parameter.to_owned(),
             });
         }
-        let hashes = self.run.save_stage(stage, &model, previous)?;
+        let model = self.adapters.after(stage, model, self.run)?;
+        let mut hashes = self
+            .run
+            .save_stage(stage, &model, &self.adapters, previous)?;
+        hashes.extend(lies_over);
         self.manifest
             .finish_stage(stage.name, hashes.clone(), seconds);
-        self.run.write_model(self.recipe, &model, stage.name)?;
+        self.run
+            .write_model(self.recipe, &model, &self.adapters, stage.name)?;
         if stage.table.eval {
             match self.score(stage, &model, stage.steps, stage.name) {
                 Err(TrainError::Eval(EvalError::Interrupted { .. })) => {
@@ -171,9 +187,14 @@ impl<'a> Session<'a> {
             }
         }
         self.run.write_manifest(&self.manifest)?;
-        let (scores, questions) = (&self.scores, self.questions.as_deref());
-        report::write(self.run, self.recipe, &self.manifest, scores, questions)?;
+        self.report()?;
         Ok((model, hashes))
+    }
+
+    /// Writes the report of what is done.
+    fn report(&self) -> Result<(), TrainError> {
+        let questions = self.questions.as_deref();
+        report::write(self.run, self.recipe, &self.manifest, questions)
     }
 
     /// The stage at its first step, or where `saved` left it.
@@ -188,15 +209,9 @@ impl<'a> Session<'a> {
         let mut network = model.network().clone();
         if let Some(saved) = saved {
             network = saved.restore(network)?;
-            let tensors = saved.optimizer(&model.device())?;
-            let steps = &saved.standing.optimizer_steps;
-            let restored = optimizer.restore(tensors, steps);
-            restored.map_err(|name| TrainError::Optimizer {
-                checkpoint: saved.folder.clone(),
-                name,
-            })?;
+            optimizer = AdamW::restored(stage.adamw(), saved.moments(&model.device())?);
         }
-        let network = trainable::for_stage(network, &stage.table.freeze);
+        let network = trainable::for_stage(network, |path| stage.learns(path));
         let standing = saved.map(|saved| &saved.standing);
         let at = Progress {
             model: model.map_network(|_| network),
@@ -218,9 +233,9 @@ impl<'a> Session<'a> {
         &mut self,
         stage: &StageRun<'_>,
         mut at: Progress,
-        scored: bool,
+        is_scored: bool,
     ) -> Result<Progress, TrainError> {
-        if !scored {
+        if !is_scored {
             let done;
             (at, done) = self.score_within(stage, at)?;
             if done {
@@ -228,10 +243,11 @@ impl<'a> Session<'a> {
                 self.save(stage, &at, true)?;
             }
         }
-        let schedule = stage.schedule();
-        let mut log = self.run.metrics()?;
-        let batches = stage.batches();
-        let mut loader = stage.loader(&at.model, at.step);
+        let rates = stage.rates(&at.model);
+        let passes = stage.passes(&at.model);
+        let mut skipped = self.run.skipped(stage.name)?;
+        skipped.note(stage.data.left_out(), self.observer)?;
+        let mut loader = stage.loader(&at.model, &passes, at.step);
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
                 // Someone may have asked since the last step was looked at.
@@ -241,14 +257,17 @@ impl<'a> Session<'a> {
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
-            let mut work = Step::new(&at.model, at.model.network());
-            for _ in 0..batches.passes_of(at.step) {
+            let mut work = Step::new(&at.model, at.model.network(), stage.pass());
+            for pass in 0..passes.of_step(at.step) {
                 let asked = Instant::now();
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
                 waited += asked.elapsed();
+                skipped.note(&batch.skipped, self.observer)?;
+                stage.adapter_passes.begin(stage.pass_seed(at.step, pass));
                 work.pass(batch);
+                stage.adapter_passes.end();
             }
             let done = work.finish();
             let mut gradients = done.gradients;
@@ -261,6 +280,7 @@ impl<'a> Session<'a> {
                     && done.loss > (limit * smoothed).max(ignorance(&at.model))
             });
             if !done.loss.is_finite() || !grad_norm.is_finite() || explodes {
+                self.writer.discard(stage.name, at.step)?;
                 return Err(TrainError::Loss {
                     stage: stage.name.to_owned(),
                     step: at.step,
@@ -274,18 +294,18 @@ impl<'a> Session<'a> {
             if stage.table.max_grad_norm > 0.0 {
                 gradients.clip(grad_norm, stage.table.max_grad_norm);
             }
-            let lr = schedule.rate(at.step);
-            let optimizer = &mut at.optimizer;
-            at.model = at
-                .model
-                .map_network(|network| optimizer.step(lr, network, &gradients));
+            let (optimizer, step) = (&mut at.optimizer, at.step);
+            at.model = at.model.map_network(|network| {
+                optimizer.step(network, &gradients, |path| rates.of(step, path))
+            });
 
             let line = StepMetrics {
                 stage: stage.name.to_owned(),
                 step: at.step,
                 loss: done.loss,
                 grad_norm,
-                lr,
+                lr: rates.own(at.step),
+                group_lrs: rates.groups(at.step),
                 supervised_tokens: done.supervised_tokens,
                 tokens: done.tokens,
                 samples: done.samples.len(),
@@ -300,7 +320,7 @@ impl<'a> Session<'a> {
                 resident_bytes: memory.resident,
                 peak_bytes: memory.peak,
             };
-            log.push(&line, &timing)?;
+            self.log.step(&line, &timing)?;
             self.observer.step(&line, &timing);
             at.smoothed_loss = Some(smoothed.map_or(done.loss, |smoothed| {
                 KEEP * smoothed + (1.0 - KEEP) * done.loss
@@ -370,7 +390,7 @@ impl<'a> Session<'a> {
             best: self.best.clone(),
             seconds: at.seconds,
             logs: Logs(self.run.path()).synced()?,
-            optimizer_steps: at.optimizer.steps(),
+            optimizer_steps: optimizer::steps(&at.optimizer),
             base: at.base.clone(),
             data: self.data.clone(),
             tensors: Vec::new(),
@@ -382,7 +402,7 @@ impl<'a> Session<'a> {
             standing,
             recipe: self.recipe_text.clone(),
             weights: learning(at.model.network(), learns),
-            optimizer: at.optimizer.tensors(),
+            optimizer: optimizer::tensors(&at.optimizer),
         })
     }
 
@@ -401,12 +421,16 @@ impl<'a> Session<'a> {
     ) -> Result<(Progress, bool), TrainError> {
         let learning = at.model.network().clone();
         at.model = at.model.map_network(trainable::none);
-        let answers = answers_name(stage.name, at.step, stage.steps);
+        let answers = format!("{}-{}", stage.name, at.step);
         let scored = self.score(stage, &at.model, at.step, &answers);
         at.model = at.model.map_network(|_| learning);
         match scored {
             Err(TrainError::Eval(EvalError::Interrupted { .. })) => Ok((at, false)),
-            other => other.map(|()| (at, true)),
+            Err(error) => Err(error),
+            Ok(()) => {
+                self.report()?;
+                Ok((at, true))
+            }
         }
     }
 
@@ -422,16 +446,14 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let options = self.options(table)?;
-        let (observer, stop) = (&mut *self.observer, self.stop);
         let mut progress = |done, total| {
-            observer.scoring(stage.name, done, total);
-            !stop.load(Ordering::Relaxed)
+            self.observer.scoring(stage.name, done, total);
+            !self.stop.load(Ordering::Relaxed)
         };
         let evaluation = eval::evaluate(model, &data, &options, &mut progress)?;
         self.run.write_answers(answers, &evaluation)?;
         let score = Score::new(stage.name, step, &evaluation);
-        self.run
-            .append_score(&score, &ScoreTiming::new(&score, &evaluation))?;
+        self.log.score(&score, &evaluation)?;
         self.observer.scored(&score);
         let best = self.best.get(stage.name);
         if best.is_none_or(|best| score.score > best.score) {
@@ -439,8 +461,7 @@ impl<'a> Session<'a> {
             self.best
                 .insert(stage.name.to_owned(), Best { step, score });
         }
-        self.manifest.scores.push(score.clone());
-        self.scores.push((score, evaluation));
+        self.manifest.scores.push(score);
         Ok(())
     }
 

@@ -4,13 +4,13 @@ use menagerie_core::Model;
 use menagerie_core::network::Network;
 
 use super::gradients::GradientSet;
-use super::loss::loss_sum;
+use super::pass::{Pass, PassOptions};
 use crate::data::Batch;
 
 /// The forward and backward passes of one optimizer step.
 pub(super) struct Step<'a> {
     model: &'a Model,
-    network: &'a Network,
+    pass: Pass<'a>,
     gradients: GradientSet,
     loss_sum: f64,
     supervised_tokens: usize,
@@ -31,10 +31,10 @@ pub(super) struct StepDone {
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(model: &'a Model, network: &'a Network) -> Self {
+    pub(super) fn new(model: &'a Model, network: &'a Network, options: PassOptions) -> Self {
         Self {
             model,
-            network,
+            pass: Pass::new(model, network, options),
             gradients: GradientSet::default(),
             loss_sum: 0.0,
             supervised_tokens: 0,
@@ -46,7 +46,6 @@ impl<'a> Step<'a> {
     /// Takes one micro-batch's loss and gradients.
     pub(super) fn pass(&mut self, batch: Batch) {
         let pixels = self.model.pixels(batch.pixels);
-        let images = pixels.map(|pixels| self.network.encode(pixels));
         let rows: Vec<(&[i64], &[i64])> = batch
             .samples
             .iter()
@@ -59,16 +58,10 @@ impl<'a> Step<'a> {
             .iter()
             .map(|sample| sample.input_ids.len() - sample.images + sample.images * visual);
         self.tokens += lengths.sum::<usize>();
-        let (loss, count) = loss_sum(self.network, &rows, images, visual);
-        // A batch that nothing trainable took part in, text alone while a projector learns, has no
-        // graph.
-        if loss.is_tracked() {
-            self.gradients
-                .add(GradientSet::collect(self.network, &loss.backward()));
-        }
-        let loss: f32 = loss.into_scalar();
-        self.loss_sum += f64::from(loss);
-        self.supervised_tokens += count;
+        let done = self.pass.run(&rows, pixels);
+        self.gradients.add(done.gradients);
+        self.loss_sum += done.loss_sum;
+        self.supervised_tokens += done.supervised_tokens;
         self.samples
             .extend(batch.samples.into_iter().map(|sample| sample.id));
     }

@@ -3,15 +3,14 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use menagerie_core::parameters::PathStack;
-use menagerie_core::recipe::FreezePattern;
 
-/// `module` ready for a stage. A parameter that matches a pattern is a plain tensor: operations on
+/// `module` ready for a stage. A parameter that does not learn is a plain tensor: operations on
 /// plain tensors alone record nothing, so that a frozen encoder keeps no activation. All others
 /// require a gradient.
 #[must_use]
-pub fn for_stage<M: Module>(module: M, freeze: &[FreezePattern]) -> M {
+pub fn for_stage<M: Module>(module: M, learns: impl Fn(&str) -> bool) -> M {
     module.map(&mut Marker {
-        learns: |path: &str| !freeze.iter().any(|pattern| pattern.matches(path)),
+        learns,
         path: PathStack::default(),
     })
 }

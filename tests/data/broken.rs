@@ -58,11 +58,11 @@ fn an_empty_file_is_no_data() {
 #[test]
 fn files_of_no_known_kind() {
     let folder = Folder::new();
-    let message = folder.refuse("a.parquet", "PAR1");
-    assert!(message.starts_with("a.parquet: neither JSON nor a tar shard; the kinds are"));
+    let message = folder.refuse("a.csv", "id,text");
+    assert!(message.starts_with("a.csv: neither JSON nor a tar shard nor Parquet; the kinds are"));
     let error = folder.open("").expect_err("refused").to_string();
     assert!(
-        error.ends_with("the folder holds no .tar, .tar.gz or .tgz"),
+        error.ends_with("the folder holds no .tar, .tar.gz, .tgz or .parquet"),
         "{error}"
     );
     let error = folder.open("none.json").expect_err("refused");
@@ -231,7 +231,7 @@ fn a_shard_names_the_sample_that_lacks_its_text() {
     assert_eq!(folder.message(&error), "a.tar/x/7.json:2:7: expected value");
 }
 
-fn encoder() -> SampleEncoder {
+pub(super) fn encoder() -> SampleEncoder {
     SampleEncoder {
         tokenizer: LLAMA.clone(),
         template: Template::named("v1").expect("a template"),
@@ -242,6 +242,6 @@ fn encoder() -> SampleEncoder {
     }
 }
 
-fn processor() -> ImageProcessor {
+pub(super) fn processor() -> ImageProcessor {
     ImageProcessor::bicubic(8, Resize::Crop, [0.5; 3], [0.5; 3])
 }

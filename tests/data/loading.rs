@@ -1,11 +1,7 @@
 //! Good data: the same samples from JSON and from shards, in batches, in order.
 
-use std::sync::Arc;
-
 use menagerie::chat::{Template, Turn};
-use menagerie::data::{
-    Batch, DataSource, DataText, Dataset, Loader, SampleEncoder, Sampler, Turns, order,
-};
+use menagerie::data::{Batch, DataSource, DataText, Dataset, SampleEncoder, Turns};
 use menagerie::image::{ImageProcessor, Resize};
 use menagerie::tokens::{IMAGE_TOKEN, ImagePosition};
 use serde_json::{Value, json};
@@ -13,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Folder, LLAMA, gzip, image, says, tar};
 
-const IMAGES: [&str; 3] = ["rgb-square.png", "rgb.jpg", "grey.png"];
+pub(super) const IMAGES: [&str; 3] = ["rgb-square.png", "rgb.jpg", "grey.png"];
 
 /// One image, two images over several turns, and text alone.
-fn samples() -> [Value; 3] {
+pub(super) fn samples() -> [Value; 3] {
     [
         json!({
             "id": "one", "image": IMAGES[0], "caption": "A square.",
@@ -31,7 +27,7 @@ fn samples() -> [Value; 3] {
 }
 
 /// The samples as JSON, as JSON lines, as a shard and as a compressed one.
-fn forms(folder: &Folder) -> [Dataset; 4] {
+pub(crate) fn forms(folder: &Folder) -> [Dataset; 4] {
     for name in IMAGES {
         folder.write(name, image(name));
     }
@@ -54,7 +50,7 @@ fn forms(folder: &Folder) -> [Dataset; 4] {
     ["a.json", "a.jsonl", "a.tar", "a.tar.gz"].map(|name| folder.open(name).expect("good data"))
 }
 
-fn encoder(template: &str) -> SampleEncoder {
+pub(crate) fn encoder(template: &str) -> SampleEncoder {
     SampleEncoder {
         tokenizer: LLAMA.clone(),
         template: Template::named(template).expect("a template"),
@@ -65,11 +61,11 @@ fn encoder(template: &str) -> SampleEncoder {
     }
 }
 
-fn processor() -> ImageProcessor {
+pub(crate) fn processor() -> ImageProcessor {
     ImageProcessor::bicubic(8, Resize::Pad, [0.5; 3], [0.5; 3])
 }
 
-fn batch(dataset: &Dataset) -> Batch {
+pub(super) fn batch(dataset: &Dataset) -> Batch {
     let all: Vec<usize> = (0..dataset.len()).collect();
     encoder("v1")
         .batch(dataset, &processor(), &all)
@@ -191,34 +187,6 @@ fn unasked_answers_and_unanswered_questions_at_the_ends_are_left_out() {
     let dataset = folder.open("a.json").expect("good data");
     let turns = [Turn::human("Why?"), Turn::assistant("So.")];
     assert_eq!(dataset.sample(0).turns, turns);
-}
-
-#[test]
-fn batches_are_the_same_whatever_the_number_of_workers() {
-    let folder = Folder::new();
-    let [_, _, shard, _] = forms(&folder);
-    let shard = Arc::new(shard);
-    let load = |workers| -> Vec<Batch> {
-        let mut batches = Vec::new();
-        for epoch in 0..5 {
-            let order = order(Sampler::Shuffled, shard.len(), 7, "align", epoch);
-            batches.extend(order.chunks(2).map(<[usize]>::to_vec));
-        }
-        let loader = Loader::new(
-            Arc::clone(&shard),
-            encoder("v1"),
-            processor(),
-            batches,
-            workers,
-        );
-        assert_eq!(loader.len(), 10);
-        loader.collect::<Result<_, _>>().expect("batches")
-    };
-    let first = load(0);
-    assert_eq!(first.len(), 10);
-    assert_eq!(first[1].samples.len(), 1, "the last, smaller batch is kept");
-    assert_eq!(load(1), first);
-    assert_eq!(load(4), first);
 }
 
 #[test]

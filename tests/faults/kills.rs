@@ -13,7 +13,7 @@ use crate::place::{Place, each, share};
 #[test]
 fn a_run_killed_at_any_moment_ends_as_one_that_was_not() {
     let place = Place::new();
-    let (wanted, kills) = (share(1000, 30), AtomicUsize::new(0));
+    let (wanted, kills) = (share(1000, 10), AtomicUsize::new(0));
     each(&[1, 2], |&seed| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         while kills.load(Ordering::Relaxed) < wanted {

@@ -47,7 +47,13 @@ fn the_assembled_model_equals_transformers() {
         assert_close("logits", logits, expected.tensor("logits"), 1e-4);
 
         let samples: [(&[i64], &[i64]); 1] = [(&ids, &labels)];
-        let (sum, count) = loss_sum(network, &samples, Some(visual), model.visual_tokens());
+        let (sum, count) = loss_sum(
+            network,
+            &samples,
+            Some(visual),
+            model.visual_tokens(),
+            Padding::Right,
+        );
         assert_eq!(count, 7);
         let loss: f32 = sum.div_scalar(7.0).into_scalar();
         let file = Shards::open(&fixture(name).join("expected.safetensors")).unwrap();

@@ -157,17 +157,41 @@ fn a_run_folder_that_holds_something_is_left_alone() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_names_its_samples_and_keeps_the_metrics() {
+fn a_loss_that_is_no_number_names_its_samples_and_keeps_what_was_good() {
     let world = World::new();
     world.write(
         "wild.toml",
-        "extends = \"tiny.toml\"\n[stage.align]\nbatch_size = 2\nsampler = \"sequential\"\n\
-         optimizer = { learning_rate = 1e36 }",
+        "extends = \"tiny.toml\"\ncheckpoint = { every_steps = 1 }\n[stage.align]\nbatch_size = 2\n\
+         sampler = \"sequential\"\noptimizer = { learning_rate = 1e36 }",
     );
     let said = world.menagerie(&["train", "wild.toml", "--out", "run"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     // Step 0 has the rate 0, step 1 does the harm, step 2 sees it.
-    let message = "at step 2 of stage `align`; the batch held: blue, blue-red. Lower the";
+    let message = "at step 2 of stage `align` (the smoothed loss was 5.9";
+    assert!(said.stderr.contains(message), "{said:?}");
+    let message = "the batch held: blue, blue-red. Look at these samples";
     assert!(said.stderr.contains(message), "{said:?}");
     assert_eq!(Run(world.path("run")).metrics().len(), 2);
+
+    // What it says to do does it: from the step before the harm.
+    let calm = "stage.align.optimizer.learning_rate = 1e-3";
+    let again = ["train", "--resume", "run", "--allow-changes", "--set", calm];
+    let said = world.menagerie(&again);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let note = "note: going on after step 1 of 5 of stage `align`";
+    assert!(said.stderr.contains(note), "{said:?}");
+    let metrics = Run(world.path("run")).metrics();
+    assert!(metrics.iter().all(|line| line.loss < 7.0), "{metrics:?}");
+}
+
+#[test]
+fn a_loss_that_explodes_ends_the_run() {
+    let world = World::new();
+    let difference = "extends = \"align.toml\"\n[stage.align]\nsteps = 60\nbatch_size = 2\n\
+                      max_loss_ratio = 1.001\nmax_grad_norm = 0\nschedule = { type = \"constant\" }\n\
+                      optimizer = { learning_rate = 3.0 }";
+    let message = world.try_train("wild", difference).unwrap_err().to_string();
+    assert!(message.starts_with("the loss is "), "{message}");
+    let off = difference.replace("1.001", "0");
+    world.train("off", &off);
 }

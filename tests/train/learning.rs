@@ -147,6 +147,40 @@ fn micro_batches_add_up_to_their_batch() {
     }
 }
 
+/// Several sets with weights, grouped and packed, in a run that takes micro-batches.
+#[test]
+fn packing_changes_no_step_of_a_run_on_mixed_and_grouped_data() {
+    let world = World::new();
+    let text = says(&["what is red?", "a color"]);
+    let texts: Vec<_> = (0..6).map(|_| json!({ "conversations": text })).collect();
+    world.write("texts.json", json!(texts).to_string());
+    let packing = |packing: bool| {
+        let difference = format!(
+            "stages = [\"finetune\"]\n[stage.finetune]\nepochs = 3\nbatch_size = 4\nmicro_batch_size = 3\n\
+             packing = {packing}\nsampler = \"grouped-by-modality\"\n[stage.finetune.data]\n\
+             image_position = \"random\"\n\
+             mix = [{{ conversations = \"data.json\" }}, {{ conversations = \"texts.json\", weight = 0.5 }}]"
+        );
+        world.train(&format!("packing-{packing}"), &difference)
+    };
+    let (padded, packed) = (packing(false), packing(true));
+    assert_eq!(padded.metrics().len(), 3 * 4, "14 samples an epoch");
+    for (one, other) in padded.metrics().iter().zip(packed.metrics()) {
+        assert_eq!(one.supervised_tokens, other.supervised_tokens);
+        let difference = (one.loss - other.loss).abs() / one.loss;
+        assert!(difference < 1e-5, "step {}: {difference:e}", one.step);
+    }
+    let manifest: serde_json::Value = serde_json::from_str(&packed.text("manifest.json")).unwrap();
+    let files = manifest["data"].as_array().expect("files").iter();
+    let names: Vec<&str> = files
+        .map(|file| file["path"].as_str().expect("a path"))
+        .collect();
+    assert!(
+        names[0].ends_with("/data.json") && names[1].ends_with("/texts.json"),
+        "{names:?}"
+    );
+}
+
 /// Sets the flag in the second stage's first step.
 struct Impatient<'a>(&'a AtomicBool);
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::component::Component;
+use crate::folder::FolderError;
 use crate::recipe::RecipeError;
 use crate::weights::WeightError;
 
@@ -37,6 +38,16 @@ pub enum ExportError {
         /// What it cannot state.
         what: String,
     },
+
+    /// The adapter of a model that has none.
+    #[error(
+        "the model's decoder carries no LoRA adapter that could be written alone: [llm] of its recipe states no `adapter`"
+    )]
+    NoAdapter,
+
+    /// What describes the model cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
 
     /// A file cannot be read or written.
     #[error("`{}`: {source}", .path.display())]

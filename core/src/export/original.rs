@@ -19,14 +19,22 @@ impl Export<'_> {
     /// it, and names where it will lie, unless another name is given.
     pub(super) fn original(&self, place: &std::path::Path) -> Result<(), ExportError> {
         let layout = ExportLayout::Original;
-        let place = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
-        let tower = place.join(TOWER).display().to_string();
+        let tower = self.write_tower(place)?;
         let config = self.original_config(&tower)?;
         write_json(&self.folder.join("config.json"), &config.into())?;
         let mut tensors = self.tensors(Component::Llm, layout, true)?;
         tensors.extend(self.tensors(Component::Projector, layout, true)?);
         write_shards(tensors, self.folder, self.options.max_shard_bytes)?;
 
+        let tokenizer = self.model.tokenizer();
+        self.write_text(tokenizer)?;
+        write_old_merges(self.folder)?;
+        self.write_generation_config(tokenizer)
+    }
+
+    /// Writes the tower beside the decoder, unless `mm_vision_tower` names another, and gives where
+    /// it will lie once the export is in its `place`.
+    pub(super) fn write_tower(&self, place: &std::path::Path) -> Result<String, ExportError> {
         if self.options.tower.is_none() {
             let tower = self.folder.join(TOWER);
             fs::create_dir(&tower).map_err(|source| ExportError::Io {
@@ -35,16 +43,12 @@ impl Export<'_> {
             })?;
             let inside = Export {
                 folder: &tower,
-                recipe: self.recipe,
-                model: self.model,
-                options: self.options,
+                ..*self
             };
             write_component(&inside, Component::Vision)?;
         }
-        let tokenizer = self.model.tokenizer();
-        self.write_text(tokenizer)?;
-        write_old_merges(self.folder)?;
-        self.write_generation_config(tokenizer)
+        let place = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
+        Ok(place.join(TOWER).display().to_string())
     }
 
     /// The decoder's config with what the original adds (`llava/model/llava_arch.py`). `own_tower` is where the tower lies, unless another name is given.

@@ -18,16 +18,10 @@ pub(super) const CONFIG: &str = "adapter_config.json";
 pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> {
     let folder = absolute(&model.path);
     let file = folder.join(CONFIG);
-    let adapter = read_json(&file)?;
-    let named = model
-        .base
-        .as_deref()
-        .or_else(|| text_at(&adapter, "base_model_name_or_path"));
-    let base = named.map(|base| reference(&folder, base));
-    let base = base.ok_or_else(|| FolderError::NoBase {
-        path: model.path.clone(),
-        what: "an adapter",
-    })?;
+    let base = match &model.base {
+        Some(base) => reference(&folder, base),
+        None => base_of_adapter(&model.path)?,
+    };
     if Path::new(&base).join(CONFIG).is_file() {
         let problem = format!(
             "its base, `{base}`, is an adapter too; merge that one first: `menagerie export`"
@@ -63,6 +57,20 @@ pub(super) fn recipe_of(model: &ModelPath) -> Result<FolderRecipe, FolderError> 
         layout: Layout::Adapter,
         file,
         ..recipe
+    })
+}
+
+/// What the adapter in `folder` says that it lies over: a path or a hub id.
+///
+/// # Errors
+/// Its `adapter_config.json` cannot be read or says nothing of it.
+pub fn base_of_adapter(folder: &Path) -> Result<String, FolderError> {
+    let config = read_json(&folder.join(CONFIG))?;
+    let base = text_at(&config, "base_model_name_or_path");
+    let base = base.map(|base| reference(&absolute(folder), base));
+    base.ok_or_else(|| FolderError::NoBase {
+        path: folder.to_owned(),
+        what: "an adapter",
     })
 }
 

@@ -80,6 +80,45 @@ pub fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     }
 }
 
+/// Whether [`decode`] would decode a file, at less cost where it is a JPEG: the answer for a data
+/// set's images before they are learned from.
+///
+/// # Errors
+/// As [`decode`].
+pub fn check(file: &[u8]) -> Result<(), ImageError> {
+    match image::guess_format(file) {
+        Ok(ImageFormat::Jpeg) => jpeg::check(file),
+        _ => decode(file).map(drop),
+    }
+}
+
+/// Looks at the header of a file, and for the end of a JPEG, a PNG or a WebP: whether it is an image
+/// of a format that is read, not too large and not cut short. Damage in between is not seen.
+///
+/// # Errors
+/// As [`decode`], and also for a file that lacks no more than [`decode`] can do without.
+pub fn skim(file: &[u8]) -> Result<(), ImageError> {
+    let format = image::guess_format(file).map_err(|_| ImageError::Format)?;
+    let ended = match format {
+        ImageFormat::Jpeg => return jpeg::skim(file),
+        // Its header and its pixels may lie anywhere.
+        ImageFormat::Tiff => return decode(file).map(drop),
+        ImageFormat::Png => file.windows(4).rev().any(|name| name == b"IEND"),
+        ImageFormat::WebP => {
+            let length = file.get(4..).and_then(|rest| rest.first_chunk::<4>());
+            length.is_some_and(|&length| u32::from_le_bytes(length) as usize <= file.len() - 8)
+        }
+        _ => true,
+    };
+    if !ended {
+        let message = "the file ends before its image does";
+        return Err(ImageError::Decode(message.to_owned()));
+    }
+    let reader = ImageReader::with_format(Cursor::new(file), format);
+    let (width, height) = reader.into_dimensions()?;
+    check_size(width, height, rgb_bytes(width, height))
+}
+
 fn decode_other(file: &[u8], format: ImageFormat) -> Result<RgbImage, ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut limits = Limits::no_limits();

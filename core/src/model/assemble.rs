@@ -70,10 +70,33 @@ impl Recipe {
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Model, AssembleError> {
+        self.assemble_under(&[], device, progress)
+    }
+
+    /// As [`Recipe::assemble`], but for the low-rank part of the adapters over the components of
+    /// `apart`: their weights are the base's, for an adapter that goes on learning (see
+    /// [`Adapter::factors`]). What such an adapter brings whole is taken.
+    ///
+    /// # Errors
+    /// As [`Recipe::assemble`].
+    pub fn assemble_apart(
+        &self,
+        apart: &[Component],
+        device: &Device,
+    ) -> Result<Model, AssembleError> {
+        self.assemble_under(apart, device, &mut |_, _| {})
+    }
+
+    fn assemble_under(
+        &self,
+        apart: &[Component],
+        device: &Device,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Model, AssembleError> {
         let configured = self.configure()?;
         let dtype = self.dtype.into();
         // All files are looked for before any is read: a missing one shows at once.
-        let open = |component| Weights::open(self, component);
+        let open = |component| Weights::open(self, component, apart.contains(&component));
         let [vision, projector, llm] = Component::ALL.map(open);
         let (vision, projector, llm) = (vision?, projector?, llm?);
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
@@ -235,7 +258,8 @@ struct Weights {
 }
 
 impl Weights {
-    fn open(recipe: &Recipe, component: Component) -> Result<Self, AssembleError> {
+    /// With `apart`, the adapter's low-rank part stays out of them.
+    fn open(recipe: &Recipe, component: Component, apart: bool) -> Result<Self, AssembleError> {
         let at = |key: &str| recipe.origin(&format!("{component}.{key}"));
         let origin = at("weights");
         let failed = |origin: Origin| move |source| AssembleError::Weights { origin, source };
@@ -253,7 +277,11 @@ impl Weights {
         }
         if let Some(adapter) = recipe.adapter(component) {
             let adapter = Adapter::open(adapter.as_ref()).map_err(failed(at("adapter")))?;
-            shards = adapter.over(shards).map_err(failed(at("adapter")))?;
+            shards = if apart {
+                adapter.whole_over(shards)
+            } else {
+                adapter.over(shards).map_err(failed(at("adapter")))?
+            };
         }
         Ok(Self {
             component,

@@ -74,7 +74,11 @@ impl Recipe {
         }
     }
 
-    pub(super) fn load_tokenizer(&self, vocab_size: usize) -> Result<Tokenizer, AssembleError> {
+    /// The tokenizer, for a language model of `vocab_size` tokens.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read, or it has more tokens than the model.
+    pub fn load_tokenizer(&self, vocab_size: usize) -> Result<Tokenizer, AssembleError> {
         let key = if self.llm.tokenizer.is_some() {
             "llm.tokenizer"
         } else {

@@ -1,8 +1,10 @@
 //! Ranges and references within a recipe.
 
+use super::data::DataTable;
 use super::error::RecipeError;
 use super::freeze::FreezeError;
-use super::stage::{Optimizer, Schedule, Stage};
+use super::optimizer::{AdamW, Optimizer};
+use super::stage::{Schedule, Stage};
 use super::{Component, Recipe};
 
 /// Checks what the types cannot say. The first fault is given.
@@ -77,7 +79,7 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         let mut targets = stage.freeze.iter();
         targets.any(|target| target.is_component() && target.component() == component)
     };
-    if Component::ALL.into_iter().all(is_frozen) {
+    if stage.lora.is_none() && Component::ALL.into_iter().all(is_frozen) {
         return Err(RecipeError::Freeze {
             origin: recipe.origins.at(&key("freeze")),
             stage: name.to_owned(),
@@ -106,32 +108,78 @@ fn check_stage(recipe: &Recipe, name: &str, stage: &Stage) -> Result<(), RecipeE
         &key("micro_batch_size"),
         &message,
     )?;
+    if let Some(lora) = &stage.lora {
+        rule.at_least_one(lora.rank, &key("lora.rank"))?;
+        let alpha = lora.alpha > 0.0 && lora.alpha.is_finite();
+        rule.holds(alpha, &key("lora.alpha"), "must be above 0")?;
+        let dropout = (0.0..1.0).contains(&lora.dropout);
+        let message = "must be 0 or more and below 1";
+        rule.holds(dropout, &key("lora.dropout"), message)?;
+        let message = "must name at least one part of the model";
+        rule.holds(!lora.on.is_empty(), &key("lora.on"), message)?;
+    }
     rule.positive_or_zero(stage.max_grad_norm, &key("max_grad_norm"))?;
     rule.positive_or_zero(stage.max_loss_ratio, &key("max_loss_ratio"))?;
-    rule.paths(&stage.data.conversations, &key("data.conversations"))?;
+    check_data(recipe, &stage.data, &key("data"))?;
 
     let Optimizer::AdamW(adamw) = &stage.optimizer;
-    rule.positive_or_zero(adamw.learning_rate, &key("optimizer.learning_rate"))?;
-    rule.positive_or_zero(adamw.weight_decay, &key("optimizer.weight_decay"))?;
-    for (beta, name) in [(adamw.beta1, "beta1"), (adamw.beta2, "beta2")] {
-        let fine = (0.0..1.0).contains(&beta);
-        rule.holds(
-            fine,
-            &key(&format!("optimizer.{name}")),
-            "must be 0 or more and below 1",
-        )?;
-    }
-    rule.holds(
-        adamw.epsilon > 0.0,
-        &key("optimizer.epsilon"),
-        "must be above 0",
-    )?;
+    check_adamw(&rule, &key("optimizer"), adamw)?;
 
     let warmup_ratio = match &stage.schedule {
         Schedule::Cosine(cosine) => cosine.warmup_ratio,
         Schedule::Constant(constant) => constant.warmup_ratio,
     };
     rule.ratio(warmup_ratio, &key("schedule.warmup_ratio"))
+}
+
+/// `key`: that of the table.
+fn check_data(recipe: &Recipe, data: &DataTable, key: &str) -> Result<(), RecipeError> {
+    let rule = Rule(recipe);
+    let mix = format!("{key}.mix");
+    match (&data.conversations, &data.mix[..]) {
+        (None, []) => {
+            let message = "must name data: state `conversations`, or `mix` for several sets";
+            rule.holds(false, key, message)?;
+        }
+        (Some(_), [_, ..]) => {
+            let message = "state `conversations` or `mix`, not both; a set of `mix` has \
+                           `conversations` of its own";
+            rule.holds(false, &mix, message)?;
+        }
+        (Some(paths), []) => rule.paths(paths, &format!("{key}.conversations"))?,
+        (None, _) => {}
+    }
+    for (index, set) in data.mix.iter().enumerate() {
+        let key = |rest: &str| format!("{mix}.{index}.{rest}");
+        rule.paths(&set.conversations, &key("conversations"))?;
+        let fine = set.weight > 0.0 && set.weight.is_finite();
+        let message = "must be above 0; leave a set out that is not to be learned";
+        rule.holds(fine, &key("weight"), message)?;
+    }
+    Ok(())
+}
+
+fn check_adamw(rule: &Rule<'_>, table: &str, adamw: &AdamW) -> Result<(), RecipeError> {
+    let key = |name: &str| format!("{table}.{name}");
+    rule.positive_or_zero(adamw.learning_rate, &key("learning_rate"))?;
+    rule.positive_or_zero(adamw.weight_decay, &key("weight_decay"))?;
+    for (beta, name) in [(adamw.beta1, "beta1"), (adamw.beta2, "beta2")] {
+        let fine = (0.0..1.0).contains(&beta);
+        rule.holds(fine, &key(name), "must be 0 or more and below 1")?;
+    }
+    rule.holds(adamw.epsilon > 0.0, &key("epsilon"), "must be above 0")?;
+    for (index, group) in adamw.groups.iter().enumerate() {
+        let key = |name: &str| format!("{table}.groups.{index}.{name}");
+        let message = "must name at least one part of the model";
+        rule.holds(!group.on.is_empty(), &key("on"), message)?;
+        let states = group.learning_rate.is_some() || group.weight_decay.is_some();
+        let message =
+            "the group states neither `learning_rate` nor `weight_decay`, so it changes nothing";
+        rule.holds(states, &key("on"), message)?;
+        rule.positive_or_zero(group.learning_rate.unwrap_or(0.0), &key("learning_rate"))?;
+        rule.positive_or_zero(group.weight_decay.unwrap_or(0.0), &key("weight_decay"))?;
+    }
+    Ok(())
 }
 
 struct Rule<'r>(&'r Recipe);

@@ -32,15 +32,32 @@ pub enum DataText {
     Caption,
 }
 
+/// What becomes of a sample that cannot be learned from: an image that is missing or broken, a text
+/// that cannot be used, or nothing to learn, also after the cut to `max_tokens`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadSample {
+    /// The run ends with an error that names it.
+    #[default]
+    Error,
+    /// The next usable sample of the data takes its place in the batch, and it is listed in
+    /// `skipped.jsonl`.
+    Skip,
+}
+
 /// The data of a stage: `[stage.NAME.data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataTable {
-    /// LLaVA `.json` files or WebDataset `.tar` shards, one or a list; a folder stands for the
-    /// shards in it. Relative to the recipe.
-    pub conversations: OneOrMany<PathBuf>,
-    /// The folder that image names are relative to. Shards bring their images. Relative to the
-    /// recipe.
+    /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
+    /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversations: Option<OneOrMany<PathBuf>>,
+    /// Several data sets with weights, in place of `conversations`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mix: Vec<MixedSet>,
+    /// The folder that image names are relative to. Shards bring their images, and so may Parquet
+    /// files. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<PathBuf>,
     /// Conversation template. Default: `llm.chat`.
@@ -61,31 +78,76 @@ pub struct DataTable {
     /// Threads that decode and resize images ahead of the step; with 0 the step does it itself.
     #[serde(default = "default_workers")]
     pub workers: usize,
+    /// What becomes of a sample that cannot be learned from.
+    #[serde(default)]
+    pub on_bad_sample: OnBadSample,
+}
+
+/// One of several data sets: an entry of `mix`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MixedSet {
+    /// Its files, as `conversations` of the table. Relative to the recipe.
+    pub conversations: OneOrMany<PathBuf>,
+    /// The folder of its images. Default: the table's. Relative to the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<PathBuf>,
+    /// What its samples are. Default: the table's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<Turns>,
+    /// Which text of its samples is learned. Default: the table's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<DataText>,
+    /// How often each of its samples comes in an epoch; with 0.5 one half in the first, the other in
+    /// the second.
+    #[serde(default = "default_weight")]
+    #[schemars(range(min = 0.0))]
+    pub weight: f64,
+}
+
+fn default_weight() -> f64 {
+    1.0
 }
 
 /// Where samples come from, and what one of them is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataSource {
-    /// LLaVA JSON or JSON lines, tar shards, or folders of shards.
+    /// LLaVA JSON or JSON lines, tar shards, Parquet files, or folders of these two.
     pub paths: Vec<PathBuf>,
-    /// The folder that the image names of JSON files are relative to.
+    /// The folder that the image names of JSON and Parquet files are relative to.
     pub images: Option<PathBuf>,
     /// Whole conversations or single questions.
     pub turns: Turns,
     /// Which text of a sample is learned.
     pub text: DataText,
+    /// What becomes of a sample that cannot be used.
+    pub on_bad_sample: OnBadSample,
 }
 
 impl DataTable {
-    /// The samples to learn from.
+    /// The data sets to learn from, each with its weight: the entries of `mix`, or `conversations`
+    /// with weight 1.
     #[must_use]
-    pub fn source(&self) -> DataSource {
-        DataSource {
-            paths: self.conversations.to_vec(),
-            images: self.images.clone(),
-            turns: self.turns,
-            text: self.text,
-        }
+    pub fn sources(&self) -> Vec<(DataSource, f64)> {
+        let own = self.conversations.iter().map(|paths| MixedSet {
+            conversations: paths.clone(),
+            images: None,
+            turns: None,
+            text: None,
+            weight: default_weight(),
+        });
+        let sets = own.chain(self.mix.iter().cloned());
+        sets.map(|set| {
+            let source = DataSource {
+                paths: set.conversations.to_vec(),
+                images: set.images.or_else(|| self.images.clone()),
+                turns: set.turns.unwrap_or(self.turns),
+                text: set.text.unwrap_or(self.text),
+                on_bad_sample: self.on_bad_sample,
+            };
+            (source, set.weight)
+        })
+        .collect()
     }
 }
 
@@ -98,6 +160,7 @@ impl EvalData {
             images: self.images.clone(),
             turns: Turns::Separate,
             text: DataText::Conversations,
+            on_bad_sample: OnBadSample::Error,
         }
     }
 }
@@ -110,11 +173,11 @@ fn default_workers() -> usize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvalData {
-    /// LLaVA `.json` files or WebDataset `.tar` shards, one or a list; a folder stands for the
-    /// shards in it. Relative to the recipe.
+    /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
+    /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
     pub conversations: OneOrMany<PathBuf>,
-    /// The folder that image names are relative to. Shards bring their images. Relative to the
-    /// recipe.
+    /// The folder that image names are relative to. Shards bring their images, and so may Parquet
+    /// files. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<PathBuf>,
     /// Conversation template. Default: `llm.chat`.

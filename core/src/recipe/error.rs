@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::freeze::FreezeError;
+use super::optimizer::GroupError;
 use super::origin::Origin;
 use crate::error::{BuildError, nearest};
 use crate::folder::FolderError;
@@ -166,6 +167,18 @@ pub enum RecipeError {
         stage: String,
         /// What is wrong and what is allowed.
         error: FreezeError,
+    },
+
+    /// A group of a stage's optimizer that is no part of the model, does not learn, or overlaps
+    /// another.
+    #[error("{origin}: `optimizer.groups` of stage `{stage}`: {error}")]
+    Groups {
+        /// The place of the target.
+        origin: Origin,
+        /// The stage.
+        stage: String,
+        /// What is wrong and what is allowed.
+        error: GroupError,
     },
 
     /// A model's folder that stands for a recipe cannot be used.

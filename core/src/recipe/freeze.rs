@@ -122,6 +122,20 @@ impl FreezePattern {
         self.segments.len() == 1
     }
 
+    /// Checks that it names something.
+    ///
+    /// # Errors
+    /// None of the paths belongs to it.
+    pub(super) fn check_matches(&self, paths: &[&str]) -> Result<(), FreezeError> {
+        if paths.iter().any(|path| self.matches(path)) {
+            return Ok(());
+        }
+        Err(FreezeError::Unmatched {
+            pattern: self.text.clone(),
+            allowed: groups_near(self, paths),
+        })
+    }
+
     /// Leading segments that match `path`.
     fn matched(&self, path: &str) -> usize {
         let pairs = self.segments.iter().zip(path.split('.'));
@@ -150,19 +164,19 @@ pub fn check_freeze<'a>(
     paths: impl Iterator<Item = &'a str>,
 ) -> Result<(), FreezeError> {
     let paths: Vec<&str> = paths.collect();
-    for pattern in patterns {
-        if !paths.iter().any(|path| pattern.matches(path)) {
-            return Err(FreezeError::Unmatched {
-                pattern: pattern.text.clone(),
-                allowed: groups_near(pattern, &paths),
-            });
-        }
-    }
+    check_matched(patterns, &paths)?;
     let frozen = |path: &&str| patterns.iter().any(|pattern| pattern.matches(path));
     if !paths.is_empty() && paths.iter().all(frozen) {
         return Err(FreezeError::Everything);
     }
     Ok(())
+}
+
+/// Whether every pattern matches one of the `paths`.
+pub(super) fn check_matched(patterns: &[FreezePattern], paths: &[&str]) -> Result<(), FreezeError> {
+    patterns
+        .iter()
+        .try_for_each(|pattern| pattern.check_matches(paths))
 }
 
 /// The groups at the level where `pattern` stops matching; numbered ones as a range.

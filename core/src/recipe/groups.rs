@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::Recipe;
+use super::optimizer::{Optimizer, ParameterOptions};
+use crate::lora::is_factor;
 use crate::parameters::ParameterInfo;
 
 /// A part of the model whose parameters learn in the same stages.
@@ -13,6 +15,9 @@ pub struct ParameterGroup {
     pub name: String,
     /// Numbers it holds.
     pub parameters: usize,
+    /// Whether it is the adapter over the part of that name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_adapter: bool,
     /// The stages in which all of it learns.
     pub trained_in: Vec<String>,
     /// The stages in which some of it learns and some does not.
@@ -21,9 +26,18 @@ pub struct ParameterGroup {
 
 impl Recipe {
     /// The parts of the model in its own order, numbered neighbours that learn in the same stages
-    /// joined into one.
+    /// joined into one, then its adapters likewise.
     #[must_use]
     pub fn parameter_groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+        let parameters = parameters.iter().cloned();
+        let (adapters, own): (Vec<_>, Vec<_>) = parameters.partition(|info| is_factor(&info.path));
+        [own, adapters]
+            .iter()
+            .flat_map(|parameters| self.groups(parameters))
+            .collect()
+    }
+
+    fn groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
         let mut groups: Vec<Numbered> = Vec::new();
         let mut rest = parameters;
         while let Some(first) = rest.first() {
@@ -46,13 +60,12 @@ impl Recipe {
         let mut group = ParameterGroup {
             name: stem.to_owned(),
             parameters: own.iter().map(ParameterInfo::len).sum(),
+            is_adapter: own.iter().any(|info| is_factor(&info.path)),
             trained_in: Vec::new(),
             partly_trained_in: Vec::new(),
         };
         for (name, stage) in self.stages() {
-            let frozen = |info: &&ParameterInfo| {
-                stage.freeze.iter().any(|target| target.matches(&info.path))
-            };
+            let frozen = |info: &&ParameterInfo| !stage.learns(&info.path);
             match own.iter().filter(frozen).count() {
                 0 => group.trained_in.push(name.to_owned()),
                 count if count < own.len() => group.partly_trained_in.push(name.to_owned()),
@@ -63,6 +76,61 @@ impl Recipe {
             group,
             numbers: number.map(|number| (number, number + 1)),
         }
+    }
+}
+
+/// Parameters that a stage updates in the same way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct UpdateGroup {
+    /// The stage.
+    pub stage: String,
+    /// The targets of the entry of `optimizer.groups`; empty for what belongs to none.
+    pub on: Vec<String>,
+    /// The learning rate at its peak.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Numbers it holds.
+    pub parameters: usize,
+}
+
+impl Recipe {
+    /// What each stage's optimizer does with which parameters: what belongs to no group first, then
+    /// the groups, and of each what is decayed before what is not.
+    #[must_use]
+    pub fn update_groups(&self, parameters: &[ParameterInfo]) -> Vec<UpdateGroup> {
+        let mut all = Vec::new();
+        for (name, stage) in self.stages() {
+            let Optimizer::AdamW(adamw) = &stage.optimizer;
+            let mut found: Vec<(ParameterOptions, usize)> = Vec::new();
+            let learning = parameters.iter().filter(|info| stage.learns(&info.path));
+            for info in learning {
+                let options = adamw.options_of(info);
+                match found.iter_mut().find(|(known, _)| *known == options) {
+                    Some((_, count)) => *count += info.len(),
+                    None => found.push((options, info.len())),
+                }
+            }
+            found.sort_by(|(one, _), (other, _)| {
+                let decay = other.weight_decay.total_cmp(&one.weight_decay);
+                one.group.cmp(&other.group).then(decay)
+            });
+            all.extend(found.into_iter().map(|(options, parameters)| UpdateGroup {
+                stage: name.to_owned(),
+                on: options.group.map_or_else(Vec::new, |index| {
+                    adamw.groups[index]
+                        .on
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect()
+                }),
+                learning_rate: options.learning_rate,
+                weight_decay: options.weight_decay,
+                parameters,
+            }));
+        }
+        all
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toml::map::Map;
+
 use super::embedded::EmbeddedRecipe;
 use super::error::RecipeError;
 use super::model::{self, Resolve, check_tower};
@@ -216,21 +218,32 @@ fn load_layers(
     Ok(root)
 }
 
-/// Overlays a layer. `steps` stated over `epochs` takes its place, and the other way round.
+/// Overlays a layer. `steps` stated over `epochs` takes its place, and the other way round; so do
+/// `conversations` and `mix` of a stage's data.
 fn overlay(root: &mut Node, layer: Node) {
     let stages = |node: &Node| node.table()?.get("stage")?.table().cloned();
     for (name, over) in stages(&layer).unwrap_or_default() {
         let stage = root.table_mut().and_then(|root| root.get_mut("stage"));
         let stage = stage.and_then(|stages| stages.table_mut()?.get_mut(&name));
-        if let (Some(base), Some(over)) = (stage.and_then(Node::table_mut), over.table()) {
-            for (stated, replaced) in [("steps", "epochs"), ("epochs", "steps")] {
-                if over.contains_key(stated) {
-                    base.remove(replaced);
-                }
-            }
+        let (Some(base), Some(over)) = (stage.and_then(Node::table_mut), over.table()) else {
+            continue;
+        };
+        replace_either(base, over, ["steps", "epochs"]);
+        let data = base.get_mut("data").and_then(Node::table_mut);
+        if let (Some(base), Some(over)) = (data, over.get("data").and_then(Node::table)) {
+            replace_either(base, over, ["conversations", "mix"]);
         }
     }
     root.overlay(layer);
+}
+
+/// Takes one of two keys out of `base` where `over` states the other.
+fn replace_either(base: &mut Map<String, Node>, over: &Map<String, Node>, [one, other]: [&str; 2]) {
+    for (stated, replaced) in [(one, other), (other, one)] {
+        if over.contains_key(stated) {
+            base.remove(replaced);
+        }
+    }
 }
 
 /// Reads `a.b.c = value`. A value that is no TOML and looks like a bare word is a string.

@@ -5,10 +5,12 @@ use std::path::Path;
 use super::node::{Kind, Node};
 
 /// Keys whose values are paths.
-const PATHS: [&[&str]; 5] = [
+const PATHS: [&[&str]; 7] = [
     &["llm", "tokenizer"],
     &["stage", "*", "data", "conversations"],
     &["stage", "*", "data", "images"],
+    &["stage", "*", "data", "mix", "*", "conversations"],
+    &["stage", "*", "data", "mix", "*", "images"],
     &["eval", "data", "conversations"],
     &["eval", "data", "images"],
 ];
@@ -70,6 +72,11 @@ fn visit(node: &mut Node, path: &[&str], change: &mut impl FnMut(&str) -> Option
         (["*", rest @ ..], Kind::Table(table)) => {
             for (_, child) in table.iter_mut() {
                 visit(child, rest, change);
+            }
+        }
+        (["*", rest @ ..], Kind::Array(items)) => {
+            for item in items {
+                visit(item, rest, change);
             }
         }
         ([key, rest @ ..], Kind::Table(table)) => {

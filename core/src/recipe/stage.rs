@@ -5,6 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::data::DataTable;
 use super::freeze::FreezePattern;
+use super::lora::LoraTable;
+use super::optimizer::Optimizer;
+use crate::lora::weight_of;
 
 /// A stage of training: `[stage.NAME]`. It starts from what the stage before it left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +17,10 @@ pub struct Stage {
     /// parameter paths (`"vision.layers.0..20"`, `"llm.layers.*.attention"`).
     #[serde(default)]
     pub freeze: Vec<FreezePattern>,
+    /// A low-rank adapter that learns in place of the weights under it, whatever `freeze` says of
+    /// them. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraTable>,
     /// Passes over the data; a fraction stops within one. Default 1 unless `steps` is stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0))]
@@ -30,6 +37,11 @@ pub struct Stage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub micro_batch_size: Option<usize>,
+    /// Whether encoder and decoder keep what goes into each of their blocks and nothing of what
+    /// happens inside, which is computed again on the way back: less memory, more time, the same
+    /// result but for rounding.
+    #[serde(default)]
+    pub checkpoint_blocks: bool,
     /// Global gradient norm above which gradients are scaled down; 0 turns clipping off.
     #[serde(default = "default_max_grad_norm")]
     #[schemars(range(min = 0.0))]
@@ -43,6 +55,10 @@ pub struct Stage {
     /// The order of the samples.
     #[serde(default)]
     pub sampler: Sampler,
+    /// Whether the samples of a forward pass share rows, no longer than its longest sample, in place
+    /// of padding. Changes time and memory, not the result.
+    #[serde(default)]
+    pub packing: bool,
     /// Whether to score after this stage, if the recipe has `[eval]`.
     #[serde(default = "default_eval")]
     pub eval: bool,
@@ -86,6 +102,18 @@ impl Stage {
         }
     }
 
+    /// Whether the parameter at `path` learns in this stage: a factor of its adapter, or what is
+    /// neither frozen nor under the adapter.
+    #[must_use]
+    pub fn learns(&self, path: &str) -> bool {
+        let is_under = |path: &str| self.lora.as_ref().is_some_and(|lora| lora.covers(path));
+        if let Some(weight) = weight_of(path) {
+            return is_under(weight);
+        }
+        let is_frozen = self.freeze.iter().any(|pattern| pattern.matches(path));
+        !is_frozen && !is_under(path)
+    }
+
     /// Samples a forward and backward pass.
     #[must_use]
     pub fn micro_batch_size(&self) -> usize {
@@ -102,50 +130,12 @@ pub enum Sampler {
     /// Shuffled anew each epoch, from the recipe's seed.
     #[default]
     Shuffled,
-}
-
-/// The optimizer, by its `type`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Optimizer {
-    /// Adam with decoupled weight decay (arXiv 1711.05101).
-    #[serde(rename = "adamw")]
-    AdamW(AdamW),
-}
-
-/// The options of `type = "adamw"`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AdamW {
-    /// The learning rate at its peak.
-    #[schemars(range(min = 0.0))]
-    pub learning_rate: f64,
-    /// Decoupled weight decay, a fraction of the weight times the learning rate.
-    #[serde(default)]
-    #[schemars(range(min = 0.0))]
-    pub weight_decay: f64,
-    /// Decay of the mean of the gradient.
-    #[serde(default = "default_beta1")]
-    pub beta1: f64,
-    /// Decay of the mean of its square.
-    #[serde(default = "default_beta2")]
-    pub beta2: f64,
-    /// Added to the root in the denominator.
-    #[serde(default = "default_epsilon")]
-    pub epsilon: f64,
-}
-
-// PyTorch's defaults, which LLaVA trains with.
-fn default_beta1() -> f64 {
-    0.9
-}
-
-fn default_beta2() -> f64 {
-    0.999
-}
-
-fn default_epsilon() -> f64 {
-    1e-8
+    /// The batches of `shuffled`, each with its longest samples first, so that samples of like
+    /// length share a forward pass of `micro_batch_size`.
+    GroupedByLength,
+    /// Batches of samples with images and batches of text alone, shuffled; each with its longest
+    /// samples first. What is left of both comes last and may share one batch.
+    GroupedByModality,
 }
 
 /// The learning rate over the steps, by its `type`.
@@ -191,21 +181,7 @@ pub struct Constant {
     pub warmup_ratio: f64,
 }
 
-/// [`Optimizer`] as the recipe's deserializer reads a tagged table: as a plain enum.
-#[derive(Deserialize)]
-#[serde(remote = "Optimizer", rename_all = "kebab-case")]
-enum OptimizerByType {
-    #[serde(rename = "adamw")]
-    AdamW(AdamW),
-}
-
-impl<'de> Deserialize<'de> for Optimizer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        OptimizerByType::deserialize(deserializer)
-    }
-}
-
-/// [`Schedule`] likewise.
+/// [`Schedule`] as the recipe's deserializer reads a tagged table: as a plain enum.
 #[derive(Deserialize)]
 #[serde(remote = "Schedule", rename_all = "kebab-case")]
 enum ScheduleByType {

@@ -13,8 +13,8 @@ use crate::slot::Slot;
 const TOLERANCE: f64 = 1e-4;
 
 /// Checks the registered decoder `name` at its tiny size: the spec states its sizes, no token sees
-/// a later one, padding and packed neighbours change nothing, the cache changes nothing, options
-/// and weights survive being written and read, to a Hugging Face config too.
+/// a later one, padding and packed neighbours change nothing, the cache changes nothing, blocks
+/// give what the whole gives, options and weights survive being written and read, to a Hugging Face config too.
 ///
 /// # Panics
 /// If something does not hold.
@@ -46,6 +46,7 @@ pub fn check_decoder(name: &str) {
     check_padding(name, &module, &spec);
     check_packing(name, &module, &spec);
     check_cache(name, &module, &spec);
+    check_blocks(name, &module, &spec);
     check_round_trip(name, &module, build(), &config.checkpoint());
 }
 
@@ -132,6 +133,26 @@ fn check_packing(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
         &format!("`{name}`: a packed sample sees its neighbour"),
         second,
         alone,
+        TOLERANCE,
+    );
+}
+
+/// Each block twice, as a trainer that keeps no block's activations runs them.
+fn check_blocks(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
+    let Some(blocks) = module.blocks() else {
+        return;
+    };
+    let rows = Rows::padded_right(&[5, 3]);
+    let embeds = random([2, 5, spec.hidden_size]);
+    let mut context = Context::new(&rows, &Device::flex());
+    let parts = blocks.run(embeds.clone(), &mut |index, hidden| {
+        blocks.block(index, hidden.clone(), &mut context);
+        blocks.block(index, hidden, &mut context)
+    });
+    assert_close(
+        &format!("`{name}`: its blocks give other hidden states than its `forward`"),
+        parts,
+        whole(module, &embeds, &rows),
         TOLERANCE,
     );
 }

@@ -6,8 +6,8 @@ use super::{assert_close, check_hf, check_options, check_round_trip, random, wid
 use crate::plugin;
 
 /// Checks the registered encoder `name` at its tiny size: the spec states its output, a batch is
-/// the sum of its images, options and weights survive being written and read, to a Hugging Face
-/// config too.
+/// the sum of its images, blocks give what the whole gives, options and weights survive being
+/// written and read, to a Hugging Face config too.
 ///
 /// # Panics
 /// If something does not hold.
@@ -54,6 +54,15 @@ pub fn check_encoder(name: &str) {
         let alone = module.forward(pixels.clone().narrow(0, image, 1));
         let what = format!("`{name}`: an image's features depend on the batch around it");
         assert_close(&what, features.clone().narrow(0, image, 1), alone, 1e-4);
+    }
+    if let Some(blocks) = module.blocks() {
+        // Twice, as a trainer that keeps no block's activations runs them.
+        let parts = blocks.run(blocks.embed(pixels), &mut |index, hidden| {
+            blocks.block(index, hidden.clone());
+            blocks.block(index, hidden)
+        });
+        let what = format!("`{name}`: its blocks give other features than its `forward`");
+        assert_close(&what, parts, features, 1e-4);
     }
     check_round_trip(name, &module, build(), &config.checkpoint());
 }

@@ -3,21 +3,28 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::DType;
 use serde_json::Value;
 
 use super::entry::TensorEntry;
-use super::sum::Sum;
-use super::{Format, Shards, WeightError};
+use super::sum::{Sum, floats};
+use super::{Format, Shards, Stored, WeightError};
 use crate::checkpoint::respell;
+use crate::lora::{Factors, Target};
+use crate::recipe::LoraTable;
 
 /// What PEFT puts before every name.
-const PREFIX: &str = "base_model.model.";
+pub(super) const PREFIX: &str = "base_model.model.";
+
+/// PEFT's description of an adapter.
+pub(super) const CONFIG: &str = "adapter_config.json";
 
 /// The file of an adapter's tensors.
-const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
+pub(super) const FILES: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// What the original LLaVA trains beside the adapter: the projector.
-const WHOLE_FILES: [&str; 2] = ["non_lora_trainables.safetensors", "non_lora_trainables.bin"];
+pub(super) const WHOLE_FILES: [&str; 2] =
+    ["non_lora_trainables.safetensors", "non_lora_trainables.bin"];
 
 /// An adapter's folder, opened.
 #[derive(Debug)]
@@ -48,7 +55,7 @@ impl Adapter {
     /// # Errors
     /// A file that is missing or broken, or a kind of adapter that is not read.
     pub fn open(folder: &Path) -> Result<Self, WeightError> {
-        let scale = Scale::read(&folder.join("adapter_config.json"))?;
+        let scale = Scale::read(&folder.join(CONFIG))?;
         let tensors = Shards::open_named(folder, &FILES)?;
         let mut adapter = Self {
             path: folder.to_owned(),
@@ -77,15 +84,18 @@ impl Adapter {
         self.whole.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Whether it brings the tensor called `name`, in any layout's spelling, whole.
+    #[must_use]
+    pub fn brings(&self, name: &str) -> bool {
+        respell(name, |name| self.whole_names().any(|whole| whole == name)).is_some()
+    }
+
     /// The base with the adapter merged in: `W + scale · B A`, computed in f32 when it is read.
     ///
     /// # Errors
     /// The base lacks a module that the adapter changes, or has another shape.
     pub fn over(&self, base: Shards) -> Result<Shards, WeightError> {
-        let mut merged = base;
-        for files in &self.files {
-            merged.draw_on(files);
-        }
+        let mut merged = self.whole_over(base);
         for pair in &self.pairs {
             let name = self.find(&merged, &format!("{}.weight", pair.module))?;
             let weight = merged.get(&name).expect("it was just found").clone();
@@ -100,11 +110,137 @@ impl Adapter {
             })?;
             merged.put(name, entry);
         }
+        Ok(merged)
+    }
+
+    /// The base with the tensors that the adapter brings whole, and without its low-rank part.
+    #[must_use]
+    pub fn whole_over(&self, base: Shards) -> Shards {
+        let mut merged = base;
+        for files in &self.files {
+            merged.draw_on(files);
+        }
         for (name, entry) in &self.whole {
             let name = self.find(&merged, name).unwrap_or_else(|_| name.clone());
             merged.put(name, entry.clone());
         }
-        Ok(merged)
+        merged
+    }
+
+    /// The factors of `targets`, to go on training them as `table` says.
+    ///
+    /// # Errors
+    /// A rank or a scale that is not the table's, layers other than `targets`, or numbers that
+    /// cannot be read.
+    pub fn factors(
+        &self,
+        targets: &[&Target],
+        table: &LoraTable,
+        dtype: DType,
+    ) -> Result<Factors, WeightError> {
+        let differs = |problem: String| WeightError::AdapterDiffers {
+            path: self.path.clone(),
+            problem,
+        };
+        let mut factors = Factors::new();
+        for target in targets {
+            let pair = self.pair(&target.module).ok_or_else(|| {
+                let module = &target.module;
+                differs(format!("it has nothing for `{module}`, which `on` names"))
+            })?;
+            let (rank, scale) = (
+                pair.down.shape[0],
+                self.scale.of(&pair.module, pair.down.shape[0]),
+            );
+            if rank != table.rank {
+                let problem = format!("its rank is {rank}, and `rank` says {}", table.rank);
+                return Err(differs(problem));
+            }
+            if (scale / table.scale() - 1.0).abs() > 1e-6 {
+                let (is, said) = (scale * rank as f64, table.alpha);
+                let problem =
+                    format!("it counts as much as `alpha` = {is}, and `alpha` says {said}");
+                return Err(differs(problem));
+            }
+            let shapes = [vec![rank, target.input], vec![target.output, rank]];
+            for (entry, shape) in [&pair.down, &pair.up].into_iter().zip(shapes) {
+                if entry.shape != shape {
+                    return Err(WeightError::Shape {
+                        component: target.component.name().to_owned(),
+                        path: entry.file().to_owned(),
+                        key: pair.module.clone(),
+                        expected: shape,
+                        found: entry.shape.clone(),
+                    });
+                }
+            }
+            let [a, b] = [floats::<2>(&pair.down)?, floats(&pair.up)?]
+                .map(|factor| factor.transpose().cast(dtype));
+            factors.insert(target.path.clone(), [a, b]);
+        }
+        let modules = targets.iter().map(|target| target.module.as_str());
+        match self.other(modules) {
+            None => Ok(factors),
+            Some(module) => Err(differs(format!(
+                "it lies on `{module}` too, which `on` does not name"
+            ))),
+        }
+    }
+
+    /// Whether it lies on the linear layer called `module` in the original LLaVA's checkpoints.
+    #[must_use]
+    pub fn lies_on(&self, module: &str) -> bool {
+        self.pair(module).is_some()
+    }
+
+    /// A and B of all its layers, by the names of `modules`, which must name all of them.
+    pub(crate) fn stored(&self, modules: &[String]) -> Result<Vec<Stored>, WeightError> {
+        if let Some(module) = self.other(modules.iter().map(String::as_str)) {
+            return Err(WeightError::AdapterMisses {
+                path: self.path.clone(),
+                base: PathBuf::from("the model"),
+                key: module.to_owned(),
+            });
+        }
+        let mut stored = Vec::new();
+        for module in modules {
+            let Some(pair) = self.pair(module) else {
+                continue;
+            };
+            for (entry, factor) in [(&pair.down, "lora_A"), (&pair.up, "lora_B")] {
+                let bytes = entry.read()?;
+                stored.push(Stored {
+                    name: format!("{PREFIX}{module}.{factor}.weight"),
+                    dtype: entry.dtype().map_err(|dtype| WeightError::Dtype {
+                        path: entry.file().to_owned(),
+                        key: pair.module.clone(),
+                        dtype,
+                    })?,
+                    shape: entry.shape.clone(),
+                    bytes: Box::new(move || bytes.clone()),
+                });
+            }
+        }
+        Ok(stored)
+    }
+
+    /// What lies on a layer, whatever layout's name the adapter has for it.
+    fn pair(&self, module: &str) -> Option<&Pair> {
+        let find = |name: &str| {
+            let module = name.strip_suffix(".weight").unwrap_or(name);
+            self.pairs.iter().find(|pair| pair.module == module)
+        };
+        find(&respell(&format!("{module}.weight"), |name| {
+            find(name).is_some()
+        })?)
+    }
+
+    /// A layer that it lies on and that is none of `modules`.
+    fn other<'a>(&self, modules: impl Iterator<Item = &'a str>) -> Option<&str> {
+        let known: Vec<&Pair> = modules.filter_map(|module| self.pair(module)).collect();
+        let mut pairs = self.pairs.iter();
+        let other = pairs.find(|pair| !known.iter().any(|known| std::ptr::eq(*known, *pair)))?;
+        Some(&other.module)
     }
 
     /// The base's spelling of a name.

@@ -99,10 +99,22 @@ pub(crate) fn stored<M: Module>(
     spelling: &Spelling,
     dtype: Option<DType>,
 ) -> Result<Vec<Stored>, WeightError> {
+    stored_where(module, component, spelling, dtype, &|_| true)
+}
+
+/// As [`stored`], of the parameters alone whose path in `module` is wanted.
+pub(crate) fn stored_where<M: Module>(
+    module: &M,
+    component: &str,
+    spelling: &Spelling,
+    dtype: Option<DType>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Stored>, WeightError> {
     let mut collector = Collector {
         spelling,
         component,
         dtype,
+        wanted,
         path: PathStack::default(),
         tensors: Vec::new(),
         error: None,
@@ -135,6 +147,7 @@ struct Collector<'a> {
     spelling: &'a Spelling,
     component: &'a str,
     dtype: Option<DType>,
+    wanted: &'a dyn Fn(&str) -> bool,
     path: PathStack,
     tensors: Vec<Stored>,
     error: Option<WeightError>,
@@ -151,6 +164,9 @@ impl ModuleVisitor for Collector<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let path = self.path.join();
+        if !(self.wanted)(&path) {
+            return;
+        }
         let Some((name, storage)) = self.spelling.key(&path) else {
             self.error = Some(WeightError::Unnamed {
                 component: self.component.to_owned(),

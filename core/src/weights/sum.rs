@@ -113,7 +113,7 @@ impl Sum {
 }
 
 /// An entry's values in f32 on the CPU.
-fn floats<const D: usize>(entry: &TensorEntry) -> Result<Tensor<D>, WeightError> {
+pub(super) fn floats<const D: usize>(entry: &TensorEntry) -> Result<Tensor<D>, WeightError> {
     let not_float = |dtype| WeightError::Dtype {
         path: entry.file().to_owned(),
         key: "a part of a sum".to_owned(),

@@ -159,10 +159,15 @@ impl Rope {
 
     /// Cosines and sines of `positions` `[batch, token]`.
     pub(crate) fn rotary(&self, positions: Tensor<2, Int>, dtype: DType) -> Rotary {
-        // Only `dynamic` asks for the positions' values, which makes a GPU wait.
+        // Only `dynamic` asks for the positions' values, which makes a GPU wait. They are read as they
+        // were given: nothing computed can be read where a pass is only planned.
         let tokens = match self.scaling {
             Some(RopeScaling::Dynamic { .. }) => {
-                positions.clone().max().into_scalar::<i64>().unsigned_abs() + 1
+                let values = positions.clone().into_data();
+                values
+                    .iter::<i64>()
+                    .max()
+                    .map_or(0, |last| last.unsigned_abs() + 1)
             }
             _ => 0,
         };

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor};
 use menagerie_core::nn::{Linear, join_heads, normal, split_heads};
-use menagerie_core::{Context, Decoder};
+use menagerie_core::{Context, Decoder, DecoderBlocks};
 
 use crate::norm::RmsNorm;
 use crate::rope::Rope;
@@ -47,12 +47,13 @@ impl Decoder for Transformer {
     }
 
     fn forward(&self, embeds: Tensor<3>, context: &mut Context) -> Tensor<3> {
-        let rotary = self.rope.rotary(context.positions(), embeds.dtype());
-        let mut hidden = embeds;
-        for (index, block) in self.layers.iter().enumerate() {
-            hidden = block.forward(hidden, &rotary, index, context);
-        }
-        self.norm.forward(hidden)
+        self.run(embeds, &mut |index, hidden| {
+            self.block(index, hidden, context)
+        })
+    }
+
+    fn blocks(&self) -> Option<&dyn DecoderBlocks> {
+        Some(self)
     }
 
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
@@ -60,6 +61,22 @@ impl Decoder for Transformer {
             Some(head) => head.forward(hidden),
             None => hidden.matmul(self.embed_tokens.val().transpose().unsqueeze()),
         }
+    }
+}
+
+impl DecoderBlocks for Transformer {
+    fn count(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn block(&self, index: usize, hidden: Tensor<3>, context: &mut Context) -> Tensor<3> {
+        let dtype = hidden.dtype();
+        let rotary = context.shared(|context| self.rope.rotary(context.positions(), dtype));
+        self.layers[index].forward(hidden, &rotary, index, context)
+    }
+
+    fn finish(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.norm.forward(hidden)
     }
 }
 

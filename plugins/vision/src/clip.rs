@@ -2,18 +2,19 @@
 //! Face's `CLIPVisionModel` computes it.
 
 use burn::module::{Module, Param};
-use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::{HfConfig, HfParts};
 use menagerie_core::nn::{INITIALIZER_RANGE, normal};
 use menagerie_core::{
-    BuildError, Checkpoint, Encoder, EncoderConfig, EncoderSpec, OneOrMany, TensorName,
+    BuildError, Checkpoint, Encoder, EncoderBlocks, EncoderConfig, EncoderSpec, OneOrMany,
+    TensorName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::features::{Features, SelectNames, choices_from_hf, default_layer, is_original};
+use crate::norm::LayerNorm;
 use crate::sizes::{Sizes, block_names};
 use crate::vit::{Activation, Block, BlockSizes, BlockStd, PatchEmbedding};
 
@@ -287,7 +288,7 @@ pub struct Clip {
 impl Clip {
     /// `[batch, channel, height, width]` -> `[batch, 1 + patch, hidden]`: the class token and the
     /// patches, each with its position.
-    fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
+    fn embeddings(&self, pixels: Tensor<4>) -> Tensor<3> {
         let patches = self.patch_embedding.forward(pixels);
         let [batch, _, hidden] = patches.dims();
         let class = self
@@ -301,8 +302,34 @@ impl Clip {
 
 impl Encoder for Clip {
     fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let embedded = self.pre_layernorm.forward(self.embed(pixels));
-        self.features.read(embedded, &self.layers)
+        let embedded = self.embed(pixels);
+        self.run(embedded, &mut |index, hidden| self.block(index, hidden))
+    }
+
+    fn blocks(&self) -> Option<&dyn EncoderBlocks> {
+        Some(self)
+    }
+}
+
+impl EncoderBlocks for Clip {
+    fn count(&self) -> usize {
+        self.features.blocks()
+    }
+
+    fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
+        self.pre_layernorm.forward(self.embeddings(pixels))
+    }
+
+    fn block(&self, index: usize, hidden: Tensor<3>) -> Tensor<3> {
+        self.layers[index].forward(hidden)
+    }
+
+    fn states(&self) -> Vec<usize> {
+        self.features.states()
+    }
+
+    fn finish(&self, states: Vec<Tensor<3>>) -> Tensor<3> {
+        self.features.join(states)
     }
 }
 

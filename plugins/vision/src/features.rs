@@ -5,8 +5,6 @@ use menagerie_core::hf::HfConfig;
 use menagerie_core::{BuildError, OneOrMany};
 use serde_json::Value;
 
-use crate::vit::Block;
-
 /// LLaVA reads the hidden state before the last (arXiv 2304.08485, section 4.1).
 pub(crate) fn default_layer() -> OneOrMany<i64> {
     OneOrMany::one(-2)
@@ -54,26 +52,22 @@ impl Features {
         self.states.len()
     }
 
-    /// Runs as many blocks as are needed: `[batch, token, hidden]` ->
-    /// `[batch, token − skip, states · hidden]`, the states in the order stated.
-    pub(crate) fn read(&self, embedded: Tensor<3>, blocks: &[Block]) -> Tensor<3> {
-        let mut read: Vec<Option<Tensor<3>>> = vec![None; self.states.len()];
-        let mut hidden = embedded;
-        let mut blocks = blocks.iter();
-        for index in 0.. {
-            for (place, _) in self.states.iter().enumerate().filter(|(_, s)| **s == index) {
-                read[place] = Some(self.tokens(hidden.clone()));
-            }
-            if read.iter().all(Option::is_some) {
-                break;
-            }
-            let Some(block) = blocks.next() else { break };
-            hidden = block.forward(hidden);
-        }
-        let mut read: Vec<_> = read.into_iter().flatten().collect();
-        match read.len() {
-            1 => read.remove(0),
-            _ => Tensor::cat(read, 2),
+    /// The hidden states read, in the order stated.
+    pub(crate) fn states(&self) -> Vec<usize> {
+        self.states.clone()
+    }
+
+    /// Blocks that must be run for them.
+    pub(crate) fn blocks(&self) -> usize {
+        self.states.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The states read, each `[batch, token, hidden]` -> `[batch, token − skip, states · hidden]`
+    pub(crate) fn join(&self, states: Vec<Tensor<3>>) -> Tensor<3> {
+        let mut states: Vec<_> = states.into_iter().map(|state| self.tokens(state)).collect();
+        match states.len() {
+            1 => states.remove(0),
+            _ => Tensor::cat(states, 2),
         }
     }
 

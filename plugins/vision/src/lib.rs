@@ -2,6 +2,7 @@
 
 mod clip;
 mod features;
+mod norm;
 mod siglip;
 mod sizes;
 mod vit;

@@ -2,19 +2,20 @@
 //! Face's `SiglipVisionModel` computes it.
 
 use burn::module::{Module, Param};
-use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::{HfConfig, HfParts};
 use menagerie_core::image::Resize;
 use menagerie_core::nn::normal;
 use menagerie_core::{
-    BuildError, Checkpoint, Encoder, EncoderConfig, EncoderSpec, OneOrMany, TensorName,
+    BuildError, Checkpoint, Encoder, EncoderBlocks, EncoderConfig, EncoderSpec, OneOrMany,
+    TensorName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::features::{Features, SelectNames, choices_from_hf, default_layer, is_original};
+use crate::norm::LayerNorm;
 use crate::sizes::{Sizes, block_names};
 use crate::vit::{Activation, Block, BlockSizes, BlockStd, PatchEmbedding};
 
@@ -298,16 +299,37 @@ pub struct Siglip {
     features: Features,
 }
 
-impl Siglip {
+impl Encoder for Siglip {
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let embedded = self.embed(pixels);
+        self.run(embedded, &mut |index, hidden| self.block(index, hidden))
+    }
+
+    fn blocks(&self) -> Option<&dyn EncoderBlocks> {
+        Some(self)
+    }
+}
+
+impl EncoderBlocks for Siglip {
+    fn count(&self) -> usize {
+        self.features.blocks()
+    }
+
     /// `[batch, channel, height, width]` -> `[batch, patch, hidden]`, each with its position.
     fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
         self.patch_embedding.forward(pixels) + self.position_embedding.val().unsqueeze()
     }
-}
 
-impl Encoder for Siglip {
-    fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        self.features.read(self.embed(pixels), &self.layers)
+    fn block(&self, index: usize, hidden: Tensor<3>) -> Tensor<3> {
+        self.layers[index].forward(hidden)
+    }
+
+    fn states(&self) -> Vec<usize> {
+        self.features.states()
+    }
+
+    fn finish(&self, states: Vec<Tensor<3>>) -> Tensor<3> {
+        self.features.join(states)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The parts that vision transformers share.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::activation::{gelu, gelu_approximate, sigmoid};
 use burn::tensor::{Device, Tensor};
 use menagerie_core::attention::attention;
 use menagerie_core::nn::{Linear, join_heads, normal, split_heads};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::norm::LayerNorm;
 
 /// The function between the two linear layers of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,9 +55,7 @@ pub(crate) struct BlockStd {
 
 impl BlockSizes {
     pub(crate) fn layer_norm(self, device: &Device) -> LayerNorm {
-        LayerNormConfig::new(self.hidden)
-            .with_epsilon(self.layer_norm_eps)
-            .init(device)
+        LayerNorm::new(self.hidden, self.layer_norm_eps, device)
     }
 }
 

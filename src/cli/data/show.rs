@@ -4,52 +4,29 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use menagerie_core::chat::{IMAGE_MARK, Template};
-use menagerie_core::recipe::{DataSource, DataText, Turns};
+use menagerie_core::chat::IMAGE_MARK;
 use menagerie_core::tokens::{
     EncodeError, IGNORE, IMAGE_TOKEN, ImagePosition, StreamDecoder, Tokenizer,
 };
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error as ValueError;
 use serde_json::json;
 
+use super::reading::{Reading, choice};
 use crate::cli::error::CliError;
 use crate::cli::output::{colour, print_part};
 use crate::data::{Dataset, Encoded, SampleEncoder};
 
-/// The tokenizer of the quickstart, which can encode any text.
-const SMALL_TOKENIZER: &[u8] = include_bytes!("../../../recipes/quickstart/tokenizer.json");
-
 /// The options of `menagerie data show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// LLaVA JSON or JSON lines, tar shards, or a folder of shards
+    /// LLaVA JSON or JSON lines, tar shards, Parquet files, or a folder of these two
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The folder that image names are relative to; no image is opened
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
-    /// The language model's tokenizer.json, or its folder. Default: the quickstart's small one
-    #[arg(long, value_name = "DIR")]
-    tokenizer: Option<PathBuf>,
-    /// Chat template
-    #[arg(long, value_name = "NAME", default_value = "v1",
-        value_parser = PossibleValuesParser::new(Template::names()).try_map(|name| Template::named(&name)))]
-    chat: Template,
+    #[command(flatten)]
+    reading: Reading,
     /// Where the images of the first question stand
     #[arg(long, value_name = "WHERE", default_value = "as-data",
         value_parser = choice::<ImagePosition>(&["as-data", "first", "last", "random"]))]
     image_position: ImagePosition,
-    /// Whole conversations, or each question by itself
-    #[arg(long, default_value = "together",
-        value_parser = choice::<Turns>(&["together", "separate"]))]
-    turns: Turns,
-    /// Which text of a sample is learned
-    #[arg(long, default_value = "conversations",
-        value_parser = choice::<DataText>(&["conversations", "caption"]))]
-    text: DataText,
     /// Seed of `--image-position random`
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
@@ -62,25 +39,11 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// One of `names`, which are serde's for `T`.
-fn choice<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
-where
-    T: for<'de> Deserialize<'de> + Clone + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(names)
-        .try_map(|name| T::deserialize(IntoDeserializer::<ValueError>::into_deserializer(name)))
-}
-
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let dataset = Dataset::open(&DataSource {
-        paths: args.files.clone(),
-        images: args.images.clone(),
-        turns: args.turns,
-        text: args.text,
-    })?;
+    let dataset = Dataset::open(&args.reading.source(args.files.clone()))?;
     let encoder = SampleEncoder {
-        tokenizer: tokenizer(args)?,
-        template: args.chat.clone(),
+        tokenizer: args.reading.tokenizer()?,
+        template: args.reading.template(),
         image_position: args.image_position,
         seed: args.seed,
         visual_tokens: 1,
@@ -100,16 +63,6 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-fn tokenizer(args: &Args) -> Result<Tokenizer, CliError> {
-    if let Some(path) = &args.tokenizer {
-        return Ok(Tokenizer::load(path)?);
-    }
-    anstream::eprintln!(
-        "tokens are those of the quickstart's small tokenizer; name your model's with --tokenizer"
-    );
-    Ok(Tokenizer::from_json(SMALL_TOKENIZER).expect("the embedded tokenizer is whole"))
 }
 
 /// A sample's text with what is supervised in colour, or between `[[` and `]]`.

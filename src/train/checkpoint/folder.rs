@@ -103,7 +103,7 @@ impl Checkpoints {
     }
 
     /// Takes a checkpoint away at once, then removes it at leisure.
-    fn retire(&self, path: &Path) -> Result<(), TrainError> {
+    pub(super) fn retire(&self, path: &Path) -> Result<(), TrainError> {
         let aside = self.folder.join(format!("{PARTIAL}old-{}", name_of(path)));
         remove(&aside)?;
         match fs::rename(path, &aside) {

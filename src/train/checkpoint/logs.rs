@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::train::error::TrainError;
 use crate::train::files::write_error;
 
-/// Files that lines are added to.
-const NAMES: [&str; 3] = ["metrics.jsonl", "scores.jsonl", "timings.jsonl"];
+/// Files whose lines follow from recipe and data. Of `timings.jsonl` the last line of a step counts.
+const NAMES: [&str; 3] = ["metrics.jsonl", "scores.jsonl", "skipped.jsonl"];
 
 /// The logs of the run in a folder.
 #[derive(Debug)]

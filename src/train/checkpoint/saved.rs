@@ -9,9 +9,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use menagerie_core::parameters::PathStack;
 use menagerie_core::weights::{Shards, WeightError};
 
+use super::optimizer;
 use super::snapshot::sum;
 use super::standing::{FORMAT, Standing, parse_folder_name};
 use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
+use crate::train::adamw::Moments;
 use crate::train::error::TrainError;
 use crate::train::files::read_error;
 
@@ -37,13 +39,11 @@ pub(in crate::train) enum Refusal {
 
 impl Refusal {
     fn from_io(path: &Path, error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::PermissionDenied => Self::Unreadable(read_error(path, error)),
-            _ => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                Self::Damaged(format!("{name}: {error}"))
-            }
+        if error.kind() == ErrorKind::PermissionDenied {
+            return Self::Unreadable(read_error(path, error));
         }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self::Damaged(format!("{name}: {error}"))
     }
 }
 
@@ -117,11 +117,11 @@ impl Saved {
         }
     }
 
-    /// The saved tensors of the optimizer by name, on `device`.
-    pub(in crate::train) fn optimizer(
+    /// What the optimizer kept, on `device`.
+    pub(in crate::train) fn moments(
         &self,
         device: &Device,
-    ) -> Result<Vec<(String, Tensor<1>)>, WeightError> {
+    ) -> Result<Vec<(String, Moments)>, TrainError> {
         let Some(shards) = &self.optimizer else {
             return Ok(Vec::new());
         };
@@ -129,7 +129,12 @@ impl Saved {
             let tensor = Tensor::from_data(shards.data(name)?, device);
             Ok((name.to_owned(), tensor))
         });
-        tensors.collect()
+        let tensors = tensors.collect::<Result<_, WeightError>>()?;
+        let moments = optimizer::moments(tensors, &self.standing.optimizer_steps);
+        moments.map_err(|name| TrainError::Optimizer {
+            checkpoint: self.folder.clone(),
+            name,
+        })
     }
 }
 

@@ -15,6 +15,9 @@ use crate::hash::sha256;
 use crate::train::error::TrainError;
 use crate::train::files::{pretty_json, read_error, write_error};
 
+/// A tensor's name, shape and values.
+pub(in crate::train) type Named = (String, Vec<usize>, Tensor<1>);
+
 /// A checkpoint in memory. It shares its tensors with the run until they change.
 #[derive(Debug)]
 pub(in crate::train) struct Snapshot {
@@ -22,9 +25,9 @@ pub(in crate::train) struct Snapshot {
     /// The recipe, resolved.
     pub recipe: String,
     /// Name, shape and flat values.
-    pub weights: Vec<(String, Vec<usize>, Tensor<1>)>,
+    pub weights: Vec<Named>,
     /// As above, `first.PATH`, `second.PATH` and `master.PATH`.
-    pub optimizer: Vec<(String, Vec<usize>, Tensor<1>)>,
+    pub optimizer: Vec<Named>,
 }
 
 impl Snapshot {
@@ -76,11 +79,11 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 pub(in crate::train) fn learning<M: Module>(
     module: &M,
     learns: impl Fn(&str) -> bool,
-) -> Vec<(String, Vec<usize>, Tensor<1>)> {
+) -> Vec<Named> {
     struct Collector<F> {
         learns: F,
         path: PathStack,
-        found: Vec<(String, Vec<usize>, Tensor<1>)>,
+        found: Vec<Named>,
     }
 
     impl<F: Fn(&str) -> bool> ModuleVisitor for Collector<F> {

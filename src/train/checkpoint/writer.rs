@@ -63,6 +63,16 @@ impl Writer {
         Ok(())
     }
 
+    /// Removes the checkpoint of weights that turned out to be bad, unless they are those that the
+    /// stage began with.
+    pub(in crate::train) fn discard(&mut self, stage: &str, step: usize) -> Result<(), TrainError> {
+        self.finish()?;
+        if step == 0 {
+            return Ok(());
+        }
+        self.checkpoints.retire(&self.checkpoints.path(stage, step))
+    }
+
     /// Waits for the one being written.
     pub(in crate::train) fn finish(&mut self) -> Result<Option<PathBuf>, TrainError> {
         let Some(running) = self.running.take() else {

@@ -1,70 +1,95 @@
-//! A few held-out questions with image, answers and truth.
+//! A few held-out questions with image and truth, and what was answered as training went on.
+
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::escape;
+use super::tables::place;
 use crate::data::{DataError, Dataset};
-use crate::eval::{Answered, Evaluation};
-use crate::train::metrics::Score;
+use crate::eval::{Answered, spread};
+use crate::html::escape;
+use crate::train::error::TrainError;
+use crate::train::history::History;
+use crate::train::timeline::Timeline;
 
-/// `count` questions spread evenly over the set, answered after each stage.
+/// The answers to the shown questions at one score.
+struct Asked {
+    /// When, in words.
+    place: String,
+    answers: Vec<Answered>,
+}
+
+/// `count` questions spread evenly over the set, with their answers at every score.
 pub(super) fn section(
-    scores: &[(Score, Evaluation)],
+    run: &Path,
+    history: &History,
+    timeline: &Timeline,
     questions: &Dataset,
     count: usize,
-) -> Result<String, DataError> {
-    let Some((_, first)) = scores.first() else {
+) -> Result<String, TrainError> {
+    let mut asked = Vec::new();
+    for score in &history.scores {
+        // One file at a time: a long run has many, each with all questions.
+        let Some(mut answers) = history.answers(run, score)? else {
+            continue;
+        };
+        let shown: Vec<Answered> = spread(answers.len(), count)
+            .map(|index| std::mem::take(&mut answers[index]))
+            .collect();
+        asked.push(Asked {
+            place: place(timeline, &score.stage, score.step),
+            answers: shown,
+        });
+    }
+    let shown = asked.iter().map(|asked| asked.answers.len()).min();
+    let cards = (0..shown.unwrap_or(0))
+        .map(|number| card(&asked, questions, number))
+        .collect::<Result<String, DataError>>()?;
+    if cards.is_empty() {
         return Ok(String::new());
-    };
-    let total = first.answers.len();
-    let count = count.min(total);
-    let mut cards = String::new();
-    for number in 0..count {
-        // The middle of each of `count` equal parts.
-        let index = (2 * number + 1) * total / (2 * count);
-        cards.push_str(&card(scores, questions, index)?);
     }
     Ok(format!(
-        "<h2>Questions it has never seen</h2>\n<div class=\"answers\">\n{cards}</div>\n"
+        "<h2>Questions it has never seen</h2>\n<div class=\"answers\">\n{cards}</div>\n\
+         <p class=\"note\">An answer stays until the next one that is listed.</p>\n"
     ))
 }
 
-fn card(
-    scores: &[(Score, Evaluation)],
-    questions: &Dataset,
-    index: usize,
-) -> Result<String, DataError> {
-    let asked = &scores[0].1.answers[index];
+fn card(asked: &[Asked], questions: &Dataset, number: usize) -> Result<String, DataError> {
+    let question = &asked[0].answers[number];
     let mut images = String::new();
-    for file in questions.images(asked.sample)? {
+    for file in questions.images(question.sample)? {
         let kind = image_type(&file);
         let data = STANDARD.encode(&file);
         images.push_str(&format!(
             "<img alt=\"\" src=\"data:image/{kind};base64,{data}\">"
         ));
     }
-    let answers = scores.iter().map(|(score, evaluation)| {
-        let answered = &evaluation.answers[index];
-        row(&format!("after {}", score.stage), answered)
-    });
     Ok(format!(
         "<article>{images}<p>{}</p><dl>{}<dt>truth</dt><dd>{}</dd></dl></article>\n",
-        escape(&asked.question),
-        answers.collect::<String>(),
-        escape(&asked.truth),
+        escape(&question.question),
+        rows(asked, number),
+        escape(&question.truth),
     ))
 }
 
-fn row(name: &str, answered: &Answered) -> String {
+/// A row for each time that the answer became another one.
+fn rows(asked: &[Asked], number: usize) -> String {
+    let same = |a: &Asked, b: &Asked| a.answers[number].answer == b.answers[number].answer;
+    let rows = asked
+        .chunk_by(same)
+        .map(|chunk| row(&escape(&chunk[0].place), &chunk[0].answers[number]));
+    rows.collect()
+}
+
+fn row(when: &str, answered: &Answered) -> String {
     let (class, mark) = if answered.correct {
         ("right", "✓")
     } else {
         ("wrong", "✗")
     };
     format!(
-        "<dt>{}</dt><dd class=\"{class}\">{mark} {}</dd>",
-        escape(name),
+        "<dt>{when}</dt><dd class=\"{class}\">{mark} {}</dd>",
         escape(&answered.answer)
     )
 }

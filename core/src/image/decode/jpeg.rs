@@ -17,9 +17,40 @@ use scans::Scans;
 /// image, which a file of a few bytes could ask for.
 const MAX_SCANS: usize = 100;
 
+const ENDS_EARLY: &str = "the file ends before its image does";
+
 /// Decodes as PIL does: data that is damaged but complete gives pixels, a file that ends before its
 /// image is an error.
 pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
+    read(file, |header, width, height| {
+        Ok(RgbImage::from_raw(width, height, decompress(header)?).expect("three bytes a pixel"))
+    })
+}
+
+/// Whether [`decode`] would succeed. All of the file is read, but each block of 8 times 8 pixels
+/// becomes one, which spares most of the work.
+pub(super) fn check(file: &[u8]) -> Result<(), ImageError> {
+    read(file, |mut header, _, _| {
+        header.scale(1);
+        decompress(header).map(drop)
+    })
+}
+
+/// Whether the header is right and the image has an end; what lies between is not decoded.
+pub(super) fn skim(file: &[u8]) -> Result<(), ImageError> {
+    if !Scans::count(file).ended {
+        return Err(ImageError::Decode(ENDS_EARLY.to_owned()));
+    }
+    read(file, |_, _, _| Ok(()))
+}
+
+type Header<'file> = Decompress<Source<'file>>;
+
+/// Opens a file that is not too large, and hands it on with its width and height.
+fn read<T>(
+    file: &[u8],
+    decompress: impl FnOnce(Header<'_>, u32, u32) -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
     let scans = Scans::count(file);
     if scans.number > MAX_SCANS {
         let number = scans.number;
@@ -32,11 +63,13 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
         ended: &ended,
     };
     // The C code leaves at an error by unwinding.
-    match catch_unwind(AssertUnwindSafe(|| decompress(source, &scans))) {
+    let open = || {
+        let (header, width, height) = open(source, &scans)?;
+        decompress(header, width, height)
+    };
+    match catch_unwind(AssertUnwindSafe(open)) {
         Ok(result) => result,
-        Err(_) if ended.get() => Err(ImageError::Decode(
-            "the file ends before its image does".to_owned(),
-        )),
+        Err(_) if ended.get() => Err(ImageError::Decode(ENDS_EARLY.to_owned())),
         Err(payload) => {
             let message = payload.downcast_ref::<String>().map_or("", String::as_str);
             let message = message.trim_start_matches("libjpeg fatal error: ");
@@ -45,8 +78,15 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     }
 }
 
-fn decompress(source: Source, scans: &Scans) -> Result<RgbImage, ImageError> {
-    let failed = |error: io::Error| ImageError::Decode(format!("broken JPEG: {error}"));
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn failed(error: io::Error) -> ImageError {
+    ImageError::Decode(format!("broken JPEG: {error}"))
+}
+
+fn open<'file>(
+    source: Source<'file>,
+    scans: &Scans,
+) -> Result<(Header<'file>, u32, u32), ImageError> {
     let header = Decompress::builder().from_reader(source).map_err(failed)?;
     let too_large = |_| ImageError::TooLarge;
     let width = u32::try_from(header.width()).map_err(too_large)?;
@@ -57,13 +97,22 @@ fn decompress(source: Source, scans: &Scans) -> Result<RgbImage, ImageError> {
         0
     };
     check_size(width, height, rgb_bytes(width, height) + coefficients)?;
+    Ok((header, width, height))
+}
 
-    let row = 3 * header.width();
-    let mut pixels = vec![0; row * header.height()];
+/// The pixels as RGB, three bytes each.
+fn decompress(header: Header<'_>) -> Result<Vec<u8>, ImageError> {
+    let mut pixels = Vec::new();
     let mut decoder = match header.components().len() {
-        1 | 3 => header.rgb().map_err(failed)?,
+        1 | 3 => {
+            let decoder = header.rgb().map_err(failed)?;
+            pixels.resize(3 * decoder.width() * decoder.height(), 0);
+            decoder
+        }
         4 => {
             let mut decoder = header.to_colorspace(ColorSpace::JCS_CMYK).map_err(failed)?;
+            let row = 3 * decoder.width();
+            pixels.resize(row * decoder.height(), 0);
             let mut line = vec![[0; 4]; decoder.width()];
             for pixels in pixels.chunks_exact_mut(row) {
                 decoder.read_scanlines_into(&mut line).map_err(failed)?;
@@ -83,7 +132,7 @@ fn decompress(source: Source, scans: &Scans) -> Result<RgbImage, ImageError> {
         decoder.read_scanlines_into(&mut pixels).map_err(failed)?;
     }
     decoder.finish().map_err(failed)?;
-    Ok(RgbImage::from_raw(width, height, pixels).expect("three bytes a pixel"))
+    Ok(pixels)
 }
 
 /// Bytes of the coefficients of a whole image: 2 a sample, each channel padded to whole blocks.
@@ -127,7 +176,7 @@ impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.rest.is_empty() {
             self.ended.set(true);
-            return Err(io::Error::other("the file ends before its image does"));
+            return Err(io::Error::other(ENDS_EARLY));
         }
         Ok(self.rest)
     }

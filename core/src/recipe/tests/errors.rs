@@ -15,18 +15,18 @@ fn message(from: &str, to: &str) -> String {
 fn unknown_keys() {
     assert_eq!(
         message("batch_size = 4", "batchsize = 4"),
-        "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, epochs, steps, \
-         batch_size, micro_batch_size, max_grad_norm, sampler, eval, data, optimizer, schedule \
-         (did you mean `batch_size`?)"
+        "<recipe>:18:1: [stage.align] has no key `batchsize`; its keys are: freeze, lora, \
+             epochs, steps, batch_size, micro_batch_size, checkpoint_blocks, max_grad_norm, \
+             max_loss_ratio, sampler, packing, eval, data, optimizer, schedule (did you mean `batch_size`?)"
     );
     assert!(message("images =", "imgaes =").starts_with(
         "<recipe>:17:39: [stage.align.data] has no key `imgaes`; its keys are: conversations, \
-         images,"
+         mix, images,"
     ));
     assert_eq!(
         message("learning_rate = 1e-3", "learning_rat = 1e-3"),
         "<recipe>:19:31: [stage.align.optimizer] has no key `learning_rat`; its keys are: \
-         learning_rate, weight_decay, beta1, beta2, epsilon (did you mean `learning_rate`?)"
+         learning_rate, weight_decay, no_decay, beta1, beta2, epsilon, groups (did you mean `learning_rate`?)"
     );
     assert!(
         message("stages =", "stage_order = []\nstages =")
@@ -76,6 +76,35 @@ fn values_of_the_wrong_kind() {
             .next(),
         Some("<recipe>:19:1")
     );
+}
+
+#[test]
+fn data_is_one_set_or_a_mix_with_weights() {
+    let data = "{ conversations = \"chat.json\", images = \"images\" }";
+    let mix = |set: &str| format!("{{ mix = [{{ conversations = \"a.json\" }}, {{ {set} }}] }}");
+    assert_eq!(
+        message(data, "{ images = \"images\" }"),
+        "<recipe>:17:1: `stage.align.data`: must name data: state `conversations`, or `mix` for \
+         several sets"
+    );
+    assert_eq!(
+        message(
+            "images = \"images\"",
+            "mix = [{ conversations = \"a.json\" }]"
+        ),
+        "<recipe>:17:39: `stage.align.data.mix`: state `conversations` or `mix`, not both; a set \
+         of `mix` has `conversations` of its own"
+    );
+    assert_eq!(
+        message(data, &mix("conversations = \"b.json\", weight = 0")),
+        "<recipe>:17:75: `stage.align.data.mix.1.weight`: must be above 0; leave a set out that \
+         is not to be learned"
+    );
+    assert_eq!(
+        message(data, &mix("conversations = []")),
+        "<recipe>:17:49: `stage.align.data.mix.1.conversations`: must name at least one file"
+    );
+    assert!(message(data, &mix("wieght = 2")).contains("did you mean `weight`?"));
 }
 
 #[test]
@@ -148,6 +177,70 @@ fn freeze_targets() {
         "<recipe>:16:21: `freeze` of stage `align`: `llm.embed` matches no parameter; there are: \
          llm.embed_tokens (did you mean `llm.embed_tokens`?)"
     );
+}
+
+#[test]
+fn groups_of_the_optimizer() {
+    let groups = |groups: &str| {
+        let stated = format!("1e-3, groups = [{groups}]");
+        Recipe::parse(&TOY.replace("1e-3", &stated)).map_err(|error| error.to_string())
+    };
+    assert_eq!(
+        groups("{ on = [\"projector\"] }").unwrap_err(),
+        "<recipe>:19:65: `stage.align.optimizer.groups.0.on`: the group states neither \
+         `learning_rate` nor `weight_decay`, so it changes nothing"
+    );
+    assert_eq!(
+        groups("{ on = [], weight_decay = 1 }").unwrap_err(),
+        "<recipe>:19:65: `stage.align.optimizer.groups.0.on`: must name at least one part of the model"
+    );
+    assert_eq!(
+        groups("{ on = [\"projector\"], learning_rate = -1 }").unwrap_err(),
+        "<recipe>:19:85: `stage.align.optimizer.groups.0.learning_rate`: must be 0 or more"
+    );
+    let paths = [
+        "vision.a.weight",
+        "projector.layers.0.weight",
+        "projector.layers.1.weight",
+        "llm.embed_tokens.weight",
+    ]
+    .map(str::to_owned);
+    let check = |text: &str| {
+        let checked = groups(text).unwrap().check_optimizer_groups(&paths);
+        checked.map_err(|error| error.to_string())
+    };
+    let group = |on: &str| format!("{{ on = [{on}], learning_rate = 1 }}");
+    let layers = [0, 1].map(|layer| group(&format!("\"projector.layers.{layer}\"")));
+    assert_eq!(check(&layers.join(", ")), Ok(()));
+    assert_eq!(
+        check(&group("\"projector\", \"projector.layer\"")).unwrap_err(),
+        "<recipe>:19:84: `optimizer.groups` of stage `align`: `projector.layer` matches no \
+         parameter; there are: projector.layers (did you mean `projector.layers`?)"
+    );
+    assert_eq!(
+        check(&group("\"vision\"")).unwrap_err(),
+        "<recipe>:19:71: `optimizer.groups` of stage `align`: `vision` names only parameters that \
+         the stage freezes; leave it out, or take it out of `freeze`"
+    );
+    let twice = check(&[group("\"projector\""), layers[1].clone()].join(", ")).unwrap_err();
+    assert!(
+        twice.ends_with(
+            "`projector.layers.1.weight` belongs to two groups, by `projector` and by \
+             `projector.layers.1`; a parameter belongs to one at most"
+        ),
+        "{twice}"
+    );
+}
+
+#[test]
+fn nothing_is_trained_in_f16() {
+    let half = TOY.replace("stages", "dtype = \"f16\"\nstages");
+    let error = Recipe::parse(&half).unwrap().check_dtype().unwrap_err();
+    let message =
+        "<recipe>:2:1: `dtype`: f16 loses small gradients, so nothing is trained in it; state";
+    assert!(error.to_string().starts_with(message), "{error}");
+    let used = Recipe::parse(&half.replace("[\"align\"]", "[]")).unwrap();
+    used.check_dtype().unwrap();
 }
 
 #[test]

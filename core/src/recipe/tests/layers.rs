@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::{Dtype, Length, Recipe, RecipeSource, Schedule};
+use super::super::{DataSource, DataText, Dtype, Length, Recipe, RecipeSource, Schedule, Turns};
 use super::TOY;
 
 fn with_sets(sets: &[&str]) -> Result<Recipe, String> {
@@ -185,6 +185,46 @@ fn paths_are_relative_to_the_file_that_states_them() {
     );
     assert_eq!(recipe.llm.weights.as_deref(), Some("acme/tongue"));
     let data = &recipe.stage["align"].data;
-    assert_eq!(data.conversations[0], path("base/chat.json"));
+    let conversations = data.conversations.as_ref().unwrap();
+    assert_eq!(conversations[0], path("base/chat.json"));
     assert_eq!(data.images, Some(path("images")));
+}
+
+#[test]
+fn a_mix_takes_the_place_of_conversations_and_its_paths_are_relative_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "base/toy.toml", TOY);
+    let mix = "extends = \"base/toy.toml\"\n[stage.align.data]\nturns = \"separate\"\nmix = [\n\
+               { conversations = [\"a.json\", \"b.json\"], weight = 0.5 },\n\
+               { conversations = \"c.tar\", images = \"c\", turns = \"together\" },\n]\n";
+    write(folder, "mix.toml", mix);
+    let recipe = Recipe::load(folder.join("mix.toml")).unwrap();
+    let path = |name: &str| folder.join(name);
+    let sources = recipe.stage["align"].data.sources();
+    let first = DataSource {
+        paths: vec![path("a.json"), path("b.json")],
+        images: Some(path("base/images")),
+        turns: Turns::Separate,
+        text: DataText::Conversations,
+        ..DataSource::default()
+    };
+    let second = DataSource {
+        paths: vec![path("c.tar")],
+        images: Some(path("c")),
+        turns: Turns::Together,
+        text: DataText::Conversations,
+        ..DataSource::default()
+    };
+    assert_eq!(sources, [(first, 0.5), (second, 1.0)]);
+    let again = Recipe::parse(&recipe.to_toml().unwrap()).unwrap();
+    assert_eq!(again.stage["align"].data, recipe.stage["align"].data);
+
+    let back = "extends = \"mix.toml\"\nstage.align.data.conversations = \"d.json\"";
+    write(folder, "back.toml", back);
+    let recipe = Recipe::load(folder.join("back.toml")).unwrap();
+    let [(source, weight)] = &recipe.stage["align"].data.sources()[..] else {
+        panic!("one set");
+    };
+    assert_eq!((&source.paths, *weight), (&vec![path("d.json")], 1.0));
 }

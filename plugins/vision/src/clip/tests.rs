@@ -31,7 +31,7 @@ fn every_block_equals_transformers() {
     let expect = |what: &str, actual: Tensor<3>| {
         assert_close(what, actual, reference.tensor(what), TOLERANCE);
     };
-    let embedded = clip.embed(reference.tensor("pixel_values"));
+    let embedded = clip.embeddings(reference.tensor("pixel_values"));
     expect("embeddings", embedded.clone());
     let mut hidden = clip.pre_layernorm.forward(embedded);
     expect("pre_layernorm", hidden.clone());

@@ -8,6 +8,8 @@ pub(super) struct Scans {
     /// Whether the coefficients of the whole image are held until the last: the file is progressive,
     /// or a scan has one channel of several.
     pub(super) whole_image: bool,
+    /// Whether the image ends before the file does.
+    pub(super) ended: bool,
 }
 
 impl Scans {
@@ -23,6 +25,7 @@ impl Scans {
                 continue;
             }
             if marker == END_OF_IMAGE {
+                scans.ended = true;
                 break;
             }
             let Some((length, _)) = rest.split_first_chunk::<2>() else {

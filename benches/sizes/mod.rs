@@ -1,0 +1,188 @@
+//! Models of three sizes with data to train them on.
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A model and the batch that it is trained on.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    pub name: &'static str,
+    /// Pixels of an image's side; a patch has 14.
+    pub image_size: usize,
+    /// Width, blocks and heads of the encoder; its MLP is four times as wide.
+    pub vision: [usize; 3],
+    /// Width, blocks and heads of the decoder, and the width inside its MLP.
+    pub llm: [usize; 4],
+    pub vocab_size: usize,
+    /// Rows of a step.
+    pub batch: usize,
+    /// Tokens of text of a row; all but the first are learned.
+    pub text: usize,
+}
+
+/// What a test could train: 0.5 million numbers.
+pub const TINY: Size = Size {
+    name: "tiny",
+    image_size: 56,
+    vision: [64, 3, 4],
+    llm: [96, 2, 4, 256],
+    vocab_size: 512,
+    batch: 8,
+    text: 48,
+};
+
+/// 17 million numbers, 144 visual tokens.
+pub const SMALL: Size = Size {
+    name: "small",
+    image_size: 168,
+    vision: [256, 4, 4],
+    llm: [384, 6, 6, 1024],
+    vocab_size: 4096,
+    batch: 8,
+    text: 112,
+};
+
+/// 64 million numbers.
+pub const MEDIUM: Size = Size {
+    name: "medium",
+    image_size: 168,
+    vision: [384, 8, 6],
+    llm: [640, 8, 10, 1728],
+    vocab_size: 8192,
+    batch: 4,
+    text: 112,
+};
+
+/// 218 million numbers.
+pub const LARGE: Size = Size {
+    name: "large",
+    image_size: 224,
+    vision: [768, 8, 12],
+    llm: [1024, 10, 16, 2752],
+    vocab_size: 16_000,
+    batch: 2,
+    text: 128,
+};
+
+impl Size {
+    pub fn visual_tokens(&self) -> usize {
+        (self.image_size / 14) * (self.image_size / 14)
+    }
+
+    /// All of it, for another program.
+    pub fn json(&self) -> serde_json::Value {
+        json!({
+            "image_size": self.image_size,
+            "vision": self.vision,
+            "llm": self.llm,
+            "vocab_size": self.vocab_size,
+            "batch": self.batch,
+            "visual_tokens": self.visual_tokens(),
+            "text": self.text,
+        })
+    }
+
+    /// Tokens of a row.
+    pub fn width(&self) -> usize {
+        self.visual_tokens() + self.text
+    }
+
+    /// The recipe of both stages, `align` and `finetune`, of so many steps each.
+    pub fn recipe(&self, steps: usize) -> String {
+        let Self {
+            name,
+            image_size,
+            vision: [vision, blocks, heads],
+            llm: [hidden, layers, llm_heads, intermediate],
+            vocab_size,
+            batch,
+            ..
+        } = *self;
+        let mlp = 4 * vision;
+        let tokens = self.width();
+        let stage = |name: &str, freeze: &str| {
+            format!(
+                "[stage.{name}]\nfreeze = {freeze}\nsteps = {steps}\nbatch_size = {batch}\n\
+                 data = {{ conversations = \"data.json\", images = \"images\", workers = 1 }}\n\
+                 optimizer = {{ type = \"adamw\", learning_rate = 1e-4 }}\n\n"
+            )
+        };
+        let align = stage("align", r#"["vision", "llm"]"#);
+        let finetune = stage("finetune", r#"["vision"]"#);
+        format!(
+            r#"name = "{name}"
+max_tokens = {tokens}
+stages = ["align", "finetune"]
+
+[vision]
+type = "clip"
+image_size = {image_size}
+patch_size = 14
+hidden_size = {vision}
+intermediate_size = {mlp}
+num_layers = {blocks}
+num_heads = {heads}
+layer = -2
+
+[projector]
+type = "mlp"
+
+[llm]
+type = "llama"
+tokenizer = "tokenizer.json"
+chat = "hf-llava"
+vocab_size = {vocab_size}
+hidden_size = {hidden}
+intermediate_size = {intermediate}
+num_layers = {layers}
+num_heads = {llm_heads}
+max_position_embeddings = {tokens}
+
+{align}{finetune}"#
+        )
+    }
+
+    /// A folder with the recipe, `NAME.toml`, and its data.
+    pub fn folder(&self, steps: usize) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("images")).expect("made");
+        fs::write(path("images/grey.bmp"), bitmap(self.image_size)).expect("written");
+        // Longer than any row may be, so that all are cut to one length.
+        let answer = "red and blue ".repeat(self.text);
+        let samples: Vec<_> = (0..2 * self.batch)
+            .map(|number| {
+                json!({ "id": number.to_string(), "image": "grey.bmp", "conversations": [
+                    { "from": "human", "value": "<image>" },
+                    { "from": "gpt", "value": answer },
+                ] })
+            })
+            .collect();
+        fs::write(path("data.json"), json!(samples).to_string()).expect("written");
+        let tokenizer =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/quickstart/tokenizer.json");
+        fs::copy(tokenizer, path("tokenizer.json")).expect("copied");
+        let recipe = path(&format!("{}.toml", self.name));
+        fs::write(&recipe, self.recipe(steps)).expect("written");
+        (folder, recipe)
+    }
+}
+
+/// A grey image with this side, as a BMP file of 24 bits.
+fn bitmap(side: usize) -> Vec<u8> {
+    let row = (3 * side).next_multiple_of(4);
+    let size = u32::try_from(54 + row * side).expect("a small image");
+    let side = u32::try_from(side).expect("a small image");
+    let mut bytes = b"BM".to_vec();
+    for number in [size, 0, 54, 40, side, side] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend([1, 0, 24, 0]);
+    bytes.resize(54, 0);
+    bytes.resize(size as usize, 128);
+    bytes
+}

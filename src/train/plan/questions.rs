@@ -1,0 +1,116 @@
+//! What answering the questions of a score takes.
+
+use menagerie_core::chat::Template;
+use menagerie_core::splice::Padding;
+use menagerie_core::tokens::Tokenizer;
+use menagerie_core::{Configured, Recipe};
+use serde::Serialize;
+
+use super::error::PlanError;
+use super::lengths::are_here;
+use super::memory::Held;
+use super::record::Recorder;
+use super::shape::{PassShape, SampleShape};
+use super::step::{Numbers, Step};
+use crate::data::{Conversation, Dataset, ImageRef};
+
+/// The memory of answering questions.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[non_exhaustive]
+pub struct ScoreCost {
+    /// At the fullest moment.
+    pub held: Held,
+    /// What the process holds for it: with what the allocator keeps for later use.
+    pub resident: u64,
+}
+
+/// The largest batch of questions.
+pub(super) struct Questions {
+    /// They are in memory during the whole run.
+    _dataset: Dataset,
+    shape: PassShape,
+    /// The images that they are about, each once.
+    distinct: usize,
+    /// Tokens that an answer may have.
+    tokens: usize,
+}
+
+impl Questions {
+    /// None if the recipe takes no score, or its questions or the tokenizer are not here.
+    pub(super) fn open(
+        recipe: &Recipe,
+        configured: &Configured,
+        tokenizer: Option<&Tokenizer>,
+    ) -> Result<Option<Self>, PlanError> {
+        let (Some(table), Some(tokenizer)) = (&recipe.eval, tokenizer) else {
+            return Ok(None);
+        };
+        let source = table.data.source();
+        let asks = recipe.stages().any(|(_, stage)| stage.eval);
+        if !asks || !are_here(std::slice::from_ref(&source)) {
+            return Ok(None);
+        }
+        let dataset = Dataset::open(&source)?;
+        let template = recipe.eval_template()?;
+        let shape = |batch: &[Conversation]| PassShape {
+            samples: batch
+                .iter()
+                .filter_map(|asked| question(tokenizer, &template, asked))
+                .collect(),
+            visual_tokens: configured.projector_spec.visual_tokens,
+            padding: Padding::Left,
+        };
+        let batches = dataset.samples().chunks(table.batch_size.max(1));
+        let shapes = batches.map(|batch| (shape(batch), distinct(batch)));
+        let largest = shapes.max_by_key(|(shape, _)| shape.slots());
+        Ok(largest.map(|(shape, distinct)| Self {
+            _dataset: dataset,
+            shape,
+            distinct,
+            tokens: table.max_new_tokens,
+        }))
+    }
+
+    pub(super) fn cost(
+        &self,
+        recipe: &Recipe,
+        configured: &Configured,
+    ) -> Result<ScoreCost, PlanError> {
+        let recorder = Recorder {
+            recipe,
+            configured,
+            lora: None,
+        };
+        let record = recorder.answers(&self.shape, self.distinct, self.tokens)?;
+        let numbers = Numbers {
+            dtype: recipe.dtype.into(),
+            vocab_size: configured.llm_spec.vocab_size,
+        };
+        let (held, resident) = Step::forward(&record, numbers);
+        Ok(ScoreCost { held, resident })
+    }
+}
+
+fn question(
+    tokenizer: &Tokenizer,
+    template: &Template,
+    conversation: &Conversation,
+) -> Option<SampleShape> {
+    let turns = conversation.turns.as_slice();
+    let asked = turns.split_last().map_or(turns, |(_, asked)| asked);
+    let ids = tokenizer.encode_prompt(template, asked).ok()?;
+    let images = conversation.images.len();
+    Some(SampleShape {
+        text: ids.len().saturating_sub(images),
+        images,
+        supervised: 0,
+    })
+}
+
+fn distinct(batch: &[Conversation]) -> usize {
+    let images = batch.iter().flat_map(|asked| &asked.images);
+    let mut names: Vec<&str> = images.map(ImageRef::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}

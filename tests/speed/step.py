@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""A training step of both stages at three sizes, ours and PyTorch's in turns, and the ratios.
+
+Usage: step.py [--sizes tiny,small,medium] [--rounds 3] [--steps 5]
+
+A step is forward, backward, clipping to a norm of 1 and AdamW, of one batch that is learned over and over; `cargo bench
+--bench step`, which this script builds, states the sizes. Ours is f32. PyTorch is f32, and f32 parameters under
+autocast to bf16, through transformers' LlavaForConditionalGeneration with its default attention (SDPA). Every round
+runs all of them one after the other, each in a process of its own, whose first two steps do not count; the table has
+medians over all rounds, and how many times as long as ours PyTorch's takes: above 1 ours is faster.
+
+Needs torch and transformers 5. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WARM_UP = 2
+KINDS = ["ours", "torch f32", "torch bf16"]
+
+
+def build() -> Path:
+    command = ["cargo", "bench", "--bench", "step", "--no-run", "--message-format", "json"]
+    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    built = [json.loads(line) for line in lines]
+    return Path(next(b["executable"] for b in built if b.get("executable") and b["target"]["name"] == "step"))
+
+
+def theirs(size: dict, stage: str, steps: int, bf16: bool) -> list[float]:
+    import torch
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    torch.manual_seed(0)
+    torch.set_num_threads(os.cpu_count())
+    width, blocks, heads = size["vision"]
+    vision = CLIPVisionConfig(
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=blocks,
+        num_attention_heads=heads,
+        image_size=size["image_size"],
+        patch_size=14,
+    )
+    hidden, layers, heads, intermediate = size["llm"]
+    visual, text, batch, vocab = size["visual_tokens"], size["text"], size["batch"], size["vocab_size"]
+    text_config = LlamaConfig(
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        vocab_size=vocab,
+        max_position_embeddings=visual + text,
+        tie_word_embeddings=False,
+    )
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=vision,
+            text_config=text_config,
+            image_token_index=vocab - 1,
+            image_token_id=vocab - 1,
+            vision_feature_layer=-2,
+            vision_feature_select_strategy="default",
+            image_seq_length=visual,
+        )
+    )
+    model.train()
+    for name, parameter in model.named_parameters():
+        learns = "vision_tower" not in name and (stage == "finetune" or "multi_modal_projector" in name)
+        parameter.requires_grad_(learns)
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=1e-4, weight_decay=0.0)
+    ids = torch.full((batch, visual + text), 7)
+    ids[:, :visual] = vocab - 1
+    labels = ids.clone()
+    labels[:, :visual] = -100
+    pixels = torch.randn(batch, 3, size["image_size"], size["image_size"])
+    mask = torch.ones_like(ids)
+
+    def step() -> float:
+        begun = time.perf_counter()
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = model(input_ids=ids, pixel_values=pixels, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        return time.perf_counter() - begun
+
+    return [step() for _ in range(steps)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="tiny,small,medium")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:  # PyTorch, in a process of its own
+        print(json.dumps(theirs(**json.loads(options.one))))
+        return 0
+
+    bench, steps = build(), WARM_UP + options.steps
+    names = options.sizes.split(",")
+    sizes = {name: json.loads(subprocess.check_output([bench, "size", name])) for name in names}
+
+    def command(kind: str, name: str, stage: str) -> list:
+        if kind == "ours":
+            return [bench, "time", name, stage, str(steps)]
+        one = {"size": sizes[name], "stage": stage, "steps": steps, "bf16": kind == "torch bf16"}
+        return [sys.executable, __file__, "--one", json.dumps(one)]
+
+    cases = [(name, stage) for name in names for stage in ("align", "finetune")]
+    done = {case: {kind: [] for kind in KINDS} for case in cases}
+    for _ in range(options.rounds):
+        for case in cases:
+            for kind in KINDS:
+                seconds = json.loads(subprocess.check_output(command(kind, *case)))
+                done[case][kind] += seconds[WARM_UP:]
+
+    import torch
+    import transformers
+
+    print(
+        f"{options.rounds} rounds of {options.steps} steps, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"torch {torch.__version__}, transformers {transformers.__version__}\n\n"
+        "| size | stage | ours, ms | torch f32, ms | torch bf16, ms |\n| --- | --- | ---: | ---: | ---: |"
+    )
+    for (name, stage), of in done.items():
+        medians = {kind: 1e3 * statistics.median(seconds) for kind, seconds in of.items()}
+        own = medians.pop("ours")
+        cells = [f"{median:.0f} ({median / own:.2f}×)" for median in medians.values()]
+        print(f"| {name} | {stage} | {own:.0f} | {' | '.join(cells)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
