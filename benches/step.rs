@@ -91,8 +91,8 @@ impl Training {
         ids[0] = IMAGE_TOKEN;
         let mut labels = ids.clone();
         labels[0] = IGNORE;
-        let side = size.image_size;
-        let shape = [size.batch, 3, side, side];
+        let pixels = size.image_size;
+        let shape = [size.batch, 3, pixels, pixels];
         let config = AdamWConfig {
             beta1: 0.9,
             beta2: 0.999,

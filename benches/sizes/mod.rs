@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 /// A model and the batch that it is trained on.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_field_names, reason = "a recipe's own keys")]
 pub struct Size {
     pub name: &'static str,
     /// Pixels of an image's side; a patch has 14.
@@ -175,14 +176,14 @@ max_position_embeddings = {tokens}
 /// A grey image with this side, as a BMP file of 24 bits.
 fn bitmap(side: usize) -> Vec<u8> {
     let row = (3 * side).next_multiple_of(4);
-    let size = u32::try_from(54 + row * side).expect("a small image");
+    let total = u32::try_from(54 + row * side).expect("a small image");
     let side = u32::try_from(side).expect("a small image");
     let mut bytes = b"BM".to_vec();
-    for number in [size, 0, 54, 40, side, side] {
+    for number in [total, 0, 54, 40, side, side] {
         bytes.extend(number.to_le_bytes());
     }
     bytes.extend([1, 0, 24, 0]);
     bytes.resize(54, 0);
-    bytes.resize(size as usize, 128);
+    bytes.resize(total as usize, 128);
     bytes
 }
