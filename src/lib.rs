@@ -8,7 +8,7 @@ pub mod cli;
 pub mod data;
 #[cfg(feature = "eval")]
 pub mod eval;
-#[cfg(any(feature = "hub", feature = "train"))]
+#[cfg(any(feature = "data", feature = "hub"))]
 mod hash;
 #[cfg(feature = "train")]
 mod html;

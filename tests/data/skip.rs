@@ -110,8 +110,8 @@ fn the_next_usable_sample_takes_the_place_of_a_bad_one() {
     for workers in [0, 2] {
         let batches = vec![vec![0, 1, 2], vec![3, 4, 5]];
         let loader = Loader::new(Arc::clone(&dataset), short(), processor(), batches, workers);
-        let loaded: Vec<Batch> = loader.map(|batch| batch.expect("a batch")).collect();
-        let found: Vec<&str> = loaded.iter().flat_map(ids).collect();
+        let made: Vec<Batch> = loader.map(|batch| batch.expect("a batch")).collect();
+        let found: Vec<&str> = made.iter().flat_map(ids).collect();
         assert_eq!(found, ids(&whole), "{workers} workers");
     }
 }

@@ -36,7 +36,7 @@ const CHANGES: [Change; 8] = [
                 &run.join("recipe.toml"),
                 "learning_rate = 0.003\nweight_decay = 0.1",
                 "learning_rate = 0.003\nweight_decay = 0.2",
-            )
+            );
         },
         &[],
         "`stage.finetune.optimizer.weight_decay` was 0.1 and is 0.2",

@@ -34,7 +34,11 @@ fn a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before_to_an_eq
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let run = place.run();
         copy(&stopped, &run);
-        let file = newest(&run).join(files[seed as usize % files.len()].file_name().unwrap());
+        let file = newest(&run).join(
+            files[usize::try_from(seed).unwrap() % files.len()]
+                .file_name()
+                .unwrap(),
+        );
         let what = damage(&file, &mut random);
         let said = said(place.go(&run));
         assert_eq!(said.code, Some(0), "{what}: {said:?}");
@@ -60,9 +64,10 @@ fn damage(file: &Path, random: &mut ChaCha8Rng) -> String {
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     let what = if random.random_bool(0.75) {
         // Half of them where names, shapes and lengths stand.
-        let end = match random.random_bool(0.5) {
-            true => bytes.len().min(1024),
-            false => bytes.len(),
+        let end = if random.random_bool(0.5) {
+            bytes.len().min(1024)
+        } else {
+            bytes.len()
         };
         let (byte, bit) = (random.random_range(0..end), random.random_range(0..8));
         bytes[byte] ^= 1 << bit;

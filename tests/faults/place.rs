@@ -120,7 +120,7 @@ impl Place {
     pub fn ends_equal(&self, run: &Path, trial: &str) {
         let said = said(self.go(run));
         assert_eq!(said.code, Some(0), "{trial}: {said:?}");
-        assert_eq!(self.differing(run), [PathBuf::new(); 0], "{trial}");
+        assert_eq!(self.differing(run), Vec::<PathBuf>::new(), "{trial}");
         fs::remove_dir_all(run).unwrap();
     }
 
