@@ -21,7 +21,7 @@ pub(super) struct Manifest {
     name: String,
     #[serde(flatten)]
     pub code: Code,
-    /// Threads that the CPU backend uses; sums may differ in the last bit with another number.
+    /// Threads that the CPU backend uses.
     threads: usize,
     started_unix_seconds: u64,
     seed: u64,

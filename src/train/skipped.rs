@@ -1,14 +1,14 @@
 //! `skipped.jsonl`: the samples that a run could not learn from, each once a stage.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
-use super::files::{append, json_line, write_error, write_whole};
+use super::files::{append, json_line, read_text, write_error, write_whole};
 use super::observer::Observer;
 use crate::data::Skipped;
 
@@ -32,11 +32,7 @@ pub(super) struct SkippedLog {
 
 impl SkippedLog {
     pub(super) fn open(path: &Path, stage: &str) -> Result<Self, TrainError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(write_error(path, source)),
-        };
+        let text = read_text(path)?.unwrap_or_default();
         // A line that the end of a process cut short.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         if whole < text.len() {

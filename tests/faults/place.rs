@@ -8,14 +8,18 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::shim::{Call, Calls, Fault, calls, with};
 use crate::tiny::state::{differing, state};
-use crate::tiny::{Said, World};
+use crate::tiny::{Said, World, says};
 
-/// Two stages of 5 and 4 steps, with scores within them and checkpoints every two steps.
+/// Two stages of 5 and 4 steps, with scores within them and checkpoints every two steps; the second on
+/// data of which some is bad.
 pub const CHECKED: &str = "\
+[stage.finetune]
+data = { conversations = \"mixed.json\", images = \"images\", workers = 2, on_bad_sample = \"skip\" }
 [checkpoint]
 every_steps = 2
 every_minutes = 0
@@ -23,6 +27,23 @@ every_minutes = 0
 data = { conversations = \"questions.json\", images = \"images\" }
 every_steps = 3
 max_new_tokens = 3";
+
+/// One step of a model that is wide enough to be computed by several threads, and that takes a while.
+pub const WIDE: &str = "\
+stages = [\"align\"]
+max_tokens = 700
+[vision]
+image_size = 128
+hidden_size = 128
+intermediate_size = 512
+[llm]
+hidden_size = 192
+intermediate_size = 512
+max_position_embeddings = 1024
+[stage.align]
+freeze = []
+steps = 1
+batch_size = 11";
 
 pub struct Place {
     pub world: World,
@@ -41,6 +62,7 @@ impl Place {
 
     pub fn with(difference: &str) -> Self {
         let world = World::new();
+        write_mixed(&world);
         world.recipe("checked", difference);
         let mut place = Self {
             whole: world.path("whole"),
@@ -111,6 +133,23 @@ impl Place {
     pub fn differing(&self, run: &Path) -> Vec<PathBuf> {
         differing(&self.state, &state(run))
     }
+}
+
+/// `mixed.json`: the samples of `data.json` and three that nothing can be learned from.
+fn write_mixed(world: &World) {
+    let text = fs::read_to_string(world.path("data.json")).unwrap();
+    let mut samples: Vec<Value> = serde_json::from_str(&text).unwrap();
+    world.write("images/torn.bmp", "no picture");
+    let ask = |answer: &str| says(&["<image>\nwhat color is it?", answer]);
+    let bad = [
+        json!({"id": "ghost", "image": "ghost.bmp", "conversations": ask("red")}),
+        json!({"id": "torn", "image": "torn.bmp", "conversations": ask("red")}),
+        json!({"id": "mute", "image": "red.bmp", "conversations": ask("")}),
+    ];
+    for (place, sample) in bad.into_iter().enumerate() {
+        samples.insert(3 * place, sample);
+    }
+    world.write("mixed.json", Value::from(samples).to_string());
 }
 
 /// Runs a command to its end.

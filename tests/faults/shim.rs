@@ -107,14 +107,16 @@ fn library() -> &'static Path {
     BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.c");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let library = folder.join(format!("shim-{}.so", std::process::id()));
-        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let built = Command::new(&compiler)
+        // Another process may be using the one that is there.
+        let new = folder.join(format!("shim-{}.so", std::process::id()));
+        let library = folder.join("shim.so");
+        let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .args([&library, &source])
+            .args([&new, &source])
             .status();
-        let built = built.unwrap_or_else(|error| panic!("{}: {error}", compiler.display()));
+        let built = built.unwrap_or_else(|error| panic!("cc: {error}"));
         assert!(built.success(), "{}", source.display());
+        fs::rename(new, &library).expect("renamed");
         library
     })
 }

@@ -7,24 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::place::{CHECKED, Place, said};
-
-/// A model that takes a while for a step.
-const SLOW: &str = "\
-stages = [\"align\"]
-max_tokens = 700
-[vision]
-image_size = 128
-hidden_size = 128
-intermediate_size = 512
-[llm]
-hidden_size = 192
-intermediate_size = 512
-max_position_embeddings = 1024
-[stage.align]
-freeze = []
-steps = 1
-batch_size = 11";
+use crate::place::{CHECKED, Place, WIDE, said};
 
 fn start(mut command: Command) -> (Child, BufReader<ChildStderr>) {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -79,7 +62,7 @@ fn a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_the_way_to_go_on()
 
 #[test]
 fn a_second_ctrl_c_stops_at_once_and_the_run_goes_on_all_the_same() {
-    let place = Place::with(SLOW);
+    let place = Place::with(WIDE);
     let run = place.run();
     let (mut child, mut stderr) = start(place.go(&run));
     // The first step has begun, and takes a while.
