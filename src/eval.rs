@@ -7,6 +7,7 @@
 mod answer;
 mod error;
 
+#[cfg(feature = "train")]
 pub(crate) use answer::spread;
 pub use answer::{Answered, Evaluation, normalise};
 pub use error::EvalError;

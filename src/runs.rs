@@ -14,7 +14,7 @@ mod summary;
 pub use crate::train::Difference;
 pub use answers::{ChangedAnswer, Changes};
 pub use compare::{Comparison, FileDifference, LossPair, ScorePair};
-pub(crate) use losses::StageLosses;
+pub use losses::StageLosses;
 pub use summary::{RunState, RunSummary};
 
 use std::collections::HashMap;
@@ -77,7 +77,10 @@ pub fn list(folder: &Path) -> Result<(Vec<RunSummary>, usize), RunsError> {
 }
 
 /// The run in `folder` with the smoothed loss of each of its stages.
-pub(crate) fn with_losses(folder: &Path) -> Result<(RunSummary, Vec<StageLosses>), RunsError> {
+///
+/// # Errors
+/// `folder` is no run, or a file of it is there and cannot be read.
+pub fn with_losses(folder: &Path) -> Result<(RunSummary, Vec<StageLosses>), RunsError> {
     let run = summary::Run::read(folder)?;
     let steps: HashMap<&str, usize> = run
         .timeline

@@ -1,11 +1,16 @@
 //! The parameters of a module by path, and how fresh ones are drawn.
 
+mod visit;
+
 use std::sync::Mutex;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+
+use visit::PathStack;
+pub use visit::{ParameterMapper, ParameterVisitor, map_parameters, visit_parameters};
 
 /// A parameter, known without its values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -126,36 +131,21 @@ pub fn seeded<T>(device: &Device, seed: u64, draw: impl FnOnce() -> T) -> T {
 /// parameter's first values do not depend on what else the model holds.
 pub fn draw<M: Module>(module: &M, seed: u64) {
     struct Drawer {
-        path: PathStack,
         seed: u64,
     }
 
-    impl ModuleVisitor for Drawer {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.enter(name);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.exit();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+    impl ParameterVisitor for Drawer {
+        fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
             if param.is_initialized() {
                 return;
             }
-            param
-                .lazy_device()
-                .seed(seed_of(self.seed, &self.path.join()));
+            param.lazy_device().seed(seed_of(self.seed, &path));
             param.val();
         }
     }
 
     let guard = GENERATOR.lock();
-    let mut drawer = Drawer {
-        path: PathStack::default(),
-        seed,
-    };
-    module.visit(&mut drawer);
+    visit_parameters(module, &mut Drawer { seed });
     drop(guard);
 }
 
@@ -168,51 +158,4 @@ pub fn seed_of(seed: u64, name: &str) -> u64 {
     let digest = hasher.finalize();
     let (words, _) = digest.as_chunks::<8>();
     u64::from_le_bytes(words[0])
-}
-
-/// Where a visitor or mapper stands.
-#[derive(Debug, Default)]
-pub struct PathStack(Vec<String>);
-
-impl PathStack {
-    /// Goes into `name`.
-    pub fn enter(&mut self, name: &str) {
-        self.0.push(name.to_owned());
-    }
-
-    /// Goes out again.
-    pub fn exit(&mut self) {
-        self.0.pop();
-    }
-
-    /// The path, dots between.
-    #[must_use]
-    pub fn join(&self) -> String {
-        self.0.join(".")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn norms_are_known_by_their_type_and_biases_by_their_name() {
-        for (name, container, kind) in [
-            ("gamma", "Struct:LayerNorm", ParameterKind::Norm),
-            ("beta", "Struct:LayerNorm", ParameterKind::Norm),
-            ("weight", "Struct:RmsNorm", ParameterKind::Norm),
-            ("bias", "Struct:Linear", ParameterKind::Bias),
-            ("in_proj_bias", "Struct:Pooling", ParameterKind::Bias),
-            ("weight", "Struct:Linear", ParameterKind::Weight),
-            ("class_embedding", "Struct:Clip", ParameterKind::Weight),
-            ("normalizer", "Struct:Normalizer", ParameterKind::Weight),
-        ] {
-            assert_eq!(
-                ParameterKind::of(name, container),
-                kind,
-                "{container}, {name}"
-            );
-        }
-    }
 }

@@ -107,7 +107,7 @@ impl Comparison {
 impl Comparison {
     /// The smoothed loss of every stage of both, over the same window, or their curves would lag
     /// differently.
-    pub(crate) fn stage_losses(&self) -> (Vec<StageLosses>, Vec<StageLosses>) {
+    pub fn stage_losses(&self) -> (Vec<StageLosses>, Vec<StageLosses>) {
         let [a, b] = &self.runs;
         together(a, b)
     }

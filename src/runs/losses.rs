@@ -5,7 +5,8 @@ use crate::train::Smooth;
 
 /// The loss of a stage.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StageLosses {
+#[non_exhaustive]
+pub struct StageLosses {
     /// The stage.
     pub stage: String,
     /// The smoothed loss after each step.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
-use menagerie_core::parameters::PathStack;
+use menagerie_core::parameters::{ParameterMapper, map_parameters};
 
 use super::gradients::GradientSet;
 
@@ -89,12 +89,12 @@ impl AdamW {
         gradients: &GradientSet,
         rates: impl Fn(&str) -> Rates,
     ) -> M {
-        module.map(&mut Step {
+        let mut step = Step {
             optimizer: self,
             gradients,
             rates,
-            path: PathStack::default(),
-        })
+        };
+        map_parameters(module, &mut step)
     }
 
     /// The gradient to step with, or none for a parameter to leave alone.
@@ -164,20 +164,10 @@ struct Step<'a, R> {
     optimizer: &'a mut AdamW,
     gradients: &'a GradientSet,
     rates: R,
-    path: PathStack,
 }
 
-impl<R: Fn(&str) -> Rates> ModuleMapper for Step<'_, R> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join();
+impl<R: Fn(&str) -> Rates> ParameterMapper for Step<'_, R> {
+    fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.optimizer.gradient(&path, self.gradients) else {
             return param;
         };

@@ -1,8 +1,8 @@
 //! Proof that what is frozen did not move.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use menagerie_core::parameters::PathStack;
+use menagerie_core::parameters::{ParameterVisitor, visit_parameters};
 
 /// A number for each frozen parameter that changes when any bit of it does.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,10 +13,9 @@ impl Fingerprint {
     pub(super) fn of<M: Module>(module: &M, learns: impl Fn(&str) -> bool) -> Self {
         let mut reader = Reader {
             learns,
-            path: PathStack::default(),
             found: Vec::new(),
         };
-        module.visit(&mut reader);
+        visit_parameters(module, &mut reader);
         Self(reader.found)
     }
 
@@ -32,21 +31,11 @@ impl Fingerprint {
 
 struct Reader<F> {
     learns: F,
-    path: PathStack,
     found: Vec<(String, u64)>,
 }
 
-impl<F: Fn(&str) -> bool> ModuleVisitor for Reader<F> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.path.join();
+impl<F: Fn(&str) -> bool> ParameterVisitor for Reader<F> {
+    fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
         if !(self.learns)(&path) {
             let data = param.val().without_autodiff().into_data();
             self.found.push((path, fingerprint(data.as_bytes())));

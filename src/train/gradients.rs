@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Gradients, Tensor};
-use menagerie_core::parameters::PathStack;
+use menagerie_core::parameters::{ParameterVisitor, visit_parameters};
 
 /// The gradient of every trainable parameter that got one, flat and in f32, in the module's order.
 ///
@@ -20,26 +20,17 @@ impl GradientSet {
     pub fn collect<M: Module>(module: &M, gradients: &Gradients) -> Self {
         struct Collector<'a> {
             gradients: &'a Gradients,
-            path: PathStack,
             /// Parameters visited.
             place: usize,
             set: BTreeMap<usize, (String, Tensor<1>)>,
         }
 
-        impl ModuleVisitor for Collector<'_> {
-            fn enter_module(&mut self, name: &str, _container_type: &str) {
-                self.path.enter(name);
-            }
-
-            fn exit_module(&mut self, _name: &str, _container_type: &str) {
-                self.path.exit();
-            }
-
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        impl ParameterVisitor for Collector<'_> {
+            fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
                 if let Some(gradient) = param.val().grad(self.gradients) {
                     let elements = gradient.shape().num_elements();
                     let gradient = gradient.reshape([elements]).cast(DType::F32);
-                    self.set.insert(self.place, (self.path.join(), gradient));
+                    self.set.insert(self.place, (path, gradient));
                 }
                 self.place += 1;
             }
@@ -47,11 +38,10 @@ impl GradientSet {
 
         let mut collector = Collector {
             gradients,
-            path: PathStack::default(),
             place: 0,
             set: BTreeMap::new(),
         };
-        module.visit(&mut collector);
+        visit_parameters(module, &mut collector);
         Self(collector.set)
     }
 

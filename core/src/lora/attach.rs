@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer};
+use burn::module::{Module, Param, Reparameterizer};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
 use super::dropout::Dropout;
 use super::{LowRank, Passes, Quantized, Target, weight_of};
-use crate::parameters::{PathStack, seed_of, seeded};
+use crate::parameters::{
+    ParameterMapper, ParameterVisitor, map_parameters, seed_of, seeded, visit_parameters,
+};
 use crate::recipe::{LoraTable, Quantize};
 
 /// Factors by the path of their weight: A `[in, rank]` and B `[rank, out]`.
@@ -144,21 +146,11 @@ fn stand_in<const D: usize>(weight: &Tensor<D>) -> Tensor<D> {
 /// The factors that `module` carries, free of gradients.
 pub fn factors<M: Module>(module: &M) -> Factors {
     struct Collector {
-        path: PathStack,
         found: BTreeMap<String, Vec<Tensor<2>>>,
     }
 
-    impl ModuleVisitor for Collector {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.enter(name);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.exit();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let path = self.path.join();
+    impl ParameterVisitor for Collector {
+        fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
             let Some(weight) = weight_of(&path) else {
                 return;
             };
@@ -170,10 +162,9 @@ pub fn factors<M: Module>(module: &M) -> Factors {
     }
 
     let mut collector = Collector {
-        path: PathStack::default(),
         found: BTreeMap::new(),
     };
-    module.visit(&mut collector);
+    visit_parameters(module, &mut collector);
     let found = collector.found.into_iter();
     found
         .filter_map(|(path, factors)| Some((path, factors.try_into().ok()?)))
@@ -185,22 +176,12 @@ pub fn factors<M: Module>(module: &M) -> Factors {
 #[must_use]
 pub fn carry<M: Module>(from: &M, into: M, stays: impl Fn(&str) -> bool) -> M {
     struct Reader<F> {
-        path: PathStack,
         stays: F,
         values: HashMap<String, Box<dyn Any>>,
     }
 
-    impl<F: Fn(&str) -> bool> ModuleVisitor for Reader<F> {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.enter(name);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.exit();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let path = self.path.join();
+    impl<F: Fn(&str) -> bool> ParameterVisitor for Reader<F> {
+        fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
             if !(self.stays)(&path) {
                 let value: Tensor<D> = param.val().without_autodiff();
                 self.values.insert(path, Box::new(value));
@@ -209,21 +190,16 @@ pub fn carry<M: Module>(from: &M, into: M, stays: impl Fn(&str) -> bool) -> M {
     }
 
     struct Writer {
-        path: PathStack,
         values: HashMap<String, Box<dyn Any>>,
     }
 
-    impl ModuleMapper for Writer {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.enter(name);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.exit();
-        }
-
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let value = self.values.remove(&self.path.join());
+    impl ParameterMapper for Writer {
+        fn map<const D: usize>(
+            &mut self,
+            path: String,
+            param: Param<Tensor<D>>,
+        ) -> Param<Tensor<D>> {
+            let value = self.values.remove(&path);
             match value.and_then(|value| value.downcast::<Tensor<D>>().ok()) {
                 Some(value) => {
                     let id = param.id;
@@ -235,15 +211,14 @@ pub fn carry<M: Module>(from: &M, into: M, stays: impl Fn(&str) -> bool) -> M {
     }
 
     let mut reader = Reader {
-        path: PathStack::default(),
         stays,
         values: HashMap::new(),
     };
-    from.visit(&mut reader);
-    into.map(&mut Writer {
-        path: PathStack::default(),
+    visit_parameters(from, &mut reader);
+    let mut writer = Writer {
         values: reader.values,
-    })
+    };
+    map_parameters(into, &mut writer)
 }
 
 /// `module` with every adapter summed into its weight.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
 use super::interleave::to_halves;
 use super::transpose::transpose;
 use super::{LoadReport, Shards, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
-use crate::parameters::{ParameterInfo, PathStack, parameters};
+use crate::parameters::{ParameterInfo, ParameterMapper, map_parameters, parameters};
 
 /// Loads every parameter of `module` from `shards`, cast to `dtype`.
 ///
@@ -53,14 +53,13 @@ pub fn load_watched<M: Module>(
         plan,
         dtype,
         progress,
-        path: PathStack::default(),
         loaded: 0,
         parameters: 0,
         cast: 0,
         stored: BTreeMap::new(),
         error: None,
     };
-    let module = module.map(&mut filler);
+    let module = map_parameters(module, &mut filler);
     shards.check_unchanged()?;
     if let Some(error) = filler.error {
         return Err(error);
@@ -231,7 +230,6 @@ struct Filler<'a> {
     plan: Plan<'a>,
     dtype: DType,
     progress: &'a mut dyn FnMut(usize),
-    path: PathStack,
     loaded: usize,
     parameters: usize,
     cast: usize,
@@ -239,21 +237,13 @@ struct Filler<'a> {
     error: Option<WeightError>,
 }
 
-impl ModuleMapper for Filler<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl ParameterMapper for Filler<'_> {
+    fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if self.error.is_some() {
             return param;
         }
         let shape = param.lazy_shape();
-        match self.plan.read(&self.path.join(), shape.as_slice()) {
+        match self.plan.read(&path, shape.as_slice()) {
             Ok(data) => {
                 self.loaded += 1;
                 self.parameters += shape.num_elements();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, View};
 
@@ -14,7 +14,7 @@ use super::atomic::write_whole;
 use super::interleave::to_pairs;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
-use crate::parameters::PathStack;
+use crate::parameters::{ParameterVisitor, visit_parameters};
 
 /// Writes every parameter of `module` to one safetensors file, named and laid out as the
 /// component's checkpoints are.
@@ -115,11 +115,10 @@ pub(crate) fn stored_where<M: Module>(
         component,
         dtype,
         wanted,
-        path: PathStack::default(),
         tensors: Vec::new(),
         error: None,
     };
-    module.visit(&mut collector);
+    visit_parameters(module, &mut collector);
     match collector.error {
         Some(error) => Err(error),
         None => Ok(collector.tensors),
@@ -148,22 +147,12 @@ struct Collector<'a> {
     component: &'a str,
     dtype: Option<DType>,
     wanted: &'a dyn Fn(&str) -> bool,
-    path: PathStack,
     tensors: Vec<Stored>,
     error: Option<WeightError>,
 }
 
-impl ModuleVisitor for Collector<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let path = self.path.join();
+impl ParameterVisitor for Collector<'_> {
+    fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
         if !(self.wanted)(&path) {
             return;
         }

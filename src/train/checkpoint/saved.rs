@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use menagerie_core::parameters::PathStack;
+use menagerie_core::parameters::{ParameterMapper, map_parameters};
 use menagerie_core::weights::{Shards, WeightError};
 
 use super::optimizer;
@@ -102,11 +102,10 @@ impl Saved {
         };
         let mut filler = Filler {
             shards,
-            path: PathStack::default(),
             filled: 0,
             error: None,
         };
-        let module = module.map(&mut filler);
+        let module = map_parameters(module, &mut filler);
         match filler.error {
             Some(error) => Err(error),
             None if filler.filled < shards.names().count() => Err(WeightError::NotFound {
@@ -168,7 +167,6 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 struct Filler<'a> {
     shards: &'a Shards,
-    path: PathStack,
     filled: usize,
     error: Option<WeightError>,
 }
@@ -186,17 +184,8 @@ impl Filler<'_> {
     }
 }
 
-impl ModuleMapper for Filler<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let path = self.path.join();
+impl ParameterMapper for Filler<'_> {
+    fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if self.shards.get(&path).is_none() {
             return param;
         }

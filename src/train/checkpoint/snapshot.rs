@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use menagerie_core::parameters::PathStack;
+use menagerie_core::parameters::{ParameterVisitor, visit_parameters};
 use menagerie_core::weights::save_tensors;
 
 use super::standing::{Standing, folder_name};
@@ -82,21 +82,11 @@ pub(in crate::train) fn learning<M: Module>(
 ) -> Vec<Named> {
     struct Collector<F> {
         learns: F,
-        path: PathStack,
         found: Vec<Named>,
     }
 
-    impl<F: Fn(&str) -> bool> ModuleVisitor for Collector<F> {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.enter(name);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.exit();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let path = self.path.join();
+    impl<F: Fn(&str) -> bool> ParameterVisitor for Collector<F> {
+        fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
             if (self.learns)(&path) {
                 let tensor = param.val().without_autodiff();
                 let shape = tensor.dims().to_vec();
@@ -108,9 +98,8 @@ pub(in crate::train) fn learning<M: Module>(
 
     let mut collector = Collector {
         learns,
-        path: PathStack::default(),
         found: Vec::new(),
     };
-    module.visit(&mut collector);
+    visit_parameters(module, &mut collector);
     collector.found
 }
