@@ -30,6 +30,8 @@ mod unpacked;
 pub use batch::{Batch, Encoded, SampleEncoder};
 pub use check::{CheckProgress, Checked, Overlong, check};
 pub use dataset::{DataFile, Dataset};
+#[cfg(feature = "train")]
+pub(crate) use error::chain;
 pub use error::{DataError, Fault, SampleError};
 pub use loader::Loader;
 pub use menagerie_core::recipe::{DataSource, DataText, OnBadSample, Sampler, Turns};

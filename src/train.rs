@@ -77,7 +77,7 @@ use menagerie_core::{Model, Recipe};
 use crate::data::Dataset;
 use adapters::Adapters;
 use checkpoint::Code;
-use manifest::Manifest;
+use manifest::{InitialWeights, Manifest};
 use session::Session;
 use stage::StageRun;
 
@@ -103,7 +103,8 @@ pub fn train(
     let recipe = &recipe.resolve()?;
     let opened = Opened::new(recipe)?;
     let (adapters, model) = opened.assemble(recipe, 0, run, device)?;
-    let manifest = opened.manifest(recipe, &model)?;
+    let code = Code::here(device);
+    let manifest = opened.manifest(recipe, &model, code, InitialWeights::of(&model)?)?;
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
     let parts = (opened.stages, opened.questions, adapters);
@@ -168,7 +169,11 @@ pub fn resume(
     }
     let from = resume::before(first, recipe, run, &opened.stages)?;
     let (adapters, model) = opened.assemble(&from, first, run, device)?;
-    let mut manifest = opened.manifest(recipe, &model)?;
+    let initial = match &before {
+        Ok(before) => before.initial_weights().to_vec(),
+        Err(_) => InitialWeights::of(&model)?,
+    };
+    let mut manifest = opened.manifest(recipe, &model, code, initial)?;
     match before {
         Ok(before) => {
             manifest = manifest.going_on(before, History::read(run.path())?.scores);
@@ -234,8 +239,22 @@ impl<'r> Opened<'r> {
         Adapters::open(recipe, stages, &self.parameters, run, device)
     }
 
-    fn manifest(&self, recipe: &Recipe, model: &Model) -> Result<Manifest, TrainError> {
-        let questions = self.questions.as_deref();
-        Manifest::new(recipe, model, &self.parameters, &self.stages, questions)
+    fn manifest(
+        &self,
+        recipe: &Recipe,
+        model: &Model,
+        code: Code,
+        initial: Vec<InitialWeights>,
+    ) -> Result<Manifest, TrainError> {
+        let (stages, questions) = (&self.stages, self.questions.as_deref());
+        Manifest::new(
+            recipe,
+            model,
+            &self.parameters,
+            stages,
+            questions,
+            code,
+            initial,
+        )
     }
 }

@@ -64,8 +64,8 @@ fn runs_are_listed_with_how_far_they_came() {
     let mut bytes = fs::read(&metrics).unwrap();
     bytes.extend(b"{\"stage\":\"align\",\"st\xff");
     fs::write(&metrics, bytes).unwrap();
-    world.train("done", EVAL);
-    fs::rename(world.path("done"), world.path("runs/done")).unwrap();
+    world.train("trained", EVAL);
+    fs::rename(world.path("trained"), world.path("runs/trained")).unwrap();
 
     let said = world.menagerie(&["runs"]);
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -76,9 +76,9 @@ fn runs_are_listed_with_how_far_they_came() {
     let stopped = columns(table, "runs/stopped");
     assert_eq!(stopped[1..3], ["tiny", "stopped at align 2"]);
     assert_eq!(stopped[4], "2/9");
-    let done = columns(table, "runs/done");
+    let done = columns(table, "runs/trained");
     assert_eq!((done[2], done[4]), ("finished", "9/9"));
-    let best = best_of(&world, "runs/done");
+    let best = best_of(&world, "runs/trained");
     assert_eq!(done[6], format!("{:.1} %", 100.0 * best));
 
     let all = world.menagerie(&["runs", "--json"]).json();
@@ -88,6 +88,7 @@ fn runs_are_listed_with_how_far_they_came() {
         .iter()
         .map(|run| &run["state"])
         .collect();
+    // Runs of the same second are in the order of their names.
     assert_eq!(states, ["new", "stopped", "finished"]);
     let done = &all[2];
     assert_eq!(

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::output::{print, print_json};
 use crate::runs::{self, Comparison};
-use table::{Side, Table};
+use table::Table;
 
 /// List runs, look at one, or compare two.
 ///
@@ -74,17 +74,7 @@ fn list(folder: &Path, as_json: bool) -> Result<(), CliError> {
     if as_json {
         return print_json(&runs);
     }
-    let mut table = Table::new(&[
-        ("run", Side::Left),
-        ("recipe", Side::Left),
-        ("state", Side::Left),
-        ("started, UTC", Side::Left),
-        ("steps", Side::Right),
-        ("loss", Side::Right),
-        ("best score", Side::Right),
-        ("trained", Side::Right),
-        ("on disk", Side::Right),
-    ]);
+    let mut table = Table::new(&detail::COLUMNS);
     for run in &runs {
         table.row(detail::row(run));
     }

@@ -38,8 +38,8 @@ pub(super) struct Manifest {
     finished: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct InitialWeights {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct InitialWeights {
     component: String,
     /// What was loaded; absent if the weights were drawn from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,21 +67,12 @@ struct ParameterReport {
     trained_in: Vec<String>,
 }
 
-impl Manifest {
-    pub(super) fn new(
-        recipe: &Recipe,
-        model: &Model,
-        parameters: &[ParameterInfo],
-        stages: &[StageRun<'_>],
-        scored: Option<&Dataset>,
-    ) -> Result<Self, TrainError> {
-        let sources = stages.iter().map(|stage| &*stage.data).chain(scored);
-        let mut data: Vec<DataFile> = sources.flat_map(|data| data.files().to_vec()).collect();
-        data.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        data.dedup();
-        let initial = model.loaded().iter().map(|(component, loaded)| {
+impl InitialWeights {
+    /// What each component of `model` loaded, with the hashes of its files.
+    pub(super) fn of(model: &Model) -> Result<Vec<Self>, TrainError> {
+        let all = model.loaded().iter().map(|(component, loaded)| {
             let sources = loaded.iter().flat_map(|report| &report.files);
-            Ok(InitialWeights {
+            Ok(Self {
                 component: component.name().to_owned(),
                 loaded: loaded
                     .as_ref()
@@ -91,6 +82,24 @@ impl Manifest {
                     .collect::<Result<_, TrainError>>()?,
             })
         });
+        all.collect()
+    }
+}
+
+impl Manifest {
+    pub(super) fn new(
+        recipe: &Recipe,
+        model: &Model,
+        parameters: &[ParameterInfo],
+        stages: &[StageRun<'_>],
+        scored: Option<&Dataset>,
+        code: Code,
+        initial_weights: Vec<InitialWeights>,
+    ) -> Result<Self, TrainError> {
+        let sources = stages.iter().map(|stage| &*stage.data).chain(scored);
+        let mut data: Vec<DataFile> = sources.flat_map(|data| data.files().to_vec()).collect();
+        data.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        data.dedup();
         let configured = model.configured();
         let reports = stages.iter().map(|stage| StageReport {
             name: stage.name.to_owned(),
@@ -110,13 +119,13 @@ impl Manifest {
             .unwrap_or_default();
         Ok(Self {
             name: recipe.name.clone(),
-            code: Code::here(&model.device()),
+            code,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             started_unix_seconds: since_epoch.as_secs(),
             seed: recipe.seed,
             recipe_sha256: recipe.hash()?,
             data,
-            initial_weights: initial.collect::<Result<_, TrainError>>()?,
+            initial_weights,
             stages: reports.collect(),
             scores: Vec::new(),
             parameters: parameters
@@ -131,6 +140,11 @@ impl Manifest {
             changes: Vec::new(),
             finished: false,
         })
+    }
+
+    /// What the run began with.
+    pub(super) fn initial_weights(&self) -> &[InitialWeights] {
+        &self.initial_weights
     }
 
     /// That of a run which has begun; `Err` says what is wrong with it.
@@ -156,7 +170,6 @@ impl Manifest {
         }
         Self {
             started_unix_seconds: before.started_unix_seconds,
-            initial_weights: before.initial_weights,
             changes: before.changes,
             stages,
             scores,

@@ -57,7 +57,7 @@ fn losses_gradients_and_factors_are_pefts() {
          lora = {{ rank = 4, alpha = 6 }}\nsampler = \"sequential\"\nsteps = 6\nbatch_size = 4\n\
          micro_batch_size = 3\n\
          data = {{ conversations = {data:?}, images = {steps:?} }}\n\
-         optimizer = {{ type = \"adamw\", learning_rate = 1e-2, weight_decay = 0.1 }}\n\
+         optimizer = {{ type = \"adamw\", learning_rate = 1e-2, weight_decay = 0.1, no_decay = [] }}\n\
          schedule = {{ type = \"constant\", warmup_ratio = 0.0 }}\n",
         model = fixtures().join("models/hf-clip-llama"),
         adapter = steps.join("initial"),

@@ -1,6 +1,6 @@
 //! Two runs beside each other in a terminal.
 
-use super::detail::{self, row};
+use super::detail::{self, COLUMNS, row};
 use super::spark::{range, spark};
 use super::table::{Side, Table};
 use crate::html::{percent, short};
@@ -27,36 +27,11 @@ pub(super) fn text(comparison: &Comparison) -> String {
 }
 
 fn summaries(comparison: &Comparison) -> String {
-    let mut table = Table::new(&[
-        ("", Side::Left),
-        ("run", Side::Left),
-        ("recipe", Side::Left),
-        ("state", Side::Left),
-        ("started, UTC", Side::Left),
-        ("steps", Side::Right),
-        ("loss", Side::Right),
-        ("best score", Side::Right),
-        ("trained", Side::Right),
-        ("on disk", Side::Right),
-        ("tokens", Side::Right),
-    ]);
+    let (first, last) = ([("", Side::Left)], [("tokens", Side::Right)]);
+    let mut table = Table::new(&[&first[..], &COLUMNS, &last].concat());
     for (name, run) in [("A", &comparison.a), ("B", &comparison.b)] {
-        let [
-            path,
-            recipe,
-            state,
-            started,
-            steps,
-            loss,
-            best,
-            trained,
-            disk,
-        ] = row(run);
-        let tokens = short(run.tokens as f64);
-        let name = name.to_owned();
-        table.row([
-            name, path, recipe, state, started, steps, loss, best, trained, disk, tokens,
-        ]);
+        let (first, last) = ([name.to_owned()], [short(run.tokens as f64)]);
+        table.row([&first[..], &row(run), &last].concat());
     }
     table.text()
 }

@@ -12,6 +12,19 @@ const WIDTH: usize = 48;
 /// What stands for nothing.
 const NONE: &str = "–";
 
+/// The columns of the table of runs.
+pub(super) const COLUMNS: [(&str, Side); 9] = [
+    ("run", Side::Left),
+    ("recipe", Side::Left),
+    ("state", Side::Left),
+    ("started, UTC", Side::Left),
+    ("steps", Side::Right),
+    ("loss", Side::Right),
+    ("best score", Side::Right),
+    ("trained", Side::Right),
+    ("on disk", Side::Right),
+];
+
 /// A row of the table of runs.
 pub(super) fn row(run: &RunSummary) -> [String; 9] {
     [

@@ -13,6 +13,7 @@ use super::optimizer;
 use super::snapshot::sum;
 use super::standing::{FORMAT, Standing, parse_folder_name};
 use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
+use crate::data::chain;
 use crate::train::adamw::Moments;
 use crate::train::error::TrainError;
 use crate::train::files::read_error;
@@ -156,13 +157,6 @@ fn standing(folder: &Path) -> Result<Standing, Refusal> {
         }
         _ => serde_json::from_value(value).map_err(invalid),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }
 
 struct Filler<'a> {
