@@ -52,6 +52,7 @@ mod totals;
 pub mod trainable;
 
 pub use adamw::{AdamW, AdamWConfig, Moments, Rates};
+pub use checkpoint::CheckpointModel;
 pub(crate) use curves::{Quantity, curve};
 pub use difference::{Difference, differences};
 pub use error::TrainError;

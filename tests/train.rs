@@ -4,6 +4,8 @@
 
 #[path = "train/blocks.rs"]
 mod blocks;
+#[path = "train/checkpoint_model.rs"]
+mod checkpoint_model;
 #[path = "train/errors.rs"]
 mod errors;
 #[path = "train/folder.rs"]

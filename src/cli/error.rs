@@ -62,6 +62,12 @@ pub(super) enum CliError {
     NoWeights { path: PathBuf, component: Component },
 
     #[error(
+        "`{path}` is a run with no stage done; take one of its checkpoints, a folder in `{path}/checkpoints`, or go on with it: `menagerie train --resume {path}`",
+        path = .path.display()
+    )]
+    NoStageDone { path: PathBuf },
+
+    #[error(
         "--base and --delta are for a model's folder; {} is a recipe: state `model = {{ path = …, base = … }}` in it",
         .path.display()
     )]
@@ -69,6 +75,11 @@ pub(super) enum CliError {
 
     #[error("{} lies in the model's own folder; write it elsewhere", .path.display())]
     InsideModel { path: PathBuf },
+
+    #[error(
+        "a checkpoint's adapter is written as part of its weights only: export it in another layout, or the run once its stage is done"
+    )]
+    AdapterOfCheckpoint,
 
     #[error(transparent)]
     Weights(#[from] WeightError),
@@ -170,7 +181,9 @@ impl CliError {
             | Self::Build(_)
             | Self::NoWeights { .. }
             | Self::BaseOfRecipe { .. }
+            | Self::NoStageDone { .. }
             | Self::InsideModel { .. }
+            | Self::AdapterOfCheckpoint
             | Self::OfRecipe { .. }
             | Self::SetOfFiles
             | Self::BadSamples { .. }

@@ -7,7 +7,7 @@ use menagerie_core::burn::tensor::{DType, Device};
 use menagerie_core::export::{ExportLayout, ExportOptions, export};
 
 use super::error::CliError;
-use super::model::{self, DtypeArg, ModelArgs};
+use super::model::{DtypeArg, Found, ModelArgs};
 use super::output::print;
 
 /// Write a model in the layout that another tool expects, as a new folder.
@@ -59,8 +59,11 @@ enum ComponentArg {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let recipe = args.model.recipe(args.dtype)?;
-    let model = model::assemble(&recipe, &Device::flex())?;
+    let found = args.model.find(args.dtype)?;
+    if let (Found::Checkpoint(_), LayoutArg::Adapter) = (&found, args.layout) {
+        return Err(CliError::AdapterOfCheckpoint);
+    }
+    let model = found.assemble(&Device::flex())?;
     let layout = match args.layout {
         LayoutArg::Hf => ExportLayout::Hf,
         LayoutArg::Original => ExportLayout::Original,
@@ -82,6 +85,6 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     options.max_shard_bytes = args
         .max_shard_bytes
         .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    export(&recipe, &model, layout, &options, &args.out)?;
+    export(found.recipe(), &model, layout, &options, &args.out)?;
     print(&format!("{}\n", args.out.display()))
 }

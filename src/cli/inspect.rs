@@ -5,7 +5,7 @@ use menagerie_core::weights::LoadReport;
 use serde_json::json;
 
 use super::error::CliError;
-use super::model::{self, ModelArgs};
+use super::model::{Found, ModelArgs};
 use super::output::{print, print_json};
 
 /// Load a model and report what was found in its files, used, cast and left over.
@@ -21,8 +21,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let recipe = args.model.recipe(None)?;
-    let model = model::assemble(&recipe, &Device::flex())?;
+    let found = args.model.find(None)?;
+    let (recipe, model) = (found.recipe(), found.assemble(&Device::flex())?);
+    let checkpoint = match &found {
+        Found::Checkpoint(checkpoint) => Some(checkpoint),
+        Found::Recipe(_) => None,
+    };
     if args.json {
         let components = model
             .loaded()
@@ -32,6 +36,11 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             "recipe": recipe.resolve()?,
             "visual_tokens": model.visual_tokens(),
             "components": components.collect::<Vec<_>>(),
+            "checkpoint": checkpoint.map(|checkpoint| {
+                let (stage, step) = checkpoint.place();
+                let learned: Vec<&str> = checkpoint.learned().collect();
+                json!({ "stage": stage, "step": step, "learned": learned })
+            }),
         }));
     }
     let mut text = recipe.to_toml()?;
@@ -40,6 +49,13 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             Some(report) => text.push_str(&format!("\n# {component}\n{}", describe(report))),
             None => text.push_str(&format!("\n# {component}: drawn from the seed\n")),
         }
+    }
+    if let Some(checkpoint) = checkpoint {
+        let ((stage, step), learned) = (checkpoint.place(), checkpoint.learned());
+        text.push_str(&format!(
+            "\n# in their place, of step {step} of stage `{stage}`, {} tensors\n",
+            learned.count()
+        ));
     }
     print(&text)
 }

@@ -13,11 +13,12 @@ use menagerie_core::{Component, Model, Recipe, RecipeSource};
 use super::error::CliError;
 use super::hub;
 use super::progress::Progress;
+use crate::train::CheckpointModel;
 
 /// Which model, and how it is read.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ModelArgs {
-    /// A run folder; a model's folder in Hugging Face's or the original LLaVA's layout, a projector
+    /// A run folder, or one of its checkpoints; a model's folder in Hugging Face's or the original LLaVA's layout, a projector
     /// or a LoRA adapter over its base; a recipe file whose components state weights; or a hub id.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
@@ -66,11 +67,11 @@ impl ModelArgs {
 
     /// The model on `device`, in its own type of number.
     pub(super) fn open(&self, device: &Device) -> Result<Model, CliError> {
-        assemble(&self.recipe(None)?, device)
+        self.find(None)?.assemble(device)
     }
 
-    /// The model's recipe, all its weights on this machine; `dtype` in place of its own.
-    pub(super) fn recipe(&self, dtype: Option<DtypeArg>) -> Result<Recipe, CliError> {
+    /// The model, all its weights on this machine; `dtype` in place of its own.
+    pub(super) fn find(&self, dtype: Option<DtypeArg>) -> Result<Found, CliError> {
         let mut sets = Vec::new();
         let mut set = |key: &str, value: &str| {
             sets.push(format!("{key} = {}", Value::String(value.to_owned())));
@@ -81,18 +82,24 @@ impl ModelArgs {
         if let Some(dtype) = dtype {
             set("dtype", dtype.name());
         }
-        let mut recipe = self.stated(&sets)?;
-        hub::localise(&mut recipe)?;
-        // A model that is used must have learned something.
+        let mut found = if CheckpointModel::is_at(&self.model) && self.base.is_none() {
+            Found::Checkpoint(Box::new(CheckpointModel::open(&self.model, &sets)?))
+        } else {
+            Found::Recipe(Box::new(self.stated(&sets)?))
+        };
+        hub::localise(found.recipe_mut())?;
+        // A model that is used must have learned something; what a run draws from its seed is part of
+        // what it trained.
         for component in Component::ALL {
-            if recipe.weights(component).is_none() {
+            let is_drawn = found.recipe().weights(component).is_none();
+            if is_drawn && matches!(found, Found::Recipe(_)) {
                 return Err(CliError::NoWeights {
                     path: self.model.clone(),
                     component,
                 });
             }
         }
-        Ok(recipe)
+        Ok(found)
     }
 
     fn stated(&self, sets: &[String]) -> Result<Recipe, CliError> {
@@ -115,6 +122,10 @@ impl ModelArgs {
             let source = RecipeSource::File(run);
             return Ok(Recipe::load_with(&source, sets)?);
         }
+        if path.join("checkpoints").is_dir() && path.join("recipe.toml").is_file() {
+            let path = path.clone();
+            return Err(CliError::NoStageDone { path });
+        }
         let folder = if path.exists() {
             path.clone()
         } else {
@@ -133,23 +144,52 @@ impl ModelArgs {
     }
 }
 
+/// A model that is not assembled yet.
+pub(super) enum Found {
+    /// What a recipe states.
+    Recipe(Box<Recipe>),
+    /// What a run had come to.
+    Checkpoint(Box<CheckpointModel>),
+}
+
+impl Found {
+    /// The recipe; that of a checkpoint makes the model as the checkpoint's stage found it.
+    pub(super) const fn recipe(&self) -> &Recipe {
+        match self {
+            Self::Recipe(recipe) => recipe,
+            Self::Checkpoint(checkpoint) => checkpoint.recipe(),
+        }
+    }
+
+    const fn recipe_mut(&mut self) -> &mut Recipe {
+        match self {
+            Self::Recipe(recipe) => recipe,
+            Self::Checkpoint(checkpoint) => checkpoint.recipe_mut(),
+        }
+    }
+
+    /// The model. A large one shows how far it is loaded.
+    pub(super) fn assemble(&self, device: &Device) -> Result<Model, CliError> {
+        let mut bar: Option<Progress> = None;
+        let mut progress = |done, total| {
+            if total >= SHOWN_FROM {
+                let bar = bar.get_or_insert_with(|| Progress::new("loading", total));
+                bar.set(done, total, "parameters");
+            }
+        };
+        let model = match self {
+            Self::Recipe(recipe) => recipe.assemble_watched(device, &mut progress)?,
+            Self::Checkpoint(checkpoint) => checkpoint.assemble(device, &mut progress)?,
+        };
+        if let Some(bar) = bar {
+            bar.finish();
+        }
+        Ok(model)
+    }
+}
+
 /// Parameters of a model that is worth a bar while it is loaded.
 const SHOWN_FROM: usize = 200_000_000;
-
-/// The recipe's model. A large one shows how far it is loaded.
-pub(super) fn assemble(recipe: &Recipe, device: &Device) -> Result<Model, CliError> {
-    let mut bar: Option<Progress> = None;
-    let model = recipe.assemble_watched(device, &mut |done, total| {
-        if total >= SHOWN_FROM {
-            let bar = bar.get_or_insert_with(|| Progress::new("loading", total));
-            bar.set(done, total, "parameters");
-        }
-    });
-    if let Some(bar) = bar {
-        bar.finish();
-    }
-    Ok(model?)
-}
 
 /// The bytes of an image file.
 pub(super) fn read_image(path: &Path) -> Result<Vec<u8>, CliError> {

@@ -44,8 +44,8 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         return Err(CliError::InsideModel { path });
     }
     let images = model::read_images(&args.images)?;
-    let recipe = args.model.recipe(Some(args.dtype))?;
-    let model = model::assemble(&recipe, &args.device.device)?;
+    let model = args.model.find(Some(args.dtype))?;
+    let model = model.assemble(&args.device.device)?;
     let request = Request::question(&args.prompt, images);
     let trace = model
         .trace(&request, args.max_new_tokens)

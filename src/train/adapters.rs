@@ -83,7 +83,7 @@ impl Adapters {
             .into_iter()
             .filter(|&component| recipe.adapter(component).is_some())
             .collect();
-        let model = recipe.assemble_apart(&apart, device)?;
+        let model = recipe.assemble_apart(&apart, device, &mut |_, _| {})?;
         if apart.is_empty() {
             return Ok((adapters, model));
         }
@@ -191,7 +191,7 @@ impl Adapters {
         }
         let apart = components(&current.targets);
         let dense = recipe
-            .assemble_apart(&apart, &model.device())?
+            .assemble_apart(&apart, &model.device(), &mut |_, _| {})?
             .into_network();
         let factors = lora::factors(model.network());
         let is_target = |path: &str| current.targets.iter().any(|target| target.path == path);

@@ -16,6 +16,7 @@
 
 mod folder;
 mod logs;
+mod model;
 pub(super) mod optimizer;
 mod saved;
 mod snapshot;
@@ -26,6 +27,7 @@ mod writer;
 
 pub(super) use folder::Checkpoints;
 pub(super) use logs::Logs;
+pub use model::CheckpointModel;
 pub(super) use saved::{Refusal, Saved};
 pub(super) use snapshot::{Snapshot, learning};
 pub(super) use standing::{Best, Code, FORMAT, Standing};

@@ -84,6 +84,29 @@ pub enum TrainError {
         known: u32,
     },
 
+    /// A checkpoint is not what was written.
+    #[error(
+        "`{}` is damaged: {reason}; take another checkpoint of the run", .checkpoint.display()
+    )]
+    Damaged {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// What is frozen in a checkpoint's stage is no longer there.
+    #[error(
+        "`{}` lies over `{}`, which is missing or not what it was; put it back: a checkpoint stays in its run's folder, and holds only what its stage learned",
+        .checkpoint.display(), .file.display()
+    )]
+    ChangedBase {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
+
     /// The optimizer's state does not fit the model.
     #[error("`{}`: the optimizer's state lacks `{name}` or knows too much of it", .checkpoint.display())]
     Optimizer {

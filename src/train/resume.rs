@@ -1,6 +1,7 @@
 //! Where a run stands, and whether it can go on exactly.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use menagerie_core::Recipe;
 use toml::Table;
@@ -9,7 +10,7 @@ use super::checkpoint::{Checkpoints, Code, Logs, Refusal, Saved};
 use super::difference::differences;
 use super::error::TrainError;
 use super::observer::Observer;
-use super::run::RunFolder;
+use super::run::{RunFolder, take_up};
 use super::stage::StageRun;
 use crate::data::Dataset;
 
@@ -20,16 +21,12 @@ pub(super) fn find(
     observer: &mut dyn Observer,
 ) -> Result<Option<Saved>, TrainError> {
     let checkpoints = Checkpoints::new(run.path(), &recipe.stages);
-    let usable = |saved: &Saved| {
-        let own = saved.standing.base.iter();
-        let mut own = own.filter(|file| file.path().is_relative());
-        match own.find(|file| !file.holds(run.path()).unwrap_or(false)) {
-            Some(file) => {
-                let reason = format!("`{}` has changed since", file.path().display());
-                Err(Refusal::Damaged(reason))
-            }
-            None => Ok(()),
+    let usable = |saved: &Saved| match saved.changed_base(run.path(), Path::is_relative) {
+        Some(file) => {
+            let reason = format!("`{}` has changed since", file.path().display());
+            Err(Refusal::Damaged(reason))
         }
+        None => Ok(()),
     };
     checkpoints.newest(usable, |path, reason| {
         let path = path.display();
@@ -73,9 +70,7 @@ pub(super) fn changes(
             changes.extend(data_change(name, before, data));
         }
     }
-    let initial = standing.base.iter();
-    let mut initial = initial.filter(|file| file.path().is_absolute());
-    if let Some(file) = initial.find(|file| !file.holds(run.path()).unwrap_or(false)) {
+    if let Some(file) = saved.changed_base(run.path(), Path::is_absolute) {
         let path = file.path().display();
         changes.push(format!("the weights `{path}` are not what they were"));
     }
@@ -133,7 +128,7 @@ pub(super) fn before(
 ) -> Result<Recipe, TrainError> {
     let mut from = recipe.clone();
     if let Some(previous) = first.checked_sub(1) {
-        run.take_up(&mut from, stages[previous].name)?;
+        take_up(&mut from, run.path(), stages[previous].name)?;
     }
     Ok(from)
 }

@@ -131,15 +131,6 @@ impl RunFolder {
         sweep(&self.path)
     }
 
-    /// Lets `recipe` make the model as it was after `stage`.
-    pub(super) fn take_up(&self, recipe: &mut Recipe, stage: &str) -> Result<(), TrainError> {
-        // The tokenizer may lie beside the weights of the recipe, which are no longer named.
-        let tokenizer = self.path.join(tokenizer_name(recipe));
-        weights_after(recipe, &self.path, stage)?;
-        recipe.llm.tokenizer = Some(tokenizer);
-        Ok(())
-    }
-
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -271,6 +262,15 @@ impl RunFolder {
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
         write_whole(&self.path.join(name), bytes)
     }
+}
+
+/// Lets the recipe of the run in `folder` make the model as it was after `stage`.
+pub(super) fn take_up(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<(), TrainError> {
+    // The tokenizer may lie beside the weights of the recipe, which are no longer named.
+    let tokenizer = folder.join(tokenizer_name(recipe));
+    weights_after(recipe, folder, stage)?;
+    recipe.llm.tokenizer = Some(tokenizer);
+    Ok(())
 }
 
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are

@@ -70,24 +70,16 @@ impl Recipe {
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Model, AssembleError> {
-        self.assemble_under(&[], device, progress)
+        self.assemble_apart(&[], device, progress)
     }
 
-    /// As [`Recipe::assemble`], but for the low-rank part of the adapters over the components of
+    /// As [`Recipe::assemble_watched`], but for the low-rank part of the adapters over the components of
     /// `apart`: their weights are the base's, for an adapter that goes on learning (see
     /// [`Adapter::factors`]). What such an adapter brings whole is taken.
     ///
     /// # Errors
     /// As [`Recipe::assemble`].
     pub fn assemble_apart(
-        &self,
-        apart: &[Component],
-        device: &Device,
-    ) -> Result<Model, AssembleError> {
-        self.assemble_under(apart, device, &mut |_, _| {})
-    }
-
-    fn assemble_under(
         &self,
         apart: &[Component],
         device: &Device,

@@ -16,7 +16,7 @@ use super::{OPTIMIZER, RECIPE, STANDING, SUMS, WEIGHTS};
 use crate::data::chain;
 use crate::train::adamw::Moments;
 use crate::train::error::TrainError;
-use crate::train::files::read_error;
+use crate::train::files::{FileHash, read_error};
 
 /// A checkpoint on disk that is whole.
 #[derive(Debug)]
@@ -39,6 +39,17 @@ pub(in crate::train) enum Refusal {
 }
 
 impl Refusal {
+    /// The error of a command that wants the checkpoint in `folder` and no other.
+    pub(in crate::train) fn of(self, folder: &Path) -> TrainError {
+        match self {
+            Self::Damaged(reason) => TrainError::Damaged {
+                checkpoint: folder.to_owned(),
+                reason,
+            },
+            Self::Unreadable(error) => error,
+        }
+    }
+
     fn from_io(path: &Path, error: io::Error) -> Self {
         if error.kind() == ErrorKind::PermissionDenied {
             return Self::Unreadable(read_error(path, error));
@@ -94,6 +105,23 @@ impl Saved {
             optimizer: open(OPTIMIZER)?,
             standing,
         })
+    }
+
+    /// The first of the files that the stage began with, of those in `run` that `counts`, that is not
+    /// what it was.
+    pub(in crate::train) fn changed_base(
+        &self,
+        run: &Path,
+        counts: impl Fn(&Path) -> bool,
+    ) -> Option<&FileHash> {
+        let files = self.standing.base.iter();
+        let mut files = files.filter(|file| counts(file.path()));
+        files.find(|file| !file.holds(run).unwrap_or(false))
+    }
+
+    /// The paths of the parameters that are saved.
+    pub(in crate::train) fn learned(&self) -> impl Iterator<Item = &str> {
+        self.weights.iter().flat_map(Shards::names)
     }
 
     /// `module` with the saved values of what learns. All others stay.
@@ -187,7 +215,7 @@ impl ParameterMapper for Filler<'_> {
             Ok(data) => {
                 self.filled += 1;
                 param.map(|tensor| {
-                    let options = (&tensor.device(), data.dtype());
+                    let options = (&tensor.device(), tensor.dtype());
                     Tensor::from_data(data, options)
                 })
             }
