@@ -6,6 +6,7 @@
 //!
 //! `tests/speed/step.py` runs the same steps here and in PyTorch, in turns, and prints the ratios. It
 //! asks for them by name, `step time SIZE STAGE STEPS`, and for the sizes, `step size SIZE`.
+//! `tests/speed/waiting.py` asks for the recipes, `step recipe SIZE STEPS`.
 
 mod sizes;
 
@@ -32,6 +33,9 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["size", name] => println!("{}", size(name).json()),
+        ["recipe", name, steps] => {
+            println!("{}", size(name).recipe(steps.parse().expect("a number")));
+        }
         ["time", name, stage, steps] => {
             let mut training = Training::new(&size(name), stage);
             let seconds: Vec<f64> = (0..steps.parse().expect("a number"))
