@@ -159,3 +159,28 @@ pub fn seed_of(seed: u64, name: &str) -> u64 {
     let (words, _) = digest.as_chunks::<8>();
     u64::from_le_bytes(words[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norms_are_known_by_their_type_and_biases_by_their_name() {
+        for (name, container, kind) in [
+            ("gamma", "Struct:LayerNorm", ParameterKind::Norm),
+            ("beta", "Struct:LayerNorm", ParameterKind::Norm),
+            ("weight", "Struct:RmsNorm", ParameterKind::Norm),
+            ("bias", "Struct:Linear", ParameterKind::Bias),
+            ("in_proj_bias", "Struct:Pooling", ParameterKind::Bias),
+            ("weight", "Struct:Linear", ParameterKind::Weight),
+            ("class_embedding", "Struct:Clip", ParameterKind::Weight),
+            ("normalizer", "Struct:Normalizer", ParameterKind::Weight),
+        ] {
+            assert_eq!(
+                ParameterKind::of(name, container),
+                kind,
+                "{container}, {name}"
+            );
+        }
+    }
+}
