@@ -55,14 +55,12 @@ const PARTS: [(usize, bool, f64); 11] = [
 /// A sample's length, its image included, is log-normal in its text with this deviation.
 const DEVIATION: f64 = 0.6;
 
-const VARIANTS: [(Sampler, Padding); 6] = [
-    (Sampler::Shuffled, Padding::Right),
-    (Sampler::Shuffled, Padding::Packed),
-    (Sampler::GroupedByLength, Padding::Right),
-    (Sampler::GroupedByLength, Padding::Packed),
-    (Sampler::GroupedByModality, Padding::Right),
-    (Sampler::GroupedByModality, Padding::Packed),
+const SAMPLERS: [Sampler; 3] = [
+    Sampler::Shuffled,
+    Sampler::GroupedByLength,
+    Sampler::GroupedByModality,
 ];
+const PADDINGS: [Padding; 2] = [Padding::Right, Padding::Packed];
 
 const RECIPE: &str = r#"
 name = "packing"
@@ -192,7 +190,8 @@ fn step_seconds(
     begun.elapsed().as_secs_f64() / sizes.len().div_ceil(BATCH) as f64
 }
 
-fn median(values: &mut [f64]) -> f64 {
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -205,27 +204,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Recipe::parse(&RECIPE.replace("TOKENIZER", tokenizer))?.assemble(&Device::flex())?;
     let network = model.network().clone().train();
     let few = sizes(2 * BATCH);
-    let mut seconds = vec![Vec::new(); VARIANTS.len()];
+    let mut rounds = SAMPLERS.map(|_| Vec::new());
     for _ in 0..ROUNDS {
-        for ((sampler, padding), seconds) in VARIANTS.into_iter().zip(&mut seconds) {
-            seconds.push(step_seconds(&model, &network, &few, sampler, padding));
+        for (sampler, rounds) in SAMPLERS.into_iter().zip(&mut rounds) {
+            let of = |padding| step_seconds(&model, &network, &few, sampler, padding);
+            rounds.push(PADDINGS.map(of));
         }
     }
     let many = sizes(40_000);
     println!("| sampler | padding | packed | step, s | packed, s | ratio |");
     println!("| --- | --- | --- | --- | --- | --- |");
-    for (variants, seconds) in VARIANTS.chunks(2).zip(seconds.chunks_mut(2)) {
-        let sampler = variants[0].0;
+    for (sampler, rounds) in SAMPLERS.into_iter().zip(&rounds) {
         let share = |padding| 100.0 * padding_share(&many, sampler, padding);
-        let rounds = seconds[1].iter().zip(&seconds[0]);
-        let mut ratios: Vec<f64> = rounds.map(|(packed, padded)| packed / padded).collect();
+        let [padding, packed] = PADDINGS.map(share);
         println!(
-            "| {sampler:?} | {:.0}% | {:.0}% | {:.2} | {:.2} | {:.2} |",
-            share(Padding::Right),
-            share(Padding::Packed),
-            median(&mut seconds[0]),
-            median(&mut seconds[1]),
-            median(&mut ratios),
+            "| {sampler:?} | {padding:.0}% | {packed:.0}% | {:.2} | {:.2} | {:.2} |",
+            median(rounds.iter().map(|[padded, _]| *padded)),
+            median(rounds.iter().map(|[_, packed]| *packed)),
+            median(rounds.iter().map(|[padded, packed]| packed / padded)),
         );
     }
     Ok(())

@@ -168,7 +168,7 @@ pub fn resume(
         )),
         None => observer.note("no checkpoint is there: going on from the beginning"),
     }
-    let from = resume::before(first, recipe, run, &opened.stages)?;
+    let from = run::before_stage(recipe, run.path(), opened.stages[first].name)?;
     let (adapters, model) = opened.assemble(&from, first, run, device)?;
     let initial = match &before {
         Ok(before) => before.initial_weights().to_vec(),

@@ -18,8 +18,9 @@ use crate::train::CheckpointModel;
 /// Which model, and how it is read.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ModelArgs {
-    /// A run folder, or one of its checkpoints; a model's folder in Hugging Face's or the original LLaVA's layout, a projector
-    /// or a LoRA adapter over its base; a recipe file whose components state weights; or a hub id.
+    /// A run folder, or one of its checkpoints; a model's folder in Hugging Face's or the original
+    /// LLaVA's layout, a projector or a LoRA adapter over its base; a recipe file whose components
+    /// state weights; or a hub id.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// What an adapter, a lone projector or delta weights lie over: a folder or a hub id. Default:
@@ -90,9 +91,9 @@ impl ModelArgs {
         hub::localise(found.recipe_mut())?;
         // A model that is used must have learned something; what a run draws from its seed is part of
         // what it trained.
-        for component in Component::ALL {
-            let is_drawn = found.recipe().weights(component).is_none();
-            if is_drawn && matches!(found, Found::Recipe(_)) {
+        if let Found::Recipe(recipe) = &found {
+            let mut all = Component::ALL.into_iter();
+            if let Some(component) = all.find(|&component| recipe.weights(component).is_none()) {
                 return Err(CliError::NoWeights {
                     path: self.model.clone(),
                     component,
@@ -144,6 +145,9 @@ impl ModelArgs {
     }
 }
 
+/// Parameters of a model that is worth a bar while it is loaded.
+const SHOWN_FROM: usize = 200_000_000;
+
 /// A model that is not assembled yet.
 pub(super) enum Found {
     /// What a recipe states.
@@ -187,9 +191,6 @@ impl Found {
         Ok(model)
     }
 }
-
-/// Parameters of a model that is worth a bar while it is loaded.
-const SHOWN_FROM: usize = 200_000_000;
 
 /// The bytes of an image file.
 pub(super) fn read_image(path: &Path) -> Result<Vec<u8>, CliError> {

@@ -345,7 +345,7 @@ impl Base {
 }
 
 /// The components that `targets` lie in.
-fn components(targets: &[Target]) -> Vec<Component> {
+pub(super) fn components(targets: &[Target]) -> Vec<Component> {
     let is_in = |component: &Component| targets.iter().any(|t| t.component == *component);
     Component::ALL.into_iter().filter(is_in).collect()
 }

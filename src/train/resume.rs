@@ -10,7 +10,7 @@ use super::checkpoint::{Checkpoints, Code, Logs, Refusal, Saved};
 use super::difference::differences;
 use super::error::TrainError;
 use super::observer::Observer;
-use super::run::{RunFolder, take_up};
+use super::run::RunFolder;
 use super::stage::StageRun;
 use crate::data::Dataset;
 
@@ -117,18 +117,4 @@ pub(super) fn data_hashes(sources: &[Source<'_>]) -> BTreeMap<String, Vec<String
         (name.clone(), hashes.collect())
     });
     hashes.collect()
-}
-
-/// The recipe that makes the model as it was after the stage before number `first`.
-pub(super) fn before(
-    first: usize,
-    recipe: &Recipe,
-    run: &RunFolder,
-    stages: &[StageRun<'_>],
-) -> Result<Recipe, TrainError> {
-    let mut from = recipe.clone();
-    if let Some(previous) = first.checked_sub(1) {
-        take_up(&mut from, run.path(), stages[previous].name)?;
-    }
-    Ok(from)
 }

@@ -264,13 +264,21 @@ impl RunFolder {
     }
 }
 
-/// Lets the recipe of the run in `folder` make the model as it was after `stage`.
-pub(super) fn take_up(recipe: &mut Recipe, folder: &Path, stage: &str) -> Result<(), TrainError> {
-    // The tokenizer may lie beside the weights of the recipe, which are no longer named.
-    let tokenizer = folder.join(tokenizer_name(recipe));
-    weights_after(recipe, folder, stage)?;
-    recipe.llm.tokenizer = Some(tokenizer);
-    Ok(())
+/// The recipe of the run in `folder`, to make the model as `stage` found it.
+pub(super) fn before_stage(
+    recipe: &Recipe,
+    folder: &Path,
+    stage: &str,
+) -> Result<Recipe, TrainError> {
+    let mut from = recipe.clone();
+    let place = recipe.stages.iter().position(|name| name == stage);
+    if let Some(previous) = place.and_then(|place| place.checked_sub(1)) {
+        // The tokenizer may lie beside the weights of the recipe, which are no longer named.
+        let tokenizer = folder.join(tokenizer_name(recipe));
+        weights_after(&mut from, folder, &recipe.stages[previous])?;
+        from.llm.tokenizer = Some(tokenizer);
+    }
+    Ok(from)
 }
 
 /// Lets a recipe start from the weights that the run in `folder` had after `stage`, if they are

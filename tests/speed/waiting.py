@@ -11,7 +11,6 @@ Without --photos they are those of `dataloader.py`. Needs pillow, and numpy for 
 does nothing else.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -22,17 +21,10 @@ import tempfile
 from pathlib import Path
 
 import photos as sources
+import programs
 
-ROOT = Path(__file__).resolve().parents[2]
 WARM_UP = 2
 SIZES = ["tiny", "small", "medium"]
-
-
-def build(name: str, *arguments: str) -> Path:
-    command = ["cargo", *arguments, "--message-format", "json"]
-    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    built = [b for b in map(json.loads, lines) if b.get("executable")]
-    return Path(next(b["executable"] for b in built if b["target"]["name"] == name))
 
 
 def data(folder: Path, files: list[Path]) -> None:
@@ -43,7 +35,7 @@ def data(folder: Path, files: list[Path]) -> None:
         {"id": f"{number}", "image": files[number % len(files)].name, "conversations": turns} for number in range(512)
     ]
     (folder / "data.json").write_text(json.dumps(samples))
-    shutil.copy(ROOT / "recipes/quickstart/tokenizer.json", folder)
+    shutil.copy(programs.ROOT / "recipes/quickstart/tokenizer.json", folder)
 
 
 def train(program: Path, folder: Path, size: str, workers: int) -> list[dict]:
@@ -57,27 +49,21 @@ def train(program: Path, folder: Path, size: str, workers: int) -> list[dict]:
         sys.exit(done.stderr)
     lines = [json.loads(line) for line in (out / "timings.jsonl").read_text().splitlines()]
     shutil.rmtree(out)
-    return [line for line in lines if line.get("step", 0) > WARM_UP]
+    return [line for line in lines if line["step"] >= WARM_UP]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path)
-    parser.add_argument("--workers", default="0,1,2,4")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = sources.parser(__doc__, rounds=3)
     parser.add_argument("--steps", type=int, default=12)
     options = parser.parse_args()
-    counts = [int(count) for count in options.workers.split(",")]
+    counts = options.workers
 
-    program = build("menagerie", "build", "--release")
-    bench = build("step", "bench", "--bench", "step", "--no-run")
+    program = programs.build("menagerie", "build", "--release")
+    bench = programs.bench("step")
     done = {(size, workers): [] for size in SIZES for workers in counts}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        photos = options.photos or sources.fetch(folder)
-        files = sorted(photos.glob("*.jpg"))
-        if not files:
-            sys.exit(f"{photos} holds no .jpg")
+        photos, files = sources.find(options.photos, folder)
         (folder / "images").symlink_to(photos.resolve())
         data(folder, files)
         for size in SIZES:

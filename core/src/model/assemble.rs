@@ -73,9 +73,9 @@ impl Recipe {
         self.assemble_apart(&[], device, progress)
     }
 
-    /// As [`Recipe::assemble_watched`], but for the low-rank part of the adapters over the components of
-    /// `apart`: their weights are the base's, for an adapter that goes on learning (see
-    /// [`Adapter::factors`]). What such an adapter brings whole is taken.
+    /// As [`Recipe::assemble_watched`], but for the low-rank part of the adapters over the
+    /// components of `apart`: their weights are the base's, for an adapter that goes on learning
+    /// (see [`Adapter::factors`]). What such an adapter brings whole is taken.
     ///
     /// # Errors
     /// As [`Recipe::assemble`].

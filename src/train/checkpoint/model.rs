@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use menagerie_core::component::Component;
 use menagerie_core::lora::{self, Factors, Form, Passes};
 use menagerie_core::parameters::parameters;
 use menagerie_core::{Model, Recipe, RecipeSource};
 
 use super::saved::Saved;
 use super::{RECIPE, STANDING};
+use crate::train::adapters::components;
 use crate::train::error::TrainError;
 use crate::train::files::read_error;
-use crate::train::run::take_up;
+use crate::train::run::before_stage;
 
 /// The model that a run had at one of its checkpoints, `RUN/checkpoints/STAGE-STEP`.
 ///
@@ -52,13 +52,8 @@ impl CheckpointModel {
             });
         }
         let source = RecipeSource::File(folder.join(RECIPE));
-        let mut recipe = Recipe::load_with(&source, sets)?;
-        let own = |name: &String| *name == saved.standing.stage;
-        let stage = recipe.stages.iter().position(own).unwrap_or(0);
-        if let Some(previous) = stage.checked_sub(1) {
-            let previous = recipe.stages[previous].clone();
-            take_up(&mut recipe, run, &previous)?;
-        }
+        let recipe = Recipe::load_with(&source, sets)?;
+        let recipe = before_stage(&recipe, run, &saved.standing.stage)?;
         Ok(Self { saved, recipe })
     }
 
@@ -105,10 +100,8 @@ impl CheckpointModel {
         let configured = recipe.configure()?;
         let own = parameters(&recipe.network(&configured, &Device::flex())?);
         let targets = table.targets(&configured, &own);
-        let adapted = |component: &Component| targets.iter().any(|t| t.component == *component);
-        // The factors go on in the checkpoint.
-        let apart: Vec<Component> = Component::ALL.into_iter().filter(adapted).collect();
-        let model = recipe.assemble_apart(&apart, device, progress)?;
+        // The checkpoint has the factors, those of before its stage went on in them.
+        let model = recipe.assemble_apart(&components(&targets), device, progress)?;
         let form = Form {
             table,
             quantize: None,
