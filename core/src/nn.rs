@@ -1,7 +1,8 @@
 //! Layers that the plugins share.
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::module::layer_norm;
+use burn::tensor::{DType, Device, Tensor};
 
 use crate::lora::LowRank;
 
@@ -64,6 +65,39 @@ impl Linear {
         // Two thin products in place of a sum as large as the weight, and of its gradient.
         let weight = adapter.base(self.weight.base());
         burn::tensor::module::linear(input.clone(), weight, bias) + adapter.forward(input)
+    }
+}
+
+/// Layer norm (Ba et al. 2016, arXiv 1607.06450).
+///
+/// `(x − mean) / sqrt(var + ε) · gamma + beta`, computed in f32 whatever the input's dtype. Burn's own
+/// does so for f16 alone, and takes the mean and the variance of bf16 in bf16.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// `[size]`
+    pub gamma: Param<Tensor<1>>,
+    /// `[size]`
+    pub beta: Param<Tensor<1>>,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// A norm over the last `size` features: `gamma` ones and `beta` zeros.
+    #[must_use]
+    pub fn new(size: usize, epsilon: f64, device: &Device) -> Self {
+        Self {
+            gamma: Initializer::Ones.init([size], device),
+            beta: Initializer::Zeros.init([size], device),
+            epsilon,
+        }
+    }
+
+    /// `[…, size]` -> the same
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let dtype = x.dtype();
+        let [gamma, beta] = [&self.gamma, &self.beta].map(|param| param.val().cast(DType::F32));
+        layer_norm(x.cast(DType::F32), gamma, Some(beta), self.epsilon).cast(dtype)
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod clip;
 mod features;
-mod norm;
 mod siglip;
 mod sizes;
 mod vit;

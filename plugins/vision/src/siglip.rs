@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::{HfConfig, HfParts};
 use menagerie_core::image::Resize;
-use menagerie_core::nn::normal;
+use menagerie_core::nn::{LayerNorm, normal};
 use menagerie_core::{
     BuildError, Checkpoint, Encoder, EncoderBlocks, EncoderConfig, EncoderSpec, OneOrMany,
     TensorName,
@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::features::{Features, SelectNames, choices_from_hf, default_layer, is_original};
-use crate::norm::LayerNorm;
 use crate::sizes::{Sizes, block_names};
 use crate::vit::{Activation, Block, BlockSizes, BlockStd, PatchEmbedding};
 

@@ -4,11 +4,9 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::activation::{gelu, gelu_approximate, sigmoid};
 use burn::tensor::{Device, Tensor};
 use menagerie_core::attention::attention;
-use menagerie_core::nn::{Linear, join_heads, normal, split_heads};
+use menagerie_core::nn::{LayerNorm, Linear, join_heads, normal, split_heads};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::norm::LayerNorm;
 
 /// The function between the two linear layers of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
