@@ -101,12 +101,21 @@ impl BuildError {
     ) -> Result<(), Self> {
         for (key, size) in sizes {
             let most = if key == "num_layers" { 1000 } else { 1 << 24 };
-            if !(1..=most).contains(&size) {
-                let message = format!("is {size}; it must be from 1 to {most}");
-                return Err(Self::invalid(plugin, key, message));
-            }
+            Self::check_size(plugin, key, size, most)?;
         }
         Ok(())
+    }
+
+    /// Checks one size of a plugin: it is from 1 to `most`.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_size(plugin: &str, key: &str, size: usize, most: usize) -> Result<(), Self> {
+        if (1..=most).contains(&size) {
+            return Ok(());
+        }
+        let message = format!("is {size}; it must be from 1 to {most}");
+        Err(Self::invalid(plugin, key, message))
     }
 
     /// The key within the component's table that the error is about, if it is about one.

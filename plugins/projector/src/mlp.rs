@@ -6,12 +6,15 @@ use burn::tensor::{Device, Tensor};
 use menagerie_core::nn::Linear;
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorFields,
-    ProjectorSpec, Publisher, TensorName,
+    ProjectorSpec, Publisher,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use toml::Table;
+
+use crate::limits;
+use crate::linears::{chain, linears, names};
 
 /// `depth` linear maps with GELU (the error function's) between them; LLaVA-1.5's `mlp2x_gelu` is
 /// depth 2 (arXiv 2310.03744).
@@ -29,14 +32,7 @@ fn default_depth() -> usize {
 
 impl MlpConfig {
     fn check(&self) -> Result<(), BuildError> {
-        if self.depth == 0 {
-            return Err(BuildError::invalid(
-                Self::NAME,
-                "depth",
-                "must be at least 1",
-            ));
-        }
-        Ok(())
+        BuildError::check_size(Self::NAME, "depth", self.depth, limits::LAYERS)
     }
 }
 
@@ -62,16 +58,8 @@ impl ProjectorConfig for MlpConfig {
         device: &Device,
     ) -> Result<MlpProjector, BuildError> {
         self.check()?;
-        let layer = |index: usize| {
-            let input = if index == 0 {
-                vision.feature_size
-            } else {
-                llm.hidden_size
-            };
-            Linear::fan_in(input, llm.hidden_size, device)
-        };
         Ok(MlpProjector {
-            layers: (0..self.depth).map(layer).collect(),
+            layers: linears(vision.feature_size, llm.hidden_size, self.depth, device),
         })
     }
 
@@ -84,7 +72,11 @@ impl ProjectorConfig for MlpConfig {
             let depth: Option<i64> = depth.and_then(|depth| depth.parse().ok());
             return Ok(depth.map(with_depth));
         }
-        if config.get("vision_config").is_none() || config.get("text_config").is_none() {
+        // Other whole models have both parts, and another projector between them.
+        let model_type = config.get("model_type").and_then(Value::as_str);
+        let is_llava = model_type.is_none_or(|name| name.starts_with("llava"));
+        let has = |part| config.get(part).is_some();
+        if !(is_llava && has("vision_config") && has("text_config")) {
             return Ok(None);
         }
         let act = config.get("projector_hidden_act").and_then(Value::as_str);
@@ -107,14 +99,8 @@ impl ProjectorConfig for MlpConfig {
 
     fn checkpoint(&self) -> Checkpoint {
         // The original's `nn.Sequential` counts the GELUs too, so its layer `n` is entry `2 n`.
-        let names = |key: &dyn Fn(usize) -> String| -> Vec<TensorName> {
-            let layers = 0..self.depth;
-            layers
-                .flat_map(|n| TensorName::linear(&format!("layers.{n}"), &key(n)))
-                .collect()
-        };
-        let original = names(&|n| (2 * n).to_string());
-        let hf = names(&|n| format!("linear_{}", n + 1));
+        let original = names("layers", self.depth, |n| (2 * n).to_string());
+        let hf = names("layers", self.depth, |n| format!("linear_{}", n + 1));
         let original = Checkpoint::with_prefixes(&[""], &original, &[]).by(Publisher::Original);
         let hf = Checkpoint::with_prefixes(&[""], &hf, &[]).by(Publisher::HuggingFace);
         original.or(hf)
@@ -135,8 +121,6 @@ pub struct MlpProjector {
 
 impl Projector for MlpProjector {
     fn forward(&self, features: Tensor<3>) -> Tensor<3> {
-        let mut layers = self.layers.iter();
-        let first = layers.next().expect("a depth of at least 1");
-        layers.fold(first.forward(features), |x, layer| layer.forward(gelu(x)))
+        chain(&self.layers, features, gelu)
     }
 }
