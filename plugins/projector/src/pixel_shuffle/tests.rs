@@ -5,8 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::testing::{Fixture, in_whole_model, load, refusal, vision};
 
-/// f32 in another order.
-const TOLERANCE: f64 = 1e-5;
+/// Off by 1.2e-6 here, with a norm's epsilon of 1e-6 by 2.5e-5.
+const TOLERANCE: f64 = 5e-6;
 
 #[test]
 fn internvls_equals_transformers() {
