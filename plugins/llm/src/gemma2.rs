@@ -286,8 +286,7 @@ impl DecoderConfig for Gemma2Config {
                 hf = hf.set(cap, &[cap], default)?;
             }
         }
-        let hf = window::read_layer_types(hf)?;
-        Ok(window::read_window(hf, Some(4096))?.into_options())
+        Ok(window::read_layers(hf, Some(4096))?.into_options())
     }
 
     fn to_hf(&self) -> Option<HfParts> {

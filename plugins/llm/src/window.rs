@@ -60,19 +60,28 @@ impl Windows {
     }
 
     pub(crate) fn check(&self, plugin: &str, num_layers: usize) -> Result<(), BuildError> {
-        let Layers::Listed(types) = &self.layers else {
-            return Ok(());
+        let invalid = |key, message: &str| Err(BuildError::invalid(plugin, key, message));
+        let slides = match &self.layers {
+            Layers::None => false,
+            Layers::All | Layers::Alternate => true,
+            Layers::Listed(types) => {
+                if types.len() != num_layers {
+                    let count = types.len();
+                    let message =
+                        format!("it names {count} blocks, and num_layers is {num_layers}");
+                    return invalid("layer_types", &message);
+                }
+                let slides = types.contains(&LayerType::SlidingAttention);
+                if slides && self.window.is_none() {
+                    let message = "sliding_attention needs a `sliding_window`, in tokens";
+                    return invalid("layer_types", message);
+                }
+                slides
+            }
         };
-        let invalid = |message| Err(BuildError::invalid(plugin, "layer_types", message));
-        if types.len() != num_layers {
-            return invalid(format!(
-                "it names {} blocks, and num_layers is {num_layers}",
-                types.len()
-            ));
-        }
-        if self.window.is_none() && types.contains(&LayerType::SlidingAttention) {
-            let message = "sliding_attention needs a `sliding_window`, in tokens";
-            return invalid(message.to_owned());
+        if self.window.is_some() && !slides {
+            let message = "no block has it; `layer_types` names those with sliding_attention";
+            return invalid("sliding_window", message);
         }
         Ok(())
     }
@@ -113,21 +122,30 @@ pub(crate) fn read_window(
     })
 }
 
-/// Sets `layer_types` if the file states them.
-pub(crate) fn read_layer_types(hf: HfConfig<'_>) -> Result<HfConfig<'_>, BuildError> {
+/// Sets `layer_types` if the file states them, and `sliding_window` as [`read_window`] does, if a block
+/// has it.
+pub(crate) fn read_layers(
+    hf: HfConfig<'_>,
+    default: Option<i64>,
+) -> Result<HfConfig<'_>, BuildError> {
     let Some(value) = hf.get("layer_types") else {
-        return Ok(hf);
+        return read_window(hf, default);
     };
-    if serde_json::from_value::<Vec<LayerType>>(value.clone()).is_err() {
+    let Ok(types) = serde_json::from_value::<Vec<LayerType>>(value.clone()) else {
         let allowed = "it lists \"full_attention\" and \"sliding_attention\"";
         return Err(hf.unsupported("layer_types", "layer_types", value, allowed));
-    }
-    let types = value.as_array().into_iter().flatten();
-    let types: toml::value::Array = types
+    };
+    let names = value.as_array().into_iter().flatten();
+    let names: toml::value::Array = names
         .filter_map(Value::as_str)
         .map(toml::Value::from)
         .collect();
-    Ok(hf.with("layer_types", types))
+    let hf = hf.with("layer_types", names);
+    if types.contains(&LayerType::SlidingAttention) {
+        read_window(hf, default)
+    } else {
+        Ok(hf)
+    }
 }
 
 /// Sets both as Qwen's configs state them: switched on by `use_sliding_window`, from block
@@ -136,13 +154,8 @@ pub(crate) fn read_qwen(hf: HfConfig<'_>, num_layers: i64) -> Result<HfConfig<'_
     if hf.get("use_sliding_window") != Some(&json!(true)) {
         return Ok(hf);
     }
-    if let Some(types) = hf.get("layer_types") {
-        let sliding = json!(LayerType::SlidingAttention);
-        let types = types.as_array();
-        if types.is_some_and(|types| !types.contains(&sliding)) {
-            return Ok(hf);
-        }
-        return read_window(read_layer_types(hf)?, Some(4096));
+    if hf.get("layer_types").is_some() {
+        return read_layers(hf, Some(4096));
     }
     let number = |field, default| hf.get(field).map_or(Some(default), Value::as_u64);
     let count = number("num_hidden_layers", num_layers.unsigned_abs());

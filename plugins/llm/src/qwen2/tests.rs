@@ -58,8 +58,9 @@ fn a_window_lies_where_the_config_says_and_nowhere_if_it_is_switched_off() {
         let mut config = config.clone();
         config[field] = value;
         let options = Qwen2Config::from_hf(&config).expect("options");
-        let (window, types) = (options.get("sliding_window"), options.get("layer_types"));
-        assert_eq!(window.is_some(), types.is_some());
+        let types = options.get("layer_types");
+        let slides = types.is_some_and(|types| types.to_string().contains("sliding"));
+        assert_eq!(options.contains_key("sliding_window"), slides);
         types.map(ToString::to_string)
     };
     let full = "\"full_attention\"";
@@ -72,7 +73,9 @@ fn a_window_lies_where_the_config_says_and_nowhere_if_it_is_switched_off() {
     assert_eq!(read("use_sliding_window", json!(false)), None);
     assert_eq!(read("max_window_layers", json!(3)), None);
     assert_eq!(read("sliding_window", json!(null)), None);
-    assert_eq!(read("layer_types", json!([full, full, full])), None);
+    let types = json!(["full_attention", "full_attention", "full_attention"]);
+    let expected = format!("[{full}, {full}, {full}]");
+    assert_eq!(read("layer_types", types), Some(expected));
 }
 
 #[test]
@@ -96,6 +99,14 @@ fn a_list_of_blocks_that_does_not_fit_is_an_error() {
     assert_eq!(
         message(config),
         "`layer_types` of `qwen2`: sliding_attention needs a `sliding_window`, in tokens"
+    );
+    let config = Qwen2Config {
+        layer_types: None,
+        ..Qwen2Config::tiny()
+    };
+    assert_eq!(
+        message(config),
+        "`sliding_window` of `qwen2`: no block has it; `layer_types` names those with sliding_attention"
     );
 }
 
