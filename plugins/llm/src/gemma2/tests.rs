@@ -6,7 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::testing::{check_config, check_family, check_sizes};
 
-const TOLERANCE: f64 = 0.0;
+/// Reached is 4.1e-6 where the largest logit is 6.
+const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn logits_equal_transformers_whole_token_after_token_and_padded() {

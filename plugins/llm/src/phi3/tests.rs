@@ -6,12 +6,16 @@ use serde_json::json;
 use super::*;
 use crate::testing::{check_config, check_family, check_sizes};
 
-const TOLERANCE: f64 = 0.0;
+/// Reached is 3.8e-6 where the largest logit is 6.
+const TOLERANCE: f64 = 1e-5;
+
+/// Tied, its largest logit is 28. Reached is 2.3e-5; transformers in f32 and in f64 differ by 1.7e-5.
+const TIED: f64 = 4e-5;
 
 #[test]
 fn logits_equal_transformers_whole_token_after_token_and_padded() {
     check_family::<Phi3Config>("phi3", TOLERANCE);
-    check_family::<Phi3Config>("phi3-long", TOLERANCE);
+    check_family::<Phi3Config>("phi3-long", TIED);
     check_family::<Phi3Config>("phi3-short", TOLERANCE);
 }
 

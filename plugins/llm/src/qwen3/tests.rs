@@ -5,11 +5,15 @@ use menagerie_core::testing::check_decoder;
 use super::*;
 use crate::testing::{check_config, check_family, check_sizes};
 
-const TOLERANCE: f64 = 0.0;
+/// Reached is 2.8e-6 where the largest logit is 5.
+const TOLERANCE: f64 = 1e-5;
+
+/// Tied, its largest logit is 24. Reached is 1.4e-5; transformers in f32 and in f64 differ by 1.5e-5.
+const TIED: f64 = 3e-5;
 
 #[test]
 fn logits_equal_transformers_whole_token_after_token_and_padded() {
-    check_family::<Qwen3Config>("qwen3", TOLERANCE);
+    check_family::<Qwen3Config>("qwen3", TIED);
     check_family::<Qwen3Config>("qwen3-bias", TOLERANCE);
 }
 
