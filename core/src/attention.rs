@@ -1,7 +1,60 @@
 //! Scaled dot-product attention, shared by encoders and decoders.
 
+use std::num::NonZeroUsize;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, DType, Tensor};
+
+/// How a block of a decoder attends, beyond what padding, packing and causality hide
+/// ([`Context::attend`](crate::Context::attend)). A number alone is a scale:
+///
+/// ```
+/// # use std::num::NonZeroUsize;
+/// # use menagerie_core::attention::Attend;
+/// let plain = Attend::from(0.125);
+/// let local = plain.window(NonZeroUsize::new(4096)).soft_cap(Some(50.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Attend {
+    /// What products of queries and keys are multiplied by: `1 / √head_dim` as a rule.
+    pub scale: f64,
+    /// A token sees itself and the tokens of its segment before it, as many in all. Default: all.
+    pub window: Option<NonZeroUsize>,
+    /// The size that scores are held below, see [`soft_cap`]. Default: none.
+    pub soft_cap: Option<f64>,
+}
+
+impl From<f64> for Attend {
+    fn from(scale: f64) -> Self {
+        Self {
+            scale,
+            window: None,
+            soft_cap: None,
+        }
+    }
+}
+
+impl Attend {
+    /// The same with this window, in tokens, or without one.
+    #[must_use]
+    pub fn window(self, window: Option<NonZeroUsize>) -> Self {
+        Self { window, ..self }
+    }
+
+    /// The same with this cap of scores, which must be above 0, or without one.
+    #[must_use]
+    pub fn soft_cap(self, soft_cap: Option<f64>) -> Self {
+        Self { soft_cap, ..self }
+    }
+}
+
+/// `cap · tanh(x / cap)`: nearly `x` where that is small, and never beyond ±`cap`. Gemma 2 does so to
+/// scores and to logits (arXiv 2408.00118).
+#[must_use]
+pub fn soft_cap<const D: usize>(x: Tensor<D>, cap: f64) -> Tensor<D> {
+    x.div_scalar(cap).tanh().mul_scalar(cap)
+}
 
 /// `softmax(q kᵀ · scale + mask) v`, with grouped queries: `heads` is a multiple of `kv_heads`, and
 /// query head `h` reads key head `h / (heads / kv_heads)`. Keys and values are never repeated. The
@@ -19,6 +72,18 @@ pub fn attention(
     mask: Option<Tensor<3, Bool>>,
     scale: f64,
 ) -> Tensor<4> {
+    capped(query, key, value, mask, scale, None)
+}
+
+/// As [`attention`], scores held below `cap` before the mask.
+pub(crate) fn capped(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    mask: Option<Tensor<3, Bool>>,
+    scale: f64,
+    cap: Option<f64>,
+) -> Tensor<4> {
     let [batch, heads, tokens, head_dim] = query.dims();
     let [_, kv_heads, keys, _] = key.dims();
     let group = heads / kv_heads;
@@ -26,6 +91,10 @@ pub fn attention(
     // The heads of a group lie side by side, so they are rows of one product with their key head.
     let query = query.reshape([batch, kv_heads, group * tokens, head_dim]);
     let scores = query.mul_scalar(scale).matmul(key.swap_dims(2, 3));
+    let scores = match cap {
+        None => scores,
+        Some(cap) => soft_cap(scores, cap),
+    };
     let scores = match mask {
         None => scores,
         Some(mask) => {

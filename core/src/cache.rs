@@ -32,6 +32,12 @@ impl KvCache {
         }
     }
 
+    /// The most tokens a row that it can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Tokens held.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,13 +1,18 @@
 //! What a decoder's forward pass is told besides the embeddings: positions, who attends to whom,
 //! and the key-value cache.
 
+mod mask;
+
 use std::any::Any;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use crate::attention::attention;
+use crate::attention::{Attend, capped};
 use crate::cache::KvCache;
+use mask::mask;
 
 /// The segment of padding: nobody looks at it.
 pub const PADDING: u32 = 0;
@@ -106,7 +111,12 @@ fn as_u32(value: usize) -> u32 {
 #[derive(Debug)]
 pub struct Context {
     positions: Tensor<2, Int>,
+    reach: usize,
     mask: Option<Tensor<3, Bool>>,
+    /// The masks of blocks that attend over a window, each made by the first block that asks.
+    windowed: HashMap<NonZeroUsize, Option<Tensor<3, Bool>>>,
+    /// The segments of this pass's tokens.
+    segments: Vec<Vec<u32>>,
     cache: Option<KvCache>,
     shared: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -117,7 +127,10 @@ impl Context {
     pub fn new(rows: &Rows, device: &Device) -> Self {
         Self {
             positions: positions(rows, device),
-            mask: mask(&rows.segments, &rows.segments, device),
+            reach: reach(rows),
+            mask: mask(&rows.segments, &rows.segments, None, device),
+            windowed: HashMap::new(),
+            segments: rows.segments.clone(),
             cache: None,
             shared: None,
         }
@@ -129,7 +142,10 @@ impl Context {
         cache.extend_segments(&rows.segments);
         Self {
             positions: positions(rows, device),
-            mask: mask(&rows.segments, cache.segments(), device),
+            reach: reach(rows).max(cache.capacity()),
+            mask: mask(&rows.segments, cache.segments(), None, device),
+            windowed: HashMap::new(),
+            segments: rows.segments.clone(),
             cache: Some(cache),
             shared: None,
         }
@@ -139,6 +155,14 @@ impl Context {
     #[must_use]
     pub fn positions(&self) -> Tensor<2, Int> {
         self.positions.clone()
+    }
+
+    /// How many positions this pass and those that continue it may reach over: one more than the
+    /// greatest position, or as many as the cache has room for. It stays what it is from a prompt to
+    /// the last token of its answer, so what depends on it is the same for all keys in a cache.
+    #[must_use]
+    pub fn reach(&self) -> usize {
+        self.reach
     }
 
     /// What the blocks of a pass share, such as the angles of rotary positions: made by the first
@@ -153,21 +177,45 @@ impl Context {
         })
     }
 
-    /// Attention of block `layer`, cache and mask included; see [`attention`] for the shapes.
-    /// `query`, `key` and `value` are those of this pass's tokens.
+    /// Attention of block `layer`, cache and mask included; see
+    /// [`attention`](crate::attention::attention) for the shapes. `query`, `key` and `value` are those
+    /// of this pass's tokens. `attend` is the scale alone, or an [`Attend`] with a window or a cap.
     pub fn attend(
         &mut self,
         layer: usize,
         query: Tensor<4>,
         key: Tensor<4>,
         value: Tensor<4>,
-        scale: f64,
+        attend: impl Into<Attend>,
     ) -> Tensor<4> {
+        let Attend {
+            scale,
+            window,
+            soft_cap,
+        } = attend.into();
+        let mask = match window {
+            None => self.mask.clone(),
+            Some(window) => self.window(window, &key.device()),
+        };
         let (key, value) = match &mut self.cache {
             Some(cache) => cache.append(layer, key, value),
             None => (key, value),
         };
-        attention(query, key, value, self.mask.clone(), scale)
+        capped(query, key, value, mask, scale, soft_cap)
+    }
+
+    /// The mask of attention over a window.
+    fn window(&mut self, window: NonZeroUsize, device: &Device) -> Option<Tensor<3, Bool>> {
+        let keys = self
+            .cache
+            .as_ref()
+            .map_or(&*self.segments, KvCache::segments);
+        if window.get() >= keys.first().map_or(0, Vec::len) {
+            return self.mask.clone();
+        }
+        let made = self.windowed.entry(window);
+        made.or_insert_with(|| mask(&self.segments, keys, Some(window), device))
+            .clone()
     }
 
     /// Gives the cache back, to continue with.
@@ -187,68 +235,14 @@ fn positions(rows: &Rows, device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(flat, [rows.batch(), rows.width()]), device)
 }
 
-/// `[batch or 1, token, key]`, `true` where a query must not look; `None` where all may look
-/// everywhere. The queries are the last tokens of the keys.
-fn mask(queries: &[Vec<u32>], keys: &[Vec<u32>], device: &Device) -> Option<Tensor<3, Bool>> {
-    let tokens = queries.first().map_or(0, Vec::len);
-    let width = keys.first().map_or(0, Vec::len);
-    let past = width - tokens;
-    let plain = keys.iter().flatten().all(|&segment| segment == 1);
-    if plain && tokens == 1 {
-        return None;
-    }
-    // Without padding or packing all rows look alike, and one mask serves them.
-    let batch = if plain { 1 } else { keys.len() };
-    let mut hidden = Vec::with_capacity(batch * tokens * width);
-    for (queries, keys) in queries.iter().zip(keys).take(batch) {
-        for (token, &segment) in queries.iter().enumerate() {
-            // A padding token looks at everything: its output is never read, and a row with
-            // nothing to look at would be NaN.
-            hidden.extend(
-                keys.iter().enumerate().map(|(slot, &key)| {
-                    segment != PADDING && (key != segment || slot > past + token)
-                }),
-            );
-        }
-    }
-    let data = TensorData::new(hidden, [batch, tokens, width]);
-    Some(Tensor::from_data(data, device))
+fn reach(rows: &Rows) -> usize {
+    let positions = rows.positions.iter().flatten();
+    positions.max().map_or(0, |&last| last as usize + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn seen(queries: &[Vec<u32>], keys: &[Vec<u32>]) -> Option<Vec<String>> {
-        let mask = mask(queries, keys, &Device::flex())?;
-        let [_, _, width] = mask.dims();
-        let hidden: Vec<bool> = mask.into_data().try_to_vec().expect("booleans");
-        let rows = hidden.chunks(width);
-        Some(
-            rows.map(|row| row.iter().map(|&h| if h { '.' } else { 'x' }).collect())
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn packed_samples_do_not_see_each_other_and_nobody_sees_padding() {
-        let row = vec![vec![1, 1, 2, 2, 0]];
-        let expected = ["x....", "xx...", "..x..", "..xx.", "xxxxx"];
-        assert_eq!(seen(&row, &row).expect("a mask"), expected);
-    }
-
-    #[test]
-    fn rows_without_padding_share_one_causal_mask() {
-        let rows = vec![vec![1, 1, 1]; 4];
-        assert_eq!(seen(&rows, &rows).expect("a mask"), ["x..", "xx.", "xxx"]);
-    }
-
-    #[test]
-    fn a_step_of_generation_needs_a_mask_only_where_rows_are_padded() {
-        assert_eq!(seen(&[vec![1]], &[vec![1, 1, 1]]), None);
-        let padded = seen(&[vec![1], vec![1]], &[vec![0, 1, 1], vec![1, 1, 1]]);
-        assert_eq!(padded.expect("a mask"), [".xx", "xxx"]);
-    }
 
     #[test]
     fn left_padding_ends_all_rows_together() {
@@ -257,5 +251,49 @@ mod tests {
         assert_eq!(rows.positions, [[0, 0, 0], [0, 1, 2]]);
         let rows = Rows::padded_right(&[1, 3]);
         assert_eq!(rows.segments, [[1, 0, 0], [1, 1, 1]]);
+    }
+
+    fn values(x: &Tensor<4>) -> Vec<f32> {
+        x.clone().into_data().iter().collect()
+    }
+
+    #[test]
+    fn a_scale_alone_and_a_window_that_hides_nothing_change_no_bit_of_plain_attention() {
+        let device = Device::flex();
+        let draw = |heads| {
+            let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
+            Tensor::<4>::random([2, heads, 7, 8], normal, &device)
+        };
+        let (query, key, value) = (draw(6), draw(2), draw(2));
+        let given = || (query.clone(), key.clone(), value.clone());
+        for rows in [
+            Rows::padded_right(&[7, 7]),
+            Rows::padded_left(&[7, 4]),
+            Rows::packed(&[vec![3, 4], vec![2, 2]], 7),
+        ] {
+            let (q, k, v) = given();
+            let mask = mask(&rows.segments, &rows.segments, None, &device);
+            let plain = values(&crate::attention::attention(q, k, v, mask, 0.3));
+            let attended = |attend: Attend| {
+                let (q, k, v) = given();
+                values(&Context::new(&rows, &device).attend(0, q, k, v, attend))
+            };
+            assert_eq!(attended(0.3.into()), plain);
+            let wide = Attend::from(0.3).window(NonZeroUsize::new(7));
+            assert_eq!(attended(wide), plain);
+            let narrow = Attend::from(0.3).window(NonZeroUsize::new(2));
+            assert_ne!(attended(narrow), plain);
+            let capped = Attend::from(0.3).soft_cap(Some(1.0));
+            assert_ne!(attended(capped), plain);
+        }
+    }
+
+    #[test]
+    fn a_pass_reaches_over_its_positions_or_over_the_room_of_its_cache() {
+        let rows = Rows::padded_left(&[2, 5]);
+        assert_eq!(Context::new(&rows, &Device::flex()).reach(), 5);
+        let cache = KvCache::new(1, 12);
+        let context = Context::with_cache(&rows, cache, &Device::flex());
+        assert_eq!(context.reach(), 12);
     }
 }

@@ -33,6 +33,12 @@ impl<'a> HfConfig<'a> {
         self.config.get(field).filter(|value| !value.is_null())
     }
 
+    /// The raw field if it is there, null included: to some fields a null is a value.
+    #[must_use]
+    pub fn stated(&self, field: &str) -> Option<&'a Value> {
+        self.config.get(field)
+    }
+
     /// The raw field at the top of the whole file, whichever table is read: a larger model's fields
     /// that concern this component. None if it is null.
     #[must_use]

@@ -45,6 +45,7 @@ pub use serde;
 pub use serde_json;
 pub use toml;
 
+pub use attention::Attend;
 pub use blocks::{DecoderBlocks, EncoderBlocks};
 pub use cache::KvCache;
 pub use checkpoint::{Checkpoint, Joint, Publisher, Spelling, Storage, TensorName};

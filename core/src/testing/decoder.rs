@@ -1,11 +1,13 @@
 //! What every decoder must do.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::module::Param;
+use burn::tensor::{Device, Gradients, Int, Tensor};
 
 use super::{assert_close, check_hf, check_options, check_round_trip, random, widened};
 use crate::cache::KvCache;
 use crate::context::{Context, Rows};
 use crate::decoder::{Decoder, DecoderSpec};
+use crate::parameters::{ParameterVisitor, draw, visit_parameters};
 use crate::plugin;
 use crate::slot::Slot;
 
@@ -14,7 +16,8 @@ const TOLERANCE: f64 = 1e-4;
 
 /// Checks the registered decoder `name` at its tiny size: the spec states its sizes, no token sees
 /// a later one, padding and packed neighbours change nothing, the cache changes nothing, blocks
-/// give what the whole gives, options and weights survive being written and read, to a Hugging Face config too.
+/// give what the whole gives, every parameter has a gradient, options and weights survive being
+/// written and read, to a Hugging Face config too.
 ///
 /// # Panics
 /// If something does not hold.
@@ -35,11 +38,12 @@ pub fn check_decoder(name: &str) {
     );
 
     let spec = config.spec().unwrap_or_else(|error| panic!("{error}"));
-    let build = || {
-        config
-            .init(&Device::flex())
-            .unwrap_or_else(|error| panic!("{error}"))
+    let build_on = |device: &Device| {
+        let module = config.init(device);
+        module.unwrap_or_else(|error| panic!("{error}"))
     };
+    let build = || build_on(&Device::flex());
+    check_gradients(name, &build_on(&Device::flex().autodiff()));
     let module = widened(build());
     check_shapes(name, &module, &spec);
     check_causal(name, &module, &spec);
@@ -154,6 +158,39 @@ fn check_blocks(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
         parts,
         whole(module, &embeds, &rows),
         TOLERANCE,
+    );
+}
+
+/// A loss of all logits reaches every parameter.
+fn check_gradients(name: &str, module: &Slot<dyn Decoder>) {
+    struct Unreached<'g> {
+        gradients: &'g Gradients,
+        paths: Vec<String>,
+    }
+
+    impl ParameterVisitor for Unreached<'_> {
+        fn visit<const D: usize>(&mut self, path: String, param: &Param<Tensor<D>>) {
+            if param.val().grad(self.gradients).is_none() {
+                self.paths.push(path);
+            }
+        }
+    }
+
+    draw(module, 1);
+    let device = Device::flex().autodiff();
+    let ids: Tensor<2, Int> = Tensor::from_ints([[0, 1, 2, 3]], &device);
+    let mut context = Context::new(&Rows::padded_right(&[4]), &device);
+    let hidden = module.forward(module.embed(ids), &mut context);
+    let gradients = module.logits(hidden).square().sum().backward();
+    let mut unreached = Unreached {
+        gradients: &gradients,
+        paths: Vec::new(),
+    };
+    visit_parameters(module, &mut unreached);
+    let none: [String; 0] = [];
+    assert_eq!(
+        unreached.paths, none,
+        "`{name}`: parameters that no gradient reaches"
     );
 }
 

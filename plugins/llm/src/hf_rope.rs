@@ -7,14 +7,19 @@ use serde_json::{Map, Value, json};
 
 use crate::rope::{Rope, RopeScaling, default_beta_fast, default_beta_slow, default_truncate};
 
-const ALLOWED: &str = "it may be default, linear, dynamic, llama3, yarn or factors, or a longrope whose short \
-                       and long factors are the same and whose attention factor is 1";
+const ALLOWED: &str = "it may be default, linear, dynamic, llama3, yarn, longrope or factors";
 
 /// What transformers assumes where a config says nothing (`default_theta`).
 const DEFAULT_THETA: f64 = 10_000.0;
 
 /// Sets `rope_theta` and `rope_scaling`. `longest` stands for an absent `max_position_embeddings`.
-pub(crate) fn read(hf: HfConfig, longest: i64) -> Result<HfConfig, BuildError> {
+/// With `partial` sets `partial_rotary_factor` too, to that where it is absent; without it a factor
+/// other than 1 is an error.
+pub(crate) fn read(
+    hf: HfConfig<'_>,
+    longest: i64,
+    partial: Option<f64>,
+) -> Result<HfConfig<'_>, BuildError> {
     for field in ["rope_scaling", "rope_parameters"] {
         if let Some(value) = hf.get(field).filter(|value| !value.is_object()) {
             return Err(hf.unsupported("rope_scaling", field, value, "it is a table"));
@@ -42,15 +47,26 @@ pub(crate) fn read(hf: HfConfig, longest: i64) -> Result<HfConfig, BuildError> {
         let allowed = "all layers must turn alike";
         return Err(hf.unsupported("rope_scaling", &format!("{field}.{key}"), value, allowed));
     }
-    let partial = hf
-        .get("partial_rotary_factor")
-        .or(fields.get("partial_rotary_factor"));
-    if let Some(partial) = partial.filter(|partial| partial.as_f64() != Some(1.0)) {
+    let factor = match fields.number("partial_rotary_factor")? {
+        Some(factor) => Some(factor),
+        None => match hf.get("partial_rotary_factor") {
+            None => None,
+            Some(factor) => Some(factor.as_f64().ok_or_else(|| {
+                let key = "partial_rotary_factor";
+                hf.unsupported(key, key, factor, "it is a number")
+            })?),
+        },
+    };
+    if let (None, Some(factor)) = (partial, factor.filter(|factor| *factor != 1.0)) {
         let allowed = "all features of a head must turn";
-        return Err(hf.unsupported("rope_scaling", "partial_rotary_factor", partial, allowed));
+        let factor = json!(factor);
+        return Err(hf.unsupported("rope_scaling", "partial_rotary_factor", &factor, allowed));
     }
     let scaling = fields.scaling(longest)?;
-    let hf = hf.with("rope_theta", theta);
+    let mut hf = hf.with("rope_theta", theta);
+    if let Some(default) = partial {
+        hf = hf.with("partial_rotary_factor", factor.unwrap_or(default));
+    }
     Ok(match scaling {
         None => hf,
         Some(scaling) => {
@@ -145,6 +161,9 @@ impl<'f> Fields<'f, '_> {
                 high_freq_factor: self.required("high_freq_factor")?,
                 original_max_position_embeddings: original()?,
             },
+            // Early files of Phi-3 call it `su` or `yarn`.
+            "longrope" | "su" => self.longrope()?,
+            "yarn" if self.get("long_factor").is_some() => self.longrope()?,
             "yarn" => {
                 let original = original()?;
                 // DeepSeek's configs leave the factor to the two lengths.
@@ -166,7 +185,6 @@ impl<'f> Fields<'f, '_> {
                     .numbers("factors")
                     .ok_or_else(|| self.error("factors", "it is a list of numbers"))?,
             },
-            "longrope" => self.equal_factors().ok_or_else(|| self.unknown(kind))?,
             other => return Err(self.unknown(other)),
         };
         Ok(Some(scaling))
@@ -178,15 +196,30 @@ impl<'f> Fields<'f, '_> {
             .unsupported("rope_scaling", &field, &kind.into(), ALLOWED)
     }
 
-    /// The factors of a `longrope` that scales short and long passes alike, which is how
-    /// [`write`] states [`RopeScaling::Factors`].
-    fn equal_factors(&self) -> Option<RopeScaling> {
-        let long = self.numbers("long_factor")?;
-        let factors = self
-            .numbers("short_factor")
-            .filter(|short| *short == long)?;
-        let neutral = self.get("attention_factor")?.as_f64() == Some(1.0);
-        neutral.then_some(RopeScaling::Factors { factors })
+    fn longrope(&self) -> Result<RopeScaling, BuildError> {
+        let factors = |key: &str| {
+            let factors = self.numbers(key);
+            factors.ok_or_else(|| self.error(key, "it is a list of numbers"))
+        };
+        let (short, long) = (factors("short_factor")?, factors("long_factor")?);
+        let attention_factor = self.number("attention_factor")?;
+        // How `write` states what a GGUF file's metadata became.
+        if short == long && attention_factor == Some(1.0) {
+            return Ok(RopeScaling::Factors { factors: short });
+        }
+        let key = "original_max_position_embeddings";
+        let original = self.hf.get(key).or(self.get(key));
+        let original = original
+            .and_then(Value::as_u64)
+            .and_then(|tokens| usize::try_from(tokens).ok());
+        Ok(RopeScaling::Longrope {
+            short_factor: short,
+            long_factor: long,
+            original_max_position_embeddings: original
+                .ok_or_else(|| self.error(key, "it must be stated, in tokens"))?,
+            factor: self.number("factor")?,
+            attention_factor,
+        })
     }
 }
 
@@ -205,7 +238,11 @@ pub(crate) fn write(rope: &Rope) -> Value {
             "attention_factor": 1.0,
             "original_max_position_embeddings": rope.max_position_embeddings,
         }),
-        Some(scaling @ (RopeScaling::Llama3 { .. } | RopeScaling::Yarn { .. })) => {
+        Some(
+            scaling @ (RopeScaling::Llama3 { .. }
+            | RopeScaling::Yarn { .. }
+            | RopeScaling::Longrope { .. }),
+        ) => {
             let mut fields = json!(scaling);
             if let Some(fields) = fields.as_object_mut()
                 && let Some(kind) = fields.remove("type")

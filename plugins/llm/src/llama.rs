@@ -3,16 +3,16 @@
 
 use burn::tensor::Device;
 use menagerie_core::hf::HfParts;
-use menagerie_core::nn::INITIALIZER_RANGE;
 use menagerie_core::{BuildError, Checkpoint, DecoderConfig, DecoderSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::hf::{self, Defaults};
+use crate::hf::{self, LLAMA};
 use crate::names::{self, Interleaved};
+use crate::pre_norm::PreNorm;
 use crate::rope::RopeScaling;
-use crate::shape::{Biases, Shape, head_dim};
+use crate::shape::{Biases, Shape, Variant, default_initializer_range, head_dim};
 use crate::transformer::Transformer;
 
 /// The decoder of LLaMA, Llama 2, Llama 3 and Vicuna (arXiv 2302.13971, 2307.09288).
@@ -60,10 +60,6 @@ pub struct LlamaConfig {
     /// Standard deviation of weights that are drawn and not loaded.
     #[serde(default = "default_initializer_range")]
     pub initializer_range: f64,
-}
-
-fn default_initializer_range() -> f64 {
-    INITIALIZER_RANGE
 }
 
 fn default_rope_theta() -> f64 {
@@ -121,7 +117,7 @@ impl LlamaConfig {
             max_position_embeddings: self.max_position_embeddings,
             rope_theta: self.rope_theta,
             rope_scaling: self.rope_scaling.clone(),
-            rms_norm_eps: self.rms_norm_eps,
+            norm_eps: ("rms_norm_eps", self.rms_norm_eps),
             tie_word_embeddings: self.tie_word_embeddings,
             biases: Biases {
                 query_key_value: self.attention_bias,
@@ -129,12 +125,13 @@ impl LlamaConfig {
                 mlp: self.mlp_bias,
             },
             initializer_range: self.initializer_range,
+            variant: Variant::default(),
         })
     }
 }
 
 impl DecoderConfig for LlamaConfig {
-    type Decoder = Transformer;
+    type Decoder = Transformer<PreNorm>;
     const NAME: &'static str = "llama";
     const MODEL_TYPES: &'static [&'static str] = &["llama"];
 
@@ -158,9 +155,9 @@ impl DecoderConfig for LlamaConfig {
         self.shape()?.spec(Self::NAME)
     }
 
-    fn init(&self, device: &Device) -> Result<Transformer, BuildError> {
+    fn init(&self, device: &Device) -> Result<Transformer<PreNorm>, BuildError> {
         self.spec()?;
-        Ok(Transformer::new(&self.shape()?, device))
+        Ok(Transformer::pre_norm(&self.shape()?, device))
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -173,18 +170,10 @@ impl DecoderConfig for LlamaConfig {
 
     /// Field names and defaults of transformers' `LlamaConfig`.
     fn from_hf(config: &Value) -> Result<toml::Table, BuildError> {
-        let defaults = Defaults {
-            vocab_size: 32_000,
-            intermediate_size: 11_008,
-            max_position_embeddings: 2048,
-        };
-        let mut hf = hf::read(Self::NAME, config, defaults)?
+        Ok(hf::read(Self::NAME, config, LLAMA)?
             .set("attention_bias", &["attention_bias"], false)?
-            .set("mlp_bias", &["mlp_bias"], false)?;
-        if hf.get("num_key_value_heads").is_some() {
-            hf = hf.set("num_kv_heads", &["num_key_value_heads"], 0)?;
-        }
-        Ok(hf.into_options())
+            .set("mlp_bias", &["mlp_bias"], false)?
+            .into_options())
     }
 
     fn to_hf(&self) -> Option<HfParts> {

@@ -1,19 +1,31 @@
 //! `qwen2`: the decoder of Qwen2 and Qwen2.5 (Yang et al. 2024, arXiv 2407.10671), as Hugging Face's
 //! `Qwen2ForCausalLM` computes it: LLaMA's with a bias on queries, keys and values.
 
+use std::num::NonZeroUsize;
+
 use burn::tensor::Device;
-use menagerie_core::hf::{HfConfig, HfParts};
-use menagerie_core::nn::INITIALIZER_RANGE;
+use menagerie_core::hf::HfParts;
 use menagerie_core::{BuildError, Checkpoint, DecoderConfig, DecoderSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::hf::{self, Defaults};
+use crate::hf::{self, Defaults, LLAMA};
 use crate::names;
+use crate::pre_norm::PreNorm;
 use crate::rope::RopeScaling;
-use crate::shape::{Biases, Shape, head_dim};
+use crate::shape::{Biases, Shape, Variant, default_initializer_range, head_dim};
 use crate::transformer::Transformer;
+use crate::window::{self, LayerType, Layers, Windows};
+
+/// What transformers' `Qwen2Config` and `Qwen3Config` assume.
+pub(crate) const QWEN: Defaults = Defaults {
+    vocab_size: 151_936,
+    intermediate_size: 22_016,
+    num_kv_heads: Some(32),
+    max_position_embeddings: 32_768,
+    ..LLAMA
+};
 
 /// The decoder of Qwen2 and Qwen2.5 (arXiv 2407.10671).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,16 +60,18 @@ pub struct Qwen2Config {
     /// Longest sequence, in tokens.
     #[serde(default = "default_max_position_embeddings")]
     pub max_position_embeddings: usize,
+    /// Tokens that a block with a window sees, its own included. Default: no window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sliding_window: Option<NonZeroUsize>,
+    /// What each block attends over. Default: all tokens up to its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_types: Option<Vec<LayerType>>,
     /// Whether the output layer is the embedding table.
     #[serde(default)]
     pub tie_word_embeddings: bool,
     /// Standard deviation of weights that are drawn and not loaded.
     #[serde(default = "default_initializer_range")]
     pub initializer_range: f64,
-}
-
-fn default_initializer_range() -> f64 {
-    INITIALIZER_RANGE
 }
 
 fn default_rope_theta() -> f64 {
@@ -87,6 +101,8 @@ impl Qwen2Config {
             rope_scaling: None,
             rms_norm_eps: default_rms_norm_eps(),
             max_position_embeddings: 131_072,
+            sliding_window: None,
+            layer_types: None,
             tie_word_embeddings: true,
             initializer_range: default_initializer_range(),
         }
@@ -118,20 +134,27 @@ impl Qwen2Config {
             max_position_embeddings: self.max_position_embeddings,
             rope_theta: self.rope_theta,
             rope_scaling: self.rope_scaling.clone(),
-            rms_norm_eps: self.rms_norm_eps,
+            norm_eps: ("rms_norm_eps", self.rms_norm_eps),
             tie_word_embeddings: self.tie_word_embeddings,
             biases: Biases {
                 query_key_value: true,
-                attention_output: false,
-                mlp: false,
+                ..Biases::default()
             },
             initializer_range: self.initializer_range,
+            variant: Variant {
+                windows: Windows::new(
+                    self.sliding_window,
+                    self.layer_types.as_deref(),
+                    Layers::None,
+                ),
+                ..Variant::default()
+            },
         })
     }
 }
 
 impl DecoderConfig for Qwen2Config {
-    type Decoder = Transformer;
+    type Decoder = Transformer<PreNorm>;
     const NAME: &'static str = "qwen2";
     const MODEL_TYPES: &'static [&'static str] = &["qwen2"];
 
@@ -145,6 +168,8 @@ impl DecoderConfig for Qwen2Config {
             num_kv_heads: Some(2),
             head_dim: Some(10),
             max_position_embeddings: 64,
+            sliding_window: NonZeroUsize::new(3),
+            layer_types: Some(vec![LayerType::FullAttention, LayerType::SlidingAttention]),
             ..Self::smallest()
         }
     }
@@ -160,9 +185,9 @@ impl DecoderConfig for Qwen2Config {
         self.shape()?.spec(Self::NAME)
     }
 
-    fn init(&self, device: &Device) -> Result<Transformer, BuildError> {
+    fn init(&self, device: &Device) -> Result<Transformer<PreNorm>, BuildError> {
         self.spec()?;
-        Ok(Transformer::new(&self.shape()?, device))
+        Ok(Transformer::pre_norm(&self.shape()?, device))
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -171,50 +196,20 @@ impl DecoderConfig for Qwen2Config {
 
     /// Field names and defaults of transformers' `Qwen2Config`.
     fn from_hf(config: &Value) -> Result<toml::Table, BuildError> {
-        let defaults = Defaults {
-            vocab_size: 151_936,
-            intermediate_size: 22_016,
-            max_position_embeddings: 32_768,
-        };
-        let hf = hf::read(Self::NAME, config, defaults)?;
-        check_window(&hf, defaults.max_position_embeddings)?;
-        Ok(hf
-            .set("num_kv_heads", &["num_key_value_heads"], 32)?
-            .into_options())
+        let hf = hf::read(Self::NAME, config, QWEN)?;
+        Ok(window::read_qwen(hf, QWEN.num_layers)?.into_options())
     }
 
     fn to_hf(&self) -> Option<HfParts> {
         let shape = self.shape().ok()?;
         let mut config = hf::fields("qwen2", "Qwen2ForCausalLM", &shape, self.head_dim);
-        config.insert("use_sliding_window".to_owned(), json!(false));
+        config.append(&mut window::qwen_fields(
+            &shape.variant.windows,
+            self.num_layers,
+        ));
         let outer = Map::new();
         Some(HfParts { config, outer })
     }
-}
-
-/// A window over which some layers attend must be no shorter than the longest sequence, so that it
-/// never hides a token. Fields and defaults of transformers' `Qwen2Config`.
-fn check_window(hf: &HfConfig, longest: i64) -> Result<(), BuildError> {
-    let number = |field, default| hf.get(field).map_or(Some(default), Value::as_i64);
-    let longest = number("max_position_embeddings", longest);
-    let used = hf.get("use_sliding_window") == Some(&json!(true));
-    let layers = match hf.get("layer_types").and_then(Value::as_array) {
-        Some(types) => types.iter().any(|kind| kind == "sliding_attention"),
-        None => number("max_window_layers", 28) < number("num_hidden_layers", 32),
-    };
-    let window = number("sliding_window", 4096);
-    if !used || !layers || window >= longest {
-        return Ok(());
-    }
-    let allowed = "attention over a window is not computed: a window that hides tokens (shorter than \
-                   max_position_embeddings) must be switched off by use_sliding_window = false";
-    let window = json!(window);
-    Err(hf.unsupported(
-        "max_position_embeddings",
-        "sliding_window",
-        &window,
-        allowed,
-    ))
 }
 
 menagerie_core::register_decoder!(Qwen2Config);

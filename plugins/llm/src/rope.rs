@@ -2,90 +2,21 @@
 //! trained on: by the formulas of transformers' `modeling_rope_utils.py`, in f32 where it uses f32,
 //! so that angles are the same at large positions too.
 
+mod scaling;
+
 use std::f64::consts::PI;
 
-use burn::tensor::{DType, Int, Tensor};
-use menagerie_core::BuildError;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::rotary::Rotary;
-
-/// How rotary frequencies are stretched, by its `type`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum RopeScaling {
-    /// Every frequency divided by one factor: position interpolation (arXiv 2306.15595).
-    Linear {
-        /// The divisor.
-        factor: f64,
-    },
-    /// Once a pass goes beyond `max_position_embeddings`, a base that grows with its greatest
-    /// position (NTK-aware).
-    Dynamic {
-        /// How fast the base grows.
-        factor: f64,
-    },
-    /// Low frequencies divided, high ones kept, those between blended (Llama 3.1).
-    Llama3 {
-        /// Divisor of low frequencies.
-        factor: f64,
-        /// A frequency is low if it turns fewer times than this over the original length.
-        low_freq_factor: f64,
-        /// A frequency is high if it turns more times than this over the original length.
-        high_freq_factor: f64,
-        /// Longest sequence before the stretching, in tokens.
-        original_max_position_embeddings: usize,
-    },
-    /// Low frequencies divided, high ones kept, those between blended along a ramp, and attention
-    /// sharpened (arXiv 2309.00071).
-    Yarn {
-        /// Divisor of low frequencies.
-        factor: f64,
-        /// Longest sequence before the stretching, in tokens.
-        original_max_position_embeddings: usize,
-        /// Turns over the original length from which a frequency is kept.
-        #[serde(default = "default_beta_fast")]
-        beta_fast: f64,
-        /// Turns over the original length up to which a frequency is divided.
-        #[serde(default = "default_beta_slow")]
-        beta_slow: f64,
-        /// Factor of cosines and sines. Default: from `factor`, `mscale` and `mscale_all_dim`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        attention_factor: Option<f64>,
-        /// Weight of the logarithm in the numerator of the default attention factor.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mscale: Option<f64>,
-        /// Weight of the logarithm in its denominator.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mscale_all_dim: Option<f64>,
-        /// Whether the ramp begins and ends at whole features.
-        #[serde(default = "default_truncate")]
-        truncate: bool,
-    },
-    /// A divisor of its own for every frequency, as `rope_freqs.weight` of a GGUF file holds them.
-    Factors {
-        /// The divisors, `head_dim / 2` of them, from the highest frequency on.
-        factors: Vec<f64>,
-    },
-}
-
-pub(crate) fn default_beta_fast() -> f64 {
-    32.0
-}
-
-pub(crate) fn default_beta_slow() -> f64 {
-    1.0
-}
-
-pub(crate) fn default_truncate() -> bool {
-    true
-}
+use burn::tensor::DType;
+use menagerie_core::{BuildError, Context};
+pub use scaling::RopeScaling;
+pub(crate) use scaling::{default_beta_fast, default_beta_slow, default_truncate};
 
 /// What the rotation of a decoder is made from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rope {
-    pub head_dim: usize,
+    /// Features of a head that turn.
+    pub dim: usize,
     pub theta: f64,
     pub max_position_embeddings: usize,
     pub scaling: Option<RopeScaling>,
@@ -134,15 +65,26 @@ impl Rope {
                 original_length(*original_max_position_embeddings),
             ],
             Some(RopeScaling::Factors { factors }) => {
-                let half = self.head_dim / 2;
-                if factors.len() != half {
-                    return invalid(format!(
-                        "{} factors for head_dim = {}, which has {half} frequencies",
-                        factors.len(),
-                        self.head_dim
-                    ));
-                }
+                self.check_factors(plugin, "factors", factors)?;
                 factors.iter().map(|&factor| ("factors", factor)).collect()
+            }
+            Some(RopeScaling::Longrope {
+                short_factor,
+                long_factor,
+                original_max_position_embeddings,
+                factor,
+                attention_factor,
+            }) => {
+                self.check_factors(plugin, "short_factor", short_factor)?;
+                self.check_factors(plugin, "long_factor", long_factor)?;
+                let short = short_factor.iter().map(|&f| ("short_factor", f));
+                let long = long_factor.iter().map(|&f| ("long_factor", f));
+                let stated = [("factor", factor), ("attention_factor", attention_factor)];
+                let stated = stated.into_iter();
+                let stated = stated.filter_map(|(key, value)| Some((key, (*value)?)));
+                let original = original_length(*original_max_position_embeddings);
+                let all = short.chain(long).chain(stated);
+                all.chain([original]).collect()
             }
         };
         if let Some((key, value)) = positive
@@ -151,14 +93,27 @@ impl Rope {
         {
             return invalid(format!("{key} = {value} must be greater than 0"));
         }
-        if matches!(self.scaling, Some(RopeScaling::Dynamic { .. })) && self.head_dim <= 2 {
+        if matches!(self.scaling, Some(RopeScaling::Dynamic { .. })) && self.dim <= 2 {
             return invalid("`dynamic` needs a head_dim above 2".to_owned());
         }
         Ok(())
     }
 
-    /// Cosines and sines of `positions` `[batch, token]`.
-    pub(crate) fn rotary(&self, positions: Tensor<2, Int>, dtype: DType) -> Rotary {
+    fn check_factors(&self, plugin: &str, key: &str, factors: &[f64]) -> Result<(), BuildError> {
+        let half = self.dim / 2;
+        if factors.len() == half {
+            return Ok(());
+        }
+        let (count, dim) = (factors.len(), self.dim);
+        let message = format!(
+            "{count} in `{key}`; {dim} features of a head turn, which have {half} frequencies"
+        );
+        Err(BuildError::invalid(plugin, "rope_scaling", message))
+    }
+
+    /// Cosines and sines of the positions of a pass.
+    pub(crate) fn rotary(&self, context: &Context, dtype: DType) -> Rotary {
+        let positions = context.positions();
         // Only `dynamic` asks for the positions' values, which makes a GPU wait. They are read as they
         // were given: nothing computed can be read where a pass is only planned.
         let tokens = match self.scaling {
@@ -169,6 +124,9 @@ impl Rope {
                     .max()
                     .map_or(0, |last| last.unsigned_abs() + 1)
             }
+            // Keys that were cached under the short factors could not be compared with queries under
+            // the long ones: what the whole answer may reach decides.
+            Some(RopeScaling::Longrope { .. }) => context.reach() as u64,
             _ => 0,
         };
         let (frequencies, amplitude) = self.frequencies(tokens);
@@ -178,7 +136,7 @@ impl Rope {
     /// Radians a position of each pair of features, and the factor of cosines and sines, in a pass
     /// that reaches over `tokens` positions.
     pub(crate) fn frequencies(&self, tokens: u64) -> (Vec<f32>, f64) {
-        let wavelengths = || powers(single(self.theta), self.head_dim);
+        let wavelengths = || powers(single(self.theta), self.dim);
         let plain = || wavelengths().map(f32::recip);
         match &self.scaling {
             None => (plain().collect(), 1.0),
@@ -187,7 +145,7 @@ impl Rope {
             }
             Some(RopeScaling::Dynamic { factor }) => {
                 let base = self.dynamic_base(*factor, tokens);
-                (powers(base, self.head_dim).map(f32::recip).collect(), 1.0)
+                (powers(base, self.dim).map(f32::recip).collect(), 1.0)
             }
             Some(RopeScaling::Llama3 {
                 factor,
@@ -216,14 +174,14 @@ impl Rope {
                 let original = *original_max_position_embeddings as f64;
                 let feature = |turns: f64| {
                     let turns = (original / (turns * 2.0 * PI)).ln();
-                    self.head_dim as f64 * turns / (2.0 * self.theta.ln())
+                    self.dim as f64 * turns / (2.0 * self.theta.ln())
                 };
                 let (mut low, mut high) = (feature(*beta_fast), feature(*beta_slow));
                 if *truncate {
                     (low, high) = (low.floor(), high.ceil());
                 }
                 let low = low.max(0.0);
-                let mut high = high.min(self.head_dim as f64 - 1.0);
+                let mut high = high.min(self.dim as f64 - 1.0);
                 if low == high {
                     high += 0.001; // as there, against a division by zero
                 }
@@ -237,14 +195,34 @@ impl Rope {
                     .unwrap_or_else(|| yarn_amplitude(*factor, *mscale, *mscale_all_dim));
                 (frequencies.collect(), amplitude)
             }
-            Some(RopeScaling::Factors { factors }) => {
-                let factors = factors.iter().map(|&factor| single(factor));
-                let divided = wavelengths()
-                    .zip(factors)
-                    .map(|(w, factor)| (factor * w).recip());
-                (divided.collect(), 1.0)
+            Some(RopeScaling::Factors { factors }) => (self.divided(factors), 1.0),
+            Some(RopeScaling::Longrope {
+                short_factor,
+                long_factor,
+                original_max_position_embeddings,
+                factor,
+                attention_factor,
+            }) => {
+                let original = *original_max_position_embeddings as f64;
+                let factors = if tokens as f64 > original {
+                    long_factor
+                } else {
+                    short_factor
+                };
+                let factor = factor.unwrap_or(self.max_position_embeddings as f64 / original);
+                let amplitude =
+                    attention_factor.unwrap_or_else(|| longrope_amplitude(factor, original));
+                (self.divided(factors), amplitude)
             }
         }
+    }
+
+    /// Every frequency divided by a factor of its own.
+    fn divided(&self, factors: &[f64]) -> Vec<f32> {
+        let wavelengths = powers(single(self.theta), self.dim);
+        let factors = factors.iter().map(|&factor| single(factor));
+        let divided = wavelengths.zip(factors);
+        divided.map(|(w, factor)| (factor * w).recip()).collect()
     }
 
     /// The base of a pass over `tokens` positions.
@@ -254,7 +232,7 @@ impl Rope {
             return single(self.theta);
         }
         let growth = single(factor) * tokens as f32 / original as f32 - single(factor - 1.0);
-        let dim = self.head_dim as f64;
+        let dim = self.dim as f64;
         single(self.theta) * power(growth, dim / (dim - 2.0))
     }
 }
@@ -263,9 +241,9 @@ fn original_length(tokens: usize) -> (&'static str, f64) {
     ("original_max_position_embeddings", tokens as f64)
 }
 
-/// `base^(2i / head_dim)` for every pair of features `i`.
-fn powers(base: f32, head_dim: usize) -> impl Iterator<Item = f32> {
-    let exponents = (0..head_dim / 2).map(move |i| (2 * i) as f32 / head_dim as f32);
+/// `base^(2i / dim)` for every pair of features `i`.
+fn powers(base: f32, dim: usize) -> impl Iterator<Item = f32> {
+    let exponents = (0..dim / 2).map(move |i| (2 * i) as f32 / dim as f32);
     exponents.map(move |exponent| power(base, f64::from(exponent)))
 }
 
@@ -317,6 +295,14 @@ fn yarn_amplitude(factor: f64, mscale: Option<f64>, mscale_all_dim: Option<f64>)
         (Some(mscale), Some(all)) => amplitude(mscale) / amplitude(all),
         _ => amplitude(1.0),
     }
+}
+
+/// The factor of cosines and sines of LongRoPE, for sequences `factor` times longer.
+fn longrope_amplitude(factor: f64, original: f64) -> f64 {
+    if factor <= 1.0 {
+        return 1.0;
+    }
+    (1.0 + factor.ln() / original.ln()).sqrt()
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 //! Rotary position embedding (Su et al. 2021, arXiv 2104.09864) in the layout of Hugging Face's
-//! LLaMA checkpoints: feature `i` turns with feature `i + head_dim / 2`.
+//! LLaMA checkpoints: feature `i` turns with feature `i + dim / 2` of the `dim` first features of a head,
+//! all as a rule.
 
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
 
 /// Cosine and sine of every token's angles, shared by all blocks of a pass.
 #[derive(Debug, Clone)]
-pub(crate) struct Rotary {
-    /// `[batch, 1, token, head_dim / 2]`
+pub struct Rotary {
+    /// `[batch, 1, token, dim / 2]`
     cos: Tensor<4>,
     sin: Tensor<4>,
 }
 
 impl Rotary {
-    /// Angle `position · frequency` for `positions` `[batch, token]` and `head_dim / 2`
+    /// Angle `position · frequency` for `positions` `[batch, token]` and `dim / 2`
     /// frequencies, in f32 whatever the `dtype` of the result; cosine and sine times `amplitude`.
     pub(crate) fn new(
         positions: Tensor<2, Int>,
@@ -41,14 +42,18 @@ impl Rotary {
         }
     }
 
-    /// Turns queries or keys: `[batch, heads, token, head_dim]` -> the same.
+    /// Turns queries or keys: `[batch, heads, token, head_dim]` -> the same. Features after the first
+    /// `dim` stay as they are.
     pub(crate) fn turn(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, _, head_dim] = x.dims();
-        let half = head_dim / 2;
+        let [_, _, _, half] = self.cos.dims();
+        let rest = head_dim - 2 * half;
+        let rest = (rest > 0).then(|| x.clone().narrow(3, 2 * half, rest));
         let first = x.clone().narrow(3, 0, half);
         let second = x.narrow(3, half, half);
         let turned_first = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
         let turned_second = second * self.cos.clone() + first * self.sin.clone();
-        Tensor::cat(vec![turned_first, turned_second], 3)
+        let parts = [turned_first, turned_second].into_iter().chain(rest);
+        Tensor::cat(parts.collect(), 3)
     }
 }

@@ -1,8 +1,12 @@
-//! The sizes of a decoder of LLaMA's make, whichever plugin's options they come from.
+//! The sizes of a decoder, whichever plugin's options they come from.
 
-use menagerie_core::{BuildError, DecoderSpec};
+use burn::tensor::Device;
+use menagerie_core::nn::{INITIALIZER_RANGE, Linear};
+use menagerie_core::{Attend, BuildError, DecoderSpec};
 
+use crate::mlp::Activation;
 use crate::rope::{Rope, RopeScaling};
+use crate::window::Windows;
 
 /// What [`Transformer`](crate::Transformer) is built from.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,28 +21,77 @@ pub(crate) struct Shape {
     pub max_position_embeddings: usize,
     pub rope_theta: f64,
     pub rope_scaling: Option<RopeScaling>,
-    pub rms_norm_eps: f64,
+    /// What is added in norms, by the option that states it.
+    pub norm_eps: (&'static str, f64),
     pub tie_word_embeddings: bool,
     pub biases: Biases,
     pub initializer_range: f64,
+    pub variant: Variant,
 }
 
 /// Which linear layers of a block have a bias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Biases {
     pub query_key_value: bool,
     pub attention_output: bool,
     pub mlp: bool,
 }
 
+/// What a model does otherwise than LLaMA does.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Variant {
+    /// The part of a head's features that turns, if not all.
+    pub partial_rotary_factor: Option<f64>,
+    /// Whether queries and keys have norms.
+    pub qk_norm: bool,
+    /// Whether the output layer has a bias.
+    pub head_bias: bool,
+    pub windows: Windows,
+    /// What scores are divided by the root of, if not by that of `head_dim`.
+    pub query_pre_attn_scalar: Option<f64>,
+    pub score_cap: Option<f64>,
+    pub logit_cap: Option<f64>,
+    pub embed_scale: Option<f64>,
+    pub activation: Activation,
+}
+
 impl Shape {
     pub(crate) fn rope(&self) -> Rope {
         Rope {
-            head_dim: self.head_dim,
+            dim: self.rotary_dim(),
             theta: self.rope_theta,
             max_position_embeddings: self.max_position_embeddings,
             scaling: self.rope_scaling.clone(),
         }
+    }
+
+    /// Features of a head that turn: the product is cut off to a whole number, as transformers does.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn rotary_dim(&self) -> usize {
+        let factor = self.variant.partial_rotary_factor;
+        factor.map_or(self.head_dim, |factor| {
+            (self.head_dim as f64 * factor) as usize
+        })
+    }
+
+    /// How block `index` attends.
+    pub(crate) fn attend(&self, index: usize) -> Attend {
+        let divisor = self.variant.query_pre_attn_scalar;
+        let divisor = divisor.unwrap_or(self.head_dim as f64);
+        Attend::from(divisor.powf(-0.5))
+            .window(self.variant.windows.of(index))
+            .soft_cap(self.variant.score_cap)
+    }
+
+    /// A fresh linear layer.
+    pub(crate) fn linear(
+        &self,
+        input: usize,
+        output: usize,
+        bias: bool,
+        device: &Device,
+    ) -> Linear {
+        Linear::with_std(input, output, bias, self.initializer_range, device)
     }
 
     /// Checks the sizes, which `plugin` calls as they are called here, and states them.
@@ -55,19 +108,11 @@ impl Shape {
             ("max_position_embeddings", self.max_position_embeddings),
         ];
         BuildError::check_sizes(plugin, sizes)?;
-        if !(self.rms_norm_eps >= 0.0 && self.rms_norm_eps.is_finite()) {
-            let message = format!("is {}; it must be 0 or more", self.rms_norm_eps);
-            return invalid("rms_norm_eps", message);
+        let (eps_key, eps) = self.norm_eps;
+        if !(eps >= 0.0 && eps.is_finite()) {
+            return invalid(eps_key, format!("is {eps}; it must be 0 or more"));
         }
-        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
-            return invalid(
-                "head_dim",
-                format!(
-                    "{} is not even, and rotary pairs its features",
-                    self.head_dim
-                ),
-            );
-        }
+        self.check_rotation(plugin)?;
         if !self.num_heads.is_multiple_of(self.num_kv_heads) {
             let (heads, kv_heads) = (self.num_heads, self.num_kv_heads);
             return invalid(
@@ -75,6 +120,8 @@ impl Shape {
                 format!("{heads} is no multiple of num_kv_heads = {kv_heads}"),
             );
         }
+        self.variant.check(plugin)?;
+        self.variant.windows.check(plugin, self.num_layers)?;
         self.rope().check(plugin)?;
         Ok(DecoderSpec {
             vocab_size: self.vocab_size,
@@ -85,6 +132,50 @@ impl Shape {
             head_dim: self.head_dim,
         })
     }
+
+    fn check_rotation(&self, plugin: &str) -> Result<(), BuildError> {
+        let (head_dim, turned) = (self.head_dim, self.rotary_dim());
+        let Some(factor) = self.variant.partial_rotary_factor else {
+            if head_dim.is_multiple_of(2) {
+                return Ok(());
+            }
+            let message = format!("{head_dim} is not even, and rotary pairs its features");
+            return Err(BuildError::invalid(plugin, "head_dim", message));
+        };
+        if turned > 0 && turned.is_multiple_of(2) && turned <= head_dim {
+            return Ok(());
+        }
+        let message = format!(
+            "of {head_dim} features {factor} is {turned}; what turns must be an even number of them, from 2 on"
+        );
+        Err(BuildError::invalid(
+            plugin,
+            "partial_rotary_factor",
+            message,
+        ))
+    }
+}
+
+impl Variant {
+    fn check(&self, plugin: &str) -> Result<(), BuildError> {
+        let positive = [
+            ("query_pre_attn_scalar", self.query_pre_attn_scalar),
+            ("attn_logit_softcapping", self.score_cap),
+            ("final_logit_softcapping", self.logit_cap),
+        ];
+        for (key, value) in positive {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                let message = format!("is {value}; it must be greater than 0");
+                return Err(BuildError::invalid(plugin, key, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The option's default in every plugin.
+pub(crate) fn default_initializer_range() -> f64 {
+    INITIALIZER_RANGE
 }
 
 /// Features of a head: as stated, or `hidden_size / num_heads`.

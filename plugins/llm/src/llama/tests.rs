@@ -7,6 +7,7 @@ use menagerie_core::{Context, Decoder, Rows};
 
 use super::*;
 use crate::testing::fixture;
+use crate::transformer::Block;
 
 /// f32 against f64 differs by 4e-6 here, a wrong epsilon by 6.5e-5.
 const TOLERANCE: f64 = 3e-5;
@@ -20,7 +21,7 @@ fn every_block_equals_transformers() {
     let mut context = Context::new(&Rows::padded_right(&[11, 11]), &Device::flex());
     let mut hidden = llama.embed(reference.integers("input_ids"));
     expect("embeds", hidden.clone());
-    let rotary = llama.rope.rotary(context.positions(), DType::F32);
+    let rotary = llama.rope.rotary(&context, DType::F32);
     for (index, block) in llama.layers.iter().enumerate() {
         let at = |what: &str| format!("block.{index}.{what}");
         expect(&format!("hidden_states.{index}"), hidden.clone());

@@ -8,15 +8,11 @@ use menagerie_core::weights::{self, Shards};
 use menagerie_core::{Checkpoint, DecoderConfig};
 use serde_json::Value;
 
-use crate::testing::{config, fixture, folder, load, logits};
-use crate::{LlamaConfig, Qwen2Config, Transformer};
+use crate::testing::{config, fixture, folder, hf, load, logits};
+use crate::{LlamaConfig, Qwen2Config};
 
 /// Saves `module` under its second spelling and loads it again.
-fn through_gguf<C: DecoderConfig<Decoder = Transformer>>(
-    config: &C,
-    module: &Transformer,
-    file: &Path,
-) -> Transformer {
+fn through_gguf<C: DecoderConfig>(config: &C, module: &C::Decoder, file: &Path) -> C::Decoder {
     let checkpoint = config.checkpoint();
     let second = Checkpoint {
         spellings: checkpoint.spellings[1..].to_vec(),
@@ -33,11 +29,6 @@ fn values(path: &Path, key: &str) -> Vec<f32> {
     let shards = Shards::open(path).unwrap_or_else(|error| panic!("{error}"));
     let data = shards.data(key).unwrap_or_else(|error| panic!("{error}"));
     data.iter().collect()
-}
-
-fn hf(name: &str) -> Value {
-    let text = std::fs::read_to_string(format!("{}/config.json", folder(name)));
-    serde_json::from_str(&text.expect("config.json")).expect("JSON")
 }
 
 #[test]

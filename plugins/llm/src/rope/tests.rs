@@ -1,5 +1,6 @@
 //! Every scaling against what transformers computed with it, and its way through a `config.json`.
 
+use burn::tensor::Tensor;
 use menagerie_core::DecoderConfig;
 use menagerie_core::testing::{Reference, assert_close};
 use serde_json::{Map, Value, json};
@@ -58,7 +59,7 @@ fn logits_equal_transformers_from_the_first_position_to_far_beyond_the_original_
 
 fn rope(config: &LlamaConfig) -> Rope {
     Rope {
-        head_dim: 16,
+        dim: 16,
         theta: config.rope_theta,
         max_position_embeddings: config.max_position_embeddings,
         scaling: config.rope_scaling.clone(),
@@ -96,10 +97,15 @@ fn a_scaling_that_is_not_computed_is_an_error() {
         read.expect_err("an error").to_string()
     };
     assert_eq!(
+        message(json!({ "rope_type": "mrope" })),
+        "`rope_scaling` of `llama`: config.json has `rope_parameters.rope_type` = \"mrope\", \
+         which is not supported; it may be default, linear, dynamic, llama3, yarn, longrope or factors"
+    );
+    assert_eq!(
         message(json!({ "rope_type": "longrope", "short_factor": [1.0], "long_factor": [2.0] })),
-        "`rope_scaling` of `llama`: config.json has `rope_parameters.rope_type` = \"longrope\", \
-         which is not supported; it may be default, linear, dynamic, llama3, yarn or \
-         factors, or a longrope whose short and long factors are the same and whose attention factor is 1"
+        "`rope_scaling` of `llama`: config.json has \
+         `rope_parameters.original_max_position_embeddings` = null, which is not supported; \
+         it must be stated, in tokens"
     );
     assert_eq!(
         message(json!({ "type": "linear" })),
@@ -126,7 +132,7 @@ fn an_option_out_of_range_is_an_error() {
     };
     assert_eq!(
         message(factors),
-        "`rope_scaling` of `llama`: 3 factors for head_dim = 4, which has 2 frequencies"
+        "`rope_scaling` of `llama`: 3 in `factors`; 4 features of a head turn, which have 2 frequencies"
     );
     let linear = toml::toml! {
         type = "linear"
