@@ -27,6 +27,9 @@ use crate::recipe::Recipe;
 use crate::weights::{Stored, stored};
 use folder::NewFolder;
 
+/// Where a whole model's config says which hidden state of its encoder is read.
+const VISION_LAYER: &str = "vision_feature_layer";
+
 /// What is written.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -135,6 +138,16 @@ impl Export<'_> {
             Component::Llm => configured.llm.to_hf(),
         };
         parts.ok_or_else(|| self.unknown(component, layout))
+    }
+
+    /// As [`Export::parts`] of the encoder, if a whole model can hold it.
+    fn whole_parts(&self, layout: ExportLayout) -> Result<HfParts, ExportError> {
+        let parts = self.parts(Component::Vision, layout)?;
+        if parts.outer.contains_key(VISION_LAYER) {
+            Ok(parts)
+        } else {
+            Err(self.unknown(Component::Vision, layout))
+        }
     }
 
     fn stored(

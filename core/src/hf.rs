@@ -105,7 +105,9 @@ pub struct HfParts {
     /// The component's own `config.json` with `model_type` and `architectures`; in a larger model's
     /// it is the table `vision_config` or `text_config`.
     pub config: Map<String, Value>,
-    /// Fields that the larger model's config states at its top, such as `vision_feature_layer`.
+    /// Fields that the larger model's config states at its top. An encoder that states no
+    /// `vision_feature_layer` there is exported alone, and is no part of a larger model of Hugging
+    /// Face's.
     pub outer: Map<String, Value>,
 }
 

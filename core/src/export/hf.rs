@@ -22,7 +22,7 @@ impl Export<'_> {
     pub(super) fn hf(&self) -> Result<(), ExportError> {
         let layout = ExportLayout::Hf;
         let configured = self.model.configured();
-        let vision = self.parts(Component::Vision, layout)?;
+        let vision = self.whole_parts(layout)?;
         let llm = self.parts(Component::Llm, layout)?;
         let fields = configured.projector.to_hf().hf;
         let projector = fields.ok_or_else(|| self.unknown(Component::Projector, layout))?;

@@ -9,7 +9,7 @@ use super::folder::write_json;
 use super::hf::dtype_name;
 use super::shards::write_shards;
 use super::text::write_old_merges;
-use super::{Export, ExportError, ExportLayout};
+use super::{Export, ExportError, ExportLayout, VISION_LAYER};
 use crate::component::Component;
 use crate::folder::TOWER;
 use crate::image::Resize;
@@ -58,7 +58,7 @@ impl Export<'_> {
     ) -> Result<Map<String, Value>, ExportError> {
         let layout = ExportLayout::Original;
         let configured = self.model.configured();
-        let vision = self.parts(Component::Vision, layout)?;
+        let vision = self.whole_parts(layout)?;
         let llm = self.parts(Component::Llm, layout)?;
         let projector = configured.projector.to_hf().original;
         let projector = projector.ok_or_else(|| self.unknown(Component::Projector, layout))?;
@@ -67,7 +67,7 @@ impl Export<'_> {
             layout: layout.name(),
             what,
         };
-        let layer = vision.outer.get("vision_feature_layer");
+        let layer = vision.outer.get(VISION_LAYER);
         let layer = layer
             .and_then(Value::as_i64)
             .ok_or_else(|| no_way("features of several hidden states at once".to_owned()))?;

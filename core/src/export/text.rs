@@ -55,9 +55,10 @@ impl Export<'_> {
         selection: Option<Value>,
     ) -> Result<(), ExportError> {
         self.write_image_processor()?;
-        let pixels = |key: &str| vision.get(key).and_then(Value::as_u64).unwrap_or(1);
-        let patch = pixels("patch_size").max(1);
-        let side = pixels("image_size") / patch;
+        let patch = vision.get("patch_size").and_then(Value::as_u64);
+        let patch = patch.unwrap_or(1).max(1);
+        // Of the images as they come, whatever size the weights' own config states.
+        let side = self.model.configured().vision_spec.image_size as u64 / patch;
         let mut config = Map::new();
         config.insert("processor_class".to_owned(), json!("LlavaProcessor"));
         config.insert("image_token".to_owned(), json!(IMAGE));

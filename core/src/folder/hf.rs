@@ -26,17 +26,23 @@ pub(super) fn recipe_of(
     };
     // What transformers assumes where a part does not say what it is (`LlavaConfig`).
     let part = |key, default| config.get(key).and_then(model_type).unwrap_or(default);
-    let vision = plugin::encoder_of(part("vision_config", "clip_vision_model")).map_err(at)?;
+    let encoder = plugin::encoder_of(part("vision_config", "clip_vision_model")).map_err(at)?;
     let llm = plugin::decoder_of(part("text_config", "llama")).map_err(at)?;
     let (projector, options) = plugin::projector_of(config).map_err(at)?;
     let weights = text(&model.path);
 
     let mut vision = component([
-        ("type", vision.info.name.into()),
+        ("type", encoder.info.name.into()),
         ("weights", weights.clone()),
     ]);
     if let Some(processor) = processor(&model.path)? {
         state(&mut vision, &processor, None);
+        // An encoder for images of any size takes those that the model was trained with.
+        if encoder.info.choices.contains(&"image_size")
+            && let Ok(size) = i64::try_from(processor.size)
+        {
+            vision.insert("image_size".to_owned(), size.into());
+        }
     }
     let mut projector = component([
         ("type", projector.info.name.into()),

@@ -33,7 +33,7 @@ impl Filter {
     ];
 
     /// Where the kernel is zero again, in source pixels at scale 1.
-    pub(super) const fn support(self) -> f64 {
+    const fn support(self) -> f64 {
         match self {
             Self::Lanczos => 3.0,
             Self::Bilinear | Self::Hamming => 1.0,
@@ -42,8 +42,28 @@ impl Filter {
         }
     }
 
+    /// What place `x` of `target` is made of where `source` places become as many: the first one read,
+    /// and the weight of each from there on, which sum to 1. The kernel is widened when it shrinks.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn window(self, source: usize, target: usize, x: usize) -> (usize, Vec<f64>) {
+        let scale = source as f64 / target as f64;
+        let widened = scale.max(1.0);
+        let support = self.support() * widened;
+        let centre = (x as f64 + 0.5) * scale;
+        let start = (centre - support + 0.5).max(0.0) as usize;
+        let end = ((centre + support + 0.5) as usize).min(source);
+        let weight = |s| self.weight((s as f64 - centre + 0.5) * (1.0 / widened));
+        let mut weights: Vec<f64> = (start..end).map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        for weight in &mut weights {
+            *weight /= sum;
+        }
+        (start, weights)
+    }
+
     /// The kernel at `x` pixels from the centre.
-    pub(super) fn weight(self, x: f64) -> f64 {
+    fn weight(self, x: f64) -> f64 {
         match self {
             Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
             Self::Bilinear if x.abs() < 1.0 => 1.0 - x.abs(),

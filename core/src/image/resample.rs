@@ -52,26 +52,13 @@ impl Axis {
 
     /// The weights of each pixel of the window. PIL skips a pass that changes no size; the weights
     /// are a single one then, which does the same.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn weights(&self) -> Vec<Weights> {
-        let scale = self.source as f64 / self.target as f64;
-        let widened = scale.max(1.0);
-        let support = self.filter.support() * widened;
         let weights = self.window.clone().map(|x| {
             if self.source == self.target {
                 return Weights::new(x, vec![1 << PRECISION_BITS]);
             }
-            let centre = (x as f64 + 0.5) * scale;
-            let start = (centre - support + 0.5).max(0.0) as usize;
-            let end = ((centre + support + 0.5) as usize).min(self.source);
-            let weight = |s| {
-                self.filter
-                    .weight((s as f64 - centre + 0.5) * (1.0 / widened))
-            };
-            let weights: Vec<f64> = (start..end).map(weight).collect();
-            let sum: f64 = weights.iter().sum();
-            let weights = weights.iter().map(|weight| fixed(weight / sum));
-            Weights::new(start, weights.collect())
+            let (start, weights) = self.filter.window(self.source, self.target, x);
+            Weights::new(start, weights.into_iter().map(fixed).collect())
         });
         weights.collect()
     }

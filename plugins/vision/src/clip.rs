@@ -13,14 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::features::{Features, SelectNames, choices_from_hf, default_layer, is_original};
+use crate::features::{Features, Select, SelectNames, choices_from_hf, default_layer, is_original};
+use crate::pixels::{CLIP_MEAN, CLIP_STD};
 use crate::sizes::{Sizes, block_names};
 use crate::vit::{Activation, Block, BlockSizes, BlockStd, PatchEmbedding};
-
-/// Mean of each channel in OpenAI's training images, from `preprocessor_config.json`.
-const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-/// Standard deviation of each channel, likewise.
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// The vision transformer of CLIP (arXiv 2103.00020).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,17 +48,6 @@ pub struct ClipConfig {
     /// Added to the variance in layer norms.
     #[serde(default = "default_layer_norm_eps")]
     pub layer_norm_eps: f64,
-}
-
-/// Which tokens of the hidden state go on to the projector.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Select {
-    /// The patches alone.
-    #[default]
-    Patch,
-    /// The class token and the patches.
-    ClsPatch,
 }
 
 fn default_activation() -> Activation {
@@ -104,8 +89,8 @@ impl ClipConfig {
     /// Checks the options.
     fn features(&self) -> Result<Features, BuildError> {
         self.sizes().check(Self::NAME)?;
-        let skip = usize::from(self.select == Select::Patch);
-        Features::new(Self::NAME, &self.layer, self.num_layers, skip)
+        let class_token = 0..usize::from(self.select == Select::Patch);
+        Features::new(Self::NAME, &self.layer, self.num_layers, class_token)
     }
 }
 
@@ -147,8 +132,8 @@ impl EncoderConfig for ClipConfig {
             grid: Some([side, side]),
             has_class_token,
             feature_size: features.count() * self.hidden_size,
-            mean: MEAN,
-            std: STD,
+            mean: CLIP_MEAN,
+            std: CLIP_STD,
         })
     }
 

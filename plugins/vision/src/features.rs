@@ -1,20 +1,35 @@
 //! Which hidden states and tokens of a vision transformer go on to the projector.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use menagerie_core::hf::HfConfig;
 use menagerie_core::{BuildError, OneOrMany};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// Which tokens of the hidden state go on to the projector.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Select {
+    /// The patches alone.
+    #[default]
+    Patch,
+    /// The class token and the patches.
+    ClsPatch,
+}
 
 /// LLaVA reads the hidden state before the last (arXiv 2304.08485, section 4.1).
 pub(crate) fn default_layer() -> OneOrMany<i64> {
     OneOrMany::one(-2)
 }
 
-/// The hidden states read, counted from the front, and the tokens left out at their start.
+/// The hidden states read, counted from the front, and the tokens of each that are left out.
 #[derive(Debug, Clone)]
 pub(crate) struct Features {
     states: Vec<usize>,
-    skip: usize,
+    left_out: Range<usize>,
 }
 
 impl Features {
@@ -24,7 +39,7 @@ impl Features {
         plugin: &'static str,
         layers: &OneOrMany<i64>,
         num_layers: usize,
-        skip: usize,
+        left_out: Range<usize>,
     ) -> Result<Self, BuildError> {
         let invalid = |message: String| BuildError::invalid(plugin, "layer", message);
         if layers.is_empty() {
@@ -44,7 +59,7 @@ impl Features {
             })
         };
         let states = layers.iter().map(state).collect::<Result<_, _>>()?;
-        Ok(Self { states, skip })
+        Ok(Self { states, left_out })
     }
 
     /// Hidden states side by side in a token.
@@ -62,7 +77,7 @@ impl Features {
         self.states.iter().copied().max().unwrap_or(0)
     }
 
-    /// The states read, each `[batch, token, hidden]` -> `[batch, token − skip, states · hidden]`
+    /// The states read, each `[batch, token, hidden]` -> `[batch, token left, states · hidden]`
     pub(crate) fn join(&self, states: Vec<Tensor<3>>) -> Tensor<3> {
         let mut states: Vec<_> = states.into_iter().map(|state| self.tokens(state)).collect();
         match states.len() {
@@ -73,9 +88,12 @@ impl Features {
 
     fn tokens(&self, hidden: Tensor<3>) -> Tensor<3> {
         let [_, tokens, _] = hidden.dims();
-        match self.skip {
-            0 => hidden,
-            skip => hidden.narrow(1, skip, tokens - skip),
+        let Range { start, end } = self.left_out;
+        let rest = |hidden: Tensor<3>| hidden.narrow(1, end, tokens - end);
+        match (start, end) {
+            (start, end) if start == end => hidden,
+            (0, _) => rest(hidden),
+            _ => Tensor::cat(vec![hidden.clone().narrow(1, 0, start), rest(hidden)], 1),
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Vision encoders of Menagerie, registered at link time.
 
 mod clip;
+mod convnext;
+mod dinov2;
 mod features;
+mod pixels;
+mod positions;
 mod siglip;
 mod sizes;
 mod vit;
 
-pub use clip::{Clip, ClipConfig, Select};
+pub use clip::{Clip, ClipConfig};
+pub use convnext::{ConvNext, ConvNextConfig, Statistics};
+pub use dinov2::{Dinov2, Dinov2Config};
+pub use features::Select;
 pub use siglip::{Siglip, SiglipConfig, SiglipSelect};
 pub use vit::Activation;

@@ -1,5 +1,6 @@
-//! `siglip`: the vision transformer of SigLIP (Zhai et al. 2023, arXiv 2303.15343), as Hugging
-//! Face's `SiglipVisionModel` computes it.
+//! `siglip`: the vision transformer of SigLIP (Zhai et al. 2023, arXiv 2303.15343) and of those SigLIP
+//! 2 (Tschannen et al. 2025, arXiv 2502.14786) that have a fixed image size, as Hugging Face's
+//! `SiglipVisionModel` computes it.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -18,10 +19,52 @@ use crate::features::{Features, SelectNames, choices_from_hf, default_layer, is_
 use crate::sizes::{Sizes, block_names};
 use crate::vit::{Activation, Block, BlockSizes, BlockStd, PatchEmbedding};
 
+/// Hub ids of SigLIP and SigLIP 2, each with the preset of its sizes.
+const PUBLISHED: [(&str, &str); 25] = [
+    ("google/siglip-base-patch16-224", "base-patch16-224"),
+    ("google/siglip-base-patch16-256", "base-patch16-256"),
+    (
+        "google/siglip-base-patch16-256-multilingual",
+        "base-patch16-256",
+    ),
+    ("google/siglip-base-patch16-384", "base-patch16-384"),
+    ("google/siglip-base-patch16-512", "base-patch16-512"),
+    ("google/siglip-large-patch16-256", "large-patch16-256"),
+    ("google/siglip-large-patch16-384", "large-patch16-384"),
+    ("google/siglip-so400m-patch14-224", "so400m-patch14-224"),
+    ("google/siglip-so400m-patch14-384", "so400m-patch14-384"),
+    (
+        "google/siglip-so400m-patch16-256-i18n",
+        "so400m-patch16-256",
+    ),
+    ("google/siglip2-base-patch16-224", "base-patch16-224"),
+    ("google/siglip2-base-patch16-256", "base-patch16-256"),
+    ("google/siglip2-base-patch16-384", "base-patch16-384"),
+    ("google/siglip2-base-patch16-512", "base-patch16-512"),
+    ("google/siglip2-base-patch32-256", "base-patch32-256"),
+    ("google/siglip2-large-patch16-256", "large-patch16-256"),
+    ("google/siglip2-large-patch16-384", "large-patch16-384"),
+    ("google/siglip2-large-patch16-512", "large-patch16-512"),
+    ("google/siglip2-so400m-patch14-224", "so400m-patch14-224"),
+    ("google/siglip2-so400m-patch14-384", "so400m-patch14-384"),
+    ("google/siglip2-so400m-patch16-256", "so400m-patch16-256"),
+    ("google/siglip2-so400m-patch16-384", "so400m-patch16-384"),
+    ("google/siglip2-so400m-patch16-512", "so400m-patch16-512"),
+    (
+        "google/siglip2-giant-opt-patch16-256",
+        "giant-opt-patch16-256",
+    ),
+    (
+        "google/siglip2-giant-opt-patch16-384",
+        "giant-opt-patch16-384",
+    ),
+];
+
 /// Mean and standard deviation of each channel, from `preprocessor_config.json`.
 const HALF: [f32; 3] = [0.5; 3];
 
-/// The vision transformer of SigLIP (arXiv 2303.15343).
+/// The vision transformer of SigLIP (arXiv 2303.15343) and, at fixed image sizes, of SigLIP 2 (arXiv
+/// 2502.14786).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiglipConfig {
@@ -92,17 +135,43 @@ impl SiglipConfig {
         }
     }
 
-    /// The shape-optimised transformer of 400 million parameters (arXiv 2305.13035) at 384 pixels,
-    /// `google/siglip-so400m-patch14-384`.
+    fn large() -> Self {
+        Self {
+            hidden_size: 1024,
+            intermediate_size: 4096,
+            num_layers: 24,
+            num_heads: 16,
+            ..Self::base()
+        }
+    }
+
+    /// The shape-optimised transformer of 400 million parameters (arXiv 2305.13035).
     fn so400m() -> Self {
         Self {
-            image_size: 384,
-            patch_size: 14,
             hidden_size: 1152,
             intermediate_size: 4304,
             num_layers: 27,
             num_heads: 16,
             ..Self::base()
+        }
+    }
+
+    fn giant_opt() -> Self {
+        Self {
+            hidden_size: 1536,
+            intermediate_size: 6144,
+            num_layers: 40,
+            num_heads: 16,
+            ..Self::base()
+        }
+    }
+
+    /// The same transformer for another image.
+    fn at(self, patch_size: usize, image_size: usize) -> Self {
+        Self {
+            patch_size,
+            image_size,
+            ..self
         }
     }
 
@@ -125,7 +194,7 @@ impl SiglipConfig {
             let message = "`drop_first` leaves nothing of an image of one patch";
             return Err(BuildError::invalid(Self::NAME, "select", message));
         }
-        Features::new(Self::NAME, &self.layer, self.num_layers, skip)
+        Features::new(Self::NAME, &self.layer, self.num_layers, 0..skip)
     }
 }
 
@@ -135,10 +204,7 @@ impl EncoderConfig for SiglipConfig {
     const MODEL_TYPES: &'static [&'static str] = &["siglip", "siglip_vision_model"];
     const RESIZE: Resize = Resize::Squash;
     const CHOICES: &'static [&'static str] = &["layer", "select"];
-    const PUBLISHED: &'static [(&'static str, &'static str)] = &[
-        ("google/siglip-base-patch16-224", "base-patch16-224"),
-        ("google/siglip-so400m-patch14-384", "so400m-patch14-384"),
-    ];
+    const PUBLISHED: &'static [(&'static str, &'static str)] = &PUBLISHED;
 
     fn tiny() -> Self {
         Self {
@@ -155,7 +221,20 @@ impl EncoderConfig for SiglipConfig {
     fn presets() -> Vec<(&'static str, Self)> {
         vec![
             ("base-patch16-224", Self::base()),
-            ("so400m-patch14-384", Self::so400m()),
+            ("base-patch16-256", Self::base().at(16, 256)),
+            ("base-patch16-384", Self::base().at(16, 384)),
+            ("base-patch16-512", Self::base().at(16, 512)),
+            ("base-patch32-256", Self::base().at(32, 256)),
+            ("large-patch16-256", Self::large().at(16, 256)),
+            ("large-patch16-384", Self::large().at(16, 384)),
+            ("large-patch16-512", Self::large().at(16, 512)),
+            ("so400m-patch14-224", Self::so400m().at(14, 224)),
+            ("so400m-patch14-384", Self::so400m().at(14, 384)),
+            ("so400m-patch16-256", Self::so400m().at(16, 256)),
+            ("so400m-patch16-384", Self::so400m().at(16, 384)),
+            ("so400m-patch16-512", Self::so400m().at(16, 512)),
+            ("giant-opt-patch16-256", Self::giant_opt().at(16, 256)),
+            ("giant-opt-patch16-384", Self::giant_opt().at(16, 384)),
         ]
     }
 

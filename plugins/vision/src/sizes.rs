@@ -4,6 +4,9 @@ use menagerie_core::hf::HfConfig;
 use menagerie_core::{BuildError, TensorName};
 use serde_json::Value;
 
+/// The largest side of an encoder's image, in pixels.
+pub(crate) const MAX_IMAGE_SIZE: usize = 1 << 14;
+
 /// Sizes of a vision transformer, named as its options are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
@@ -41,13 +44,7 @@ impl Sizes {
     pub(crate) fn check(self, plugin: &'static str) -> Result<(), BuildError> {
         let sizes = self.fields().map(|(key, _, size)| (key, size));
         BuildError::check_sizes(plugin, sizes)?;
-        if self.side() == 0 {
-            let message = format!(
-                "{} px hold no patch of patch_size = {}",
-                self.image_size, self.patch_size
-            );
-            return Err(BuildError::invalid(plugin, "image_size", message));
-        }
+        self.check_image(plugin, "image_size")?;
         if !self.hidden_size.is_multiple_of(self.num_heads) {
             let message = format!(
                 "{} is no multiple of num_heads = {}",
@@ -56,6 +53,29 @@ impl Sizes {
             return Err(BuildError::invalid(plugin, "hidden_size", message));
         }
         Ok(())
+    }
+
+    /// Checks the image's side, which option `key` states: it holds a patch, and its pixels can be
+    /// counted.
+    pub(crate) fn check_image(
+        self,
+        plugin: &'static str,
+        key: &'static str,
+    ) -> Result<(), BuildError> {
+        let problem = if self.image_size > MAX_IMAGE_SIZE {
+            format!(
+                "is {}; it must be at most {MAX_IMAGE_SIZE}",
+                self.image_size
+            )
+        } else if self.side() == 0 {
+            format!(
+                "{} px hold no patch of patch_size = {}",
+                self.image_size, self.patch_size
+            )
+        } else {
+            return Ok(());
+        };
+        Err(BuildError::invalid(plugin, key, problem))
     }
 
     /// Sets the options from a config's fields; `self` holds transformers' defaults.

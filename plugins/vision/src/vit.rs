@@ -57,7 +57,8 @@ impl BlockSizes {
     }
 }
 
-/// Cuts an image into patches and maps each to a vector: a convolution whose stride is its kernel.
+/// Cuts an image or a map of features into patches and maps each to a vector: a convolution whose
+/// stride is its kernel.
 #[derive(Module, Debug)]
 pub(crate) struct PatchEmbedding {
     /// `[hidden, channel, patch, patch]`
@@ -67,10 +68,23 @@ pub(crate) struct PatchEmbedding {
 }
 
 impl PatchEmbedding {
-    /// Weights drawn from `N(0, std²)` and, if asked for, a bias of zeros.
+    /// For the three channels of an image; weights drawn from `N(0, std²)` and, if asked for, a bias
+    /// of zeros.
     pub(crate) fn new(hidden: usize, patch: usize, bias: bool, std: f64, device: &Device) -> Self {
+        Self::of_channels(3, hidden, patch, bias, std, device)
+    }
+
+    /// As [`PatchEmbedding::new`], for any number of channels.
+    pub(crate) fn of_channels(
+        channels: usize,
+        hidden: usize,
+        patch: usize,
+        bias: bool,
+        std: f64,
+        device: &Device,
+    ) -> Self {
         Self {
-            weight: normal(std).init([hidden, 3, patch, patch], device),
+            weight: normal(std).init([hidden, channels, patch, patch], device),
             bias: bias.then(|| Initializer::Zeros.init([hidden], device)),
         }
     }
@@ -135,7 +149,7 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    fn new(sizes: BlockSizes, device: &Device) -> Self {
+    pub(crate) fn new(sizes: BlockSizes, device: &Device) -> Self {
         let linear = |std| Linear::with_std(sizes.hidden, sizes.hidden, true, std, device);
         Self {
             query: linear(sizes.std.query_key_value),

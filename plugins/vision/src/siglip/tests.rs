@@ -51,15 +51,68 @@ fn every_block_equals_transformers() {
 
 #[test]
 fn published_sizes_have_their_published_number_of_parameters() {
-    for (name, config) in SiglipConfig::presets() {
+    // As transformers counts its `SiglipVisionModel(vision_use_head=False)` of these sizes.
+    let expected = [
+        ("base-patch16-224", 85_797_120),
+        ("base-patch16-256", 85_843_200),
+        ("base-patch16-384", 86_088_960),
+        ("base-patch16-512", 86_433_024),
+        ("base-patch32-256", 87_465_216),
+        ("large-patch16-256", 303_361_024),
+        ("large-patch16-384", 303_688_704),
+        ("large-patch16-512", 304_147_456),
+        ("so400m-patch14-224", 412_442_352),
+        ("so400m-patch14-384", 412_987_248),
+        ("so400m-patch16-256", 412_649_712),
+        ("so400m-patch16-384", 413_018_352),
+        ("so400m-patch16-512", 413_534_448),
+        ("giant-opt-patch16-256", 1_134_838_272),
+        ("giant-opt-patch16-384", 1_135_329_792),
+    ];
+    let found = SiglipConfig::presets().into_iter().map(|(name, config)| {
         let module = EncoderConfig::init(&config, &Device::flex()).expect("a module");
-        // As transformers counts its `SiglipVisionModel(vision_use_head=False)` of these sizes.
-        let expected = match name {
-            "base-patch16-224" => 85_797_120,
-            _ => 412_987_248,
-        };
-        assert_eq!(Module::num_params(&module), expected, "{name}");
+        (name, Module::num_params(&module))
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn published_ids_state_the_patch_and_image_of_their_preset() {
+    let presets = SiglipConfig::presets();
+    for (id, preset) in SiglipConfig::PUBLISHED {
+        let found = presets.iter().find(|(name, _)| name == preset);
+        let (_, config) = found.unwrap_or_else(|| panic!("{id}: no preset {preset}"));
+        let ending = format!("-patch{}-{}", config.patch_size, config.image_size);
+        assert!(id.contains(&ending) && preset.ends_with(&ending), "{id}");
     }
+}
+
+#[test]
+fn siglip_2_of_a_fixed_size_is_a_siglip_and_of_any_size_is_another_model() {
+    // What `config.json` of `google/siglip2-so400m-patch16-384` and of `…-patch16-naflex` state.
+    let config = |model_type: &str, vision: serde_json::Value| json!({ "model_type": model_type, "vision_config": vision });
+    let fixed = json!({
+        "hidden_size": 1152,
+        "image_size": 384,
+        "intermediate_size": 4304,
+        "model_type": "siglip_vision_model",
+        "num_attention_heads": 16,
+        "num_hidden_layers": 27,
+        "patch_size": 16,
+    });
+    let fixed = config("siglip", fixed);
+    let info = &menagerie_core::plugin::encoder("siglip")
+        .expect("siglip")
+        .info;
+    assert!(info.reads(&fixed));
+    let mut options = info.from_hf(&fixed).expect("options");
+    let preset = info.preset("so400m-patch16-384").expect("a preset");
+    options.insert("layer".to_owned(), preset["layer"].clone());
+    options.insert("select".to_owned(), preset["select"].clone());
+    assert_eq!(options, preset);
+
+    let any = config("siglip2", json!({ "model_type": "siglip2_vision_model" }));
+    assert!(!info.reads(&any));
 }
 
 #[test]
