@@ -13,11 +13,25 @@ fn the_default_plugins_are_linked_in() {
         listed,
         [
             ("vision", "clip", "menagerie-vision"),
+            ("vision", "convnext", "menagerie-vision"),
+            ("vision", "dinov2", "menagerie-vision"),
             ("vision", "siglip", "menagerie-vision"),
+            ("projector", "c_abstractor", "menagerie-projector"),
+            ("projector", "identity", "menagerie-projector"),
+            ("projector", "ldp_v2", "menagerie-projector"),
             ("projector", "linear", "menagerie-projector"),
             ("projector", "mlp", "menagerie-projector"),
+            ("projector", "pixel_shuffle", "menagerie-projector"),
+            ("projector", "pool", "menagerie-projector"),
+            ("projector", "qformer", "menagerie-projector"),
+            ("projector", "resampler", "menagerie-projector"),
+            ("llm", "gemma2", "menagerie-llm"),
             ("llm", "llama", "menagerie-llm"),
+            ("llm", "mistral", "menagerie-llm"),
+            ("llm", "phi", "menagerie-llm"),
+            ("llm", "phi3", "menagerie-llm"),
             ("llm", "qwen2", "menagerie-llm"),
+            ("llm", "qwen3", "menagerie-llm"),
         ]
     );
 }

@@ -262,7 +262,31 @@ fn plugins_are_listed_and_shown() {
         .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().nth(1))
         .collect();
-    assert_eq!(names, ["clip", "siglip", "linear", "mlp", "llama", "qwen2"]);
+    assert_eq!(
+        names,
+        [
+            "clip",
+            "convnext",
+            "dinov2",
+            "siglip",
+            "c_abstractor",
+            "identity",
+            "ldp_v2",
+            "linear",
+            "mlp",
+            "pixel_shuffle",
+            "pool",
+            "qformer",
+            "resampler",
+            "gemma2",
+            "llama",
+            "mistral",
+            "phi",
+            "phi3",
+            "qwen2",
+            "qwen3"
+        ]
+    );
     assert!(listed.contains("options: depth = 2\n"), "{listed}");
     let shown = stdout(&run(folder.path(), &["plugins", "clip"]));
     assert!(
@@ -278,7 +302,7 @@ fn plugins_are_listed_and_shown() {
     assert_eq!(json[0]["options"][0]["default"], 2);
     assert_eq!(
         stderr(&run(folder.path(), &["plugins", "lama"])),
-        "error: no plugin is called `lama`; there are: clip, siglip, linear, mlp, llama, qwen2 (did you mean `llama`?)\n"
+        "error: no plugin is called `lama`; there are: clip, convnext, dinov2, siglip, c_abstractor, identity, ldp_v2, linear, mlp, pixel_shuffle, pool, qformer, resampler, gemma2, llama, mistral, phi, phi3, qwen2, qwen3 (did you mean `llama`?)\n"
     );
 }
 
