@@ -1,6 +1,7 @@
 //! A sample as text and references to its images.
 
-use menagerie_core::chat::Turn;
+use menagerie_core::benchmark::Question;
+use menagerie_core::chat::{Role, Turn};
 
 /// A sample: what is said, and where its images lie.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,18 @@ pub struct Conversation {
     pub images: Vec<ImageRef>,
     /// Which of [`Dataset::files`](super::Dataset::files) it is from.
     pub file: usize,
+}
+
+impl Conversation {
+    /// The sample as a question: its last answer is the truth, and all before it is asked.
+    #[must_use]
+    pub fn question(&self) -> Question<'_> {
+        let (turns, truth) = match self.turns.split_last() {
+            Some((last, asked)) if last.role == Role::Assistant => (asked, last.text.as_str()),
+            _ => (self.turns.as_slice(), ""),
+        };
+        Question::new(&self.id, turns, truth)
+    }
 }
 
 /// Where an image lies. None is held in memory: it is read when it is asked for, with

@@ -88,12 +88,13 @@ impl LoraTable {
 }
 
 impl Recipe {
-    /// Checks every stage's `freeze` and `lora` against all parameters of the model, and how
-    /// adapters go from stage to stage.
+    /// Checks every stage's `freeze` and `lora` against all parameters of the model, how adapters go
+    /// from stage to stage, and that the benchmark of the scores is there.
     ///
     /// # Errors
-    /// As [`Recipe::check_freeze`]; a target that matches no parameter or no linear layer, or a stage whose adapter is not the
-    /// one that the stage before it left.
+    /// As [`Recipe::check_freeze`] and [`Recipe::check_benchmark`]; a target that matches no
+    /// parameter or no linear layer, or a stage whose adapter is not the one that the stage before
+    /// it left.
     pub fn check_stages(
         &self,
         configured: &Configured,
@@ -102,6 +103,7 @@ impl Recipe {
         let paths: Vec<String> = parameters.iter().map(|info| info.path.clone()).collect();
         self.check_freeze(&paths)?;
         self.check_optimizer_groups(&paths)?;
+        self.check_benchmark()?;
         let mut before: Option<(&str, &LoraTable)> = None;
         for (name, stage) in self.stages() {
             before = before.filter(|(_, table)| !stage.merges(table, parameters));
