@@ -10,7 +10,7 @@ use menagerie::burn::tensor::Device;
 use menagerie::chat::Turn;
 use menagerie::data::{DataSource, Dataset};
 use menagerie::eval::{
-    self, Benchmark, EvalError, EvalOptions, Example, ExactMatch, Marked, Question,
+    self, Benchmark, EvalError, EvalOptions, ExactMatch, Example, Marked, Question,
 };
 use menagerie::recipe::Turns;
 use menagerie::schemars::{self, JsonSchema};
@@ -134,7 +134,11 @@ fn a_recipe_chooses_the_benchmark_of_its_scores() {
         assert!(!plain.text(file).contains("\"mark\""));
     }
     assert!(!plain.text("recipe.toml").contains("benchmark"));
-    assert!(stated.text("recipe.toml").contains("benchmark = \"exact-match\""));
+    assert!(
+        stated
+            .text("recipe.toml")
+            .contains("benchmark = \"exact-match\"")
+    );
 }
 
 #[test]
@@ -151,9 +155,20 @@ fn a_benchmark_that_is_not_there_is_named_with_those_that_are() {
     assert_eq!(checked.stderr, format!("error: wrong.toml:3:1: {message}"));
     let trained = world.menagerie(&["train", "wrong.toml", "--out", "run"]);
     assert_eq!(trained.code, Some(3));
-    assert!(trained.stderr.ends_with(&format!("wrong.toml:3:1: {message}")), "{trained:?}");
+    assert!(
+        trained
+            .stderr
+            .ends_with(&format!("wrong.toml:3:1: {message}")),
+        "{trained:?}"
+    );
     assert!(!world.path("run/recipe.toml").exists(), "nothing has begun");
-    let args = ["eval", "nowhere", "questions.json", "--benchmark", "exact-mach"];
+    let args = [
+        "eval",
+        "nowhere",
+        "questions.json",
+        "--benchmark",
+        "exact-mach",
+    ];
     let scored = world.menagerie(&args);
     assert_eq!(scored.stderr, format!("error: {message}"));
     assert_eq!(scored.code, Some(3));
@@ -181,7 +196,17 @@ fn what_a_benchmark_asks_must_keep_the_images() {
         eval::evaluate(&model, &data, &options, &mut |_, _| true)
     };
     let error = ask("forgetful").unwrap_err();
-    assert!(matches!(error, EvalError::Images { asked: 0, images: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            EvalError::Images {
+                asked: 0,
+                images: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(matches!(ask("none"), Err(EvalError::Benchmark(_))));
     // Another question, another answer: what `ask` adds is what the model reads.
     assert_eq!(ask(ExactMatch::NAME).expect("a score").answers.len(), 4);
@@ -193,9 +218,13 @@ fn plugins_tells_of_a_benchmark() {
     let world = World::new();
     let shown = world.menagerie(&["plugins", "exact-match"]).stdout;
     assert!(
-        shown.starts_with("exact-match (benchmark), of menagerie 0.1.0\nAn answer is right if it equals"),
+        shown.starts_with(
+            "exact-match (benchmark), of menagerie 0.1.0\nAn answer is right if it equals"
+        ),
         "{shown}"
     );
-    let json = world.menagerie(&["plugins", "exact-match", "--json"]).json();
+    let json = world
+        .menagerie(&["plugins", "exact-match", "--json"])
+        .json();
     assert_eq!(json[0]["component"], "benchmark");
 }

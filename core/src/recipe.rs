@@ -118,6 +118,7 @@ fn default_max_tokens() -> usize {
 /// A floating-point type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Dtype {
     /// 32 bits.
     #[default]

@@ -5,6 +5,7 @@ use menagerie_core::chat::{Role, Turn};
 
 /// A sample: what is said, and where its images lie.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Conversation {
     /// The sample's id; a single question of a longer sample ends in `#0`, `#1`, ….
     pub id: String,
@@ -31,6 +32,7 @@ impl Conversation {
 /// Where an image lies. None is held in memory: it is read when it is asked for, with
 /// [`Dataset::image`](super::Dataset::image).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ImageRef {
     /// A file of the image folder.
     File {

@@ -12,6 +12,7 @@ use crate::parameters::ParameterInfo;
 /// `lora = { … }` of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct LoraTable {
     /// Columns of A and rows of B.
     #[schemars(range(min = 1))]
@@ -41,6 +42,7 @@ fn default_on() -> Vec<FreezePattern> {
 /// How frozen weights are kept: in blocks of 64 numbers with one f32 scale each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Quantize {
     /// 8 bits, 255 even levels: 8.5 bits a weight.
     Q8,
