@@ -1,8 +1,8 @@
 //! `new-plugin`: an encoder that cuts an image into patches and maps each to a vector.
 
+use menagerie::burn;
 use menagerie::burn::module::Module;
 use menagerie::burn::tensor::{Device, Tensor};
-use menagerie::burn;
 use menagerie::nn::Linear;
 use menagerie::schemars::JsonSchema;
 use menagerie::serde::{Deserialize, Serialize};
