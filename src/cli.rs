@@ -23,6 +23,7 @@ mod hub;
 mod inspect;
 mod interrupt;
 mod model;
+mod new;
 mod output;
 mod plugins;
 mod progress;
@@ -57,6 +58,7 @@ enum Command {
     Export(export::Args),
     Recipe(recipe::Args),
     Plugins(plugins::Args),
+    New(new::Args),
     Data(data::Args),
 }
 
@@ -86,6 +88,7 @@ fn run(command: &Command) -> Result<(), CliError> {
         Command::Export(args) => export::run(args),
         Command::Recipe(args) => recipe::run(args),
         Command::Plugins(args) => plugins::run(args),
+        Command::New(args) => new::run(args),
         Command::Data(args) => data::run(args),
     }
 }

@@ -1,33 +1,67 @@
 //! Scoring a model on questions with known answers, and blind beside it.
 //!
-//! An answer is right if it equals the truth once both are trimmed, in lower case and without a
-//! full stop at the end. The blind score asks the same questions with every image replaced by
-//! grey: what a model knows of the answers without looking.
+//! A [`Benchmark`] puts the questions and marks the answers; it is a plugin, chosen by name, and
+//! [`ExactMatch`] unless another is. The blind score asks the same questions with every image
+//! replaced by grey: what a model knows of the answers without looking.
+//!
+//! ```
+//! use menagerie::eval::{Benchmark, Example, Question};
+//! use menagerie::schemars::{self, JsonSchema};
+//!
+//! /// The first word of an answer must be the truth.
+//! #[derive(Debug, Default, JsonSchema)]
+//! pub struct FirstWord;
+//!
+//! impl Benchmark for FirstWord {
+//!     const NAME: &'static str = "first-word";
+//!
+//!     fn example() -> Example {
+//!         Example::new("<image>\nis there a dog?", "yes", "no, a cat")
+//!     }
+//!
+//!     fn mark(&self, question: &Question<'_>, answer: &str) -> f64 {
+//!         let first = answer.split(|c: char| !c.is_alphanumeric()).next();
+//!         if first == Some(question.truth) { 1.0 } else { 0.0 }
+//!     }
+//! }
+//!
+//! menagerie::register_benchmark!(FirstWord);
+//! # menagerie::testing::check_benchmark("first-word");
+//! ```
 
 mod answer;
 mod error;
+mod exact_match;
+mod marker;
 
 #[cfg(feature = "train")]
 pub(crate) use answer::spread;
-pub use answer::{Answered, Evaluation, normalise};
+pub use answer::{Answered, Evaluation};
 pub use error::EvalError;
+pub use exact_match::{ExactMatch, normalise};
+pub use menagerie_core::benchmark::{AnyBenchmark, Benchmark, Example, Marked, Question};
+pub use menagerie_core::plugin::{BenchmarkError, BenchmarkPlugin, benchmark, benchmarks};
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use menagerie_core::chat::{IMAGE_MARK, Role, Template, Turn};
+use menagerie_core::chat::{Template, Turn};
 use menagerie_core::image::Resize;
 use menagerie_core::recipe::EvalTable;
 use menagerie_core::{GenerationConfig, Model};
 
-use crate::data::{Conversation, Dataset, ImageRef, Prefetch};
+use marker::Marker;
+
+use crate::data::{Dataset, ImageRef, Prefetch};
 
 /// How a model is scored.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EvalOptions {
+    /// The name of the benchmark that asks and marks.
+    pub benchmark: String,
     /// Questions answered together.
     pub batch_size: usize,
     /// Whether to score blind too.
@@ -45,6 +79,7 @@ pub struct EvalOptions {
 impl Default for EvalOptions {
     fn default() -> Self {
         Self {
+            benchmark: ExactMatch::NAME.to_owned(),
             batch_size: 64,
             blind: true,
             max_new_tokens: 16,
@@ -57,7 +92,9 @@ impl Default for EvalOptions {
 
 impl From<&EvalTable> for EvalOptions {
     fn from(table: &EvalTable) -> Self {
+        let benchmark = table.benchmark.as_deref().unwrap_or(ExactMatch::NAME);
         Self {
+            benchmark: benchmark.to_owned(),
             batch_size: table.batch_size,
             blind: table.blind,
             max_new_tokens: table.max_new_tokens,
@@ -74,7 +111,8 @@ impl From<&EvalTable> for EvalOptions {
 /// `progress` hears how many are answered of how many, and says whether to go on.
 ///
 /// # Errors
-/// Data that cannot be used, a question that is too long, or `progress` said no.
+/// A benchmark that does not exist or marks out of range, data that cannot be used, a question that
+/// is too long, or `progress` said no.
 pub fn evaluate(
     model: &Model,
     data: &Arc<Dataset>,
@@ -82,13 +120,14 @@ pub fn evaluate(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Evaluation, EvalError> {
     let begun = Instant::now();
+    let benchmark: Arc<dyn AnyBenchmark> = benchmark(&options.benchmark)?.build().into();
     let count = options.limit.unwrap_or(usize::MAX).min(data.len());
     let questions: Vec<usize> = (0..count).collect();
     let batches: Vec<Vec<usize>> = questions
         .chunks(options.batch_size.max(1))
         .map(<[usize]>::to_vec)
         .collect();
-    let prepared = prepare(model, data, options, batches);
+    let prepared = prepare(model, data, options, &benchmark, batches);
     let config = GenerationConfig {
         max_new_tokens: options.max_new_tokens,
         ..GenerationConfig::default()
@@ -118,22 +157,30 @@ pub fn evaluate(
         done += said.len();
         for ((prompt, said), blind) in batch.prompts.into_iter().zip(said).zip(blind) {
             answers.push(Answered {
-                correct: normalise(&said) == normalise(&prompt.truth),
                 id: prompt.id,
                 question: prompt.question,
                 truth: prompt.truth,
                 answer: said,
                 blind,
                 sample: prompt.sample,
+                ..Answered::default()
             });
         }
         if !progress(done, count) {
             return Err(EvalError::Interrupted { done, total: count });
         }
     }
+    let marker = Marker {
+        name: &options.benchmark,
+        benchmark: benchmark.as_ref(),
+        data,
+    };
+    let (score, blind_score) = marker.mark(&mut answers)?;
     Ok(Evaluation {
         answers,
         seconds: begun.elapsed().as_secs_f64(),
+        score,
+        blind_score,
     })
 }
 
@@ -185,6 +232,7 @@ fn prepare(
     model: &Model,
     data: &Arc<Dataset>,
     options: &EvalOptions,
+    benchmark: &Arc<dyn AnyBenchmark>,
     batches: Vec<Vec<usize>>,
 ) -> Prefetch<Vec<usize>, Result<Batch, EvalError>> {
     let tokenizer = model.tokenizer().clone();
@@ -192,6 +240,8 @@ fn prepare(
     let template = template.unwrap_or_else(|| model.template().clone());
     let processor = model.image_processor(options.resize);
     let data = Arc::clone(data);
+    let benchmark = Arc::clone(benchmark);
+    let name = options.benchmark.clone();
     let make = move |indices: Vec<usize>| {
         let mut batch = Batch {
             prompts: Vec::new(),
@@ -201,9 +251,19 @@ fn prepare(
         let mut distinct: Vec<&ImageRef> = Vec::new();
         for sample in indices {
             let conversation = data.sample(sample);
-            let (asked, truth) = split(conversation);
+            let question = conversation.question();
+            let turns = benchmark.ask(&question);
+            let (asked, images) = (turns.iter().map(Turn::images).sum(), question.images());
+            if asked != images {
+                return Err(EvalError::Images {
+                    benchmark: name.clone(),
+                    id: conversation.id.clone(),
+                    asked,
+                    images,
+                });
+            }
             let ids = tokenizer
-                .encode_prompt(&template, asked)
+                .encode_prompt(&template, &turns)
                 .map_err(|source| EvalError::Encode {
                     id: conversation.id.clone(),
                     source,
@@ -219,24 +279,15 @@ fn prepare(
                     .places
                     .push(i64::try_from(place).expect("few images in a batch"));
             }
-            let last = asked.last().map_or("", |turn| turn.text.as_str());
             batch.prompts.push(Prompt {
                 sample,
                 id: conversation.id.clone(),
-                question: last.replace(IMAGE_MARK, "").trim().to_owned(),
-                truth: truth.to_owned(),
+                question: question.text(),
+                truth: question.truth.to_owned(),
                 ids,
             });
         }
         Ok(batch)
     };
     Prefetch::new(batches, 1, make)
-}
-
-/// What is asked, and the right answer.
-fn split(conversation: &Conversation) -> (&[Turn], &str) {
-    match conversation.turns.split_last() {
-        Some((last, asked)) if last.role == Role::Assistant => (asked, &last.text),
-        _ => (&conversation.turns, ""),
-    }
 }

@@ -35,6 +35,7 @@ pub struct Spelling {
 
 /// Whose way of naming tensors a table is, where there is more than one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Publisher {
     /// Everybody's.
     #[default]
@@ -64,6 +65,7 @@ pub struct TensorName {
 
 /// How a stored tensor lies beside the parameter that it fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Storage {
     /// The same shape in the same order.
     AsIs,

@@ -46,6 +46,7 @@ pub struct ExportOptions {
 
 /// The layout of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExportLayout {
     /// Hugging Face's `LlavaForConditionalGeneration`, or the component's own folder.
     Hf,

@@ -6,6 +6,7 @@
 //! crate names no plugin and opens no socket.
 
 pub mod attention;
+pub mod benchmark;
 pub mod blocks;
 pub mod cache;
 pub mod chat;

@@ -26,7 +26,10 @@ use crate::weights::{self, LoadReport, WeightError};
 
 /// An assembled vision-language model.
 ///
-/// It is `Send` and `Sync`: several threads may ask it at once.
+/// It is `Send` and `Sync`: several threads may ask it at once, and none changes what another is
+/// told. It is not `Clone`: share it by [`Arc`](std::sync::Arc). (Its [`Network`] is `Clone`, and a
+/// clone shares the tensors until one of both is changed.) Each call keeps its own key-value cache
+/// while it lasts.
 #[derive(Debug)]
 pub struct Model {
     network: Network,
@@ -134,7 +137,8 @@ impl Model {
     }
 
     /// Answers one request as `config` says. `on_text` gets the text as it comes and may break
-    /// off.
+    /// off: the answer then ends with [`Finish::Cancelled`](crate::Finish::Cancelled) and what it had
+    /// said. Reading the prompt and its images, which comes before the first text, is not broken off.
     ///
     /// # Errors
     /// A conversation or image that cannot be read, or a prompt that is too long.
@@ -152,7 +156,8 @@ impl Model {
         Ok(answers.swap_remove(0))
     }
 
-    /// Answers token prompts together. `images` are their visual tokens in order.
+    /// Answers token prompts together. `images` are their visual tokens in order. `on_text` gets the
+    /// number of a prompt and more of its answer; it breaks all of them off.
     ///
     /// # Errors
     /// A prompt that is too long.

@@ -30,6 +30,7 @@ pub struct ParameterInfo {
 
 /// What a parameter is in its layer, as far as weight decay treats it differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParameterKind {
     /// A parameter of a norm: one that lies in a struct whose name ends in `Norm`, whatever its own
     /// name is.

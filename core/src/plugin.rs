@@ -7,8 +7,10 @@
 //! Only linked crates are seen: a binary that depends on a plugin crate names it once,
 //! `use menagerie_vision as _;`.
 
+mod benchmark;
 mod lookup;
 
+pub use benchmark::{BenchmarkError, BenchmarkPlugin, benchmark, benchmarks};
 pub use lookup::{decoder_of, decoder_type, encoder_of, projector_of, published_encoder};
 
 use std::fmt::Debug;

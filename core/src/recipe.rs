@@ -40,6 +40,7 @@ use toml::Table;
 
 use crate::component::Component;
 use crate::folder::ModelPath;
+use crate::plugin;
 use node::Node;
 use origin::Origins;
 
@@ -117,6 +118,7 @@ fn default_max_tokens() -> usize {
 /// A floating-point type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Dtype {
     /// 32 bits.
     #[default]
@@ -326,6 +328,20 @@ impl Recipe {
             })?;
         }
         Ok(())
+    }
+
+    /// Checks that the benchmark of `[eval]` is linked in, if the recipe states one.
+    ///
+    /// # Errors
+    /// There is no such benchmark, or two of one name.
+    pub fn check_benchmark(&self) -> Result<(), RecipeError> {
+        let stated = self.eval.as_ref().and_then(|eval| eval.benchmark.as_ref());
+        let Some(name) = stated else { return Ok(()) };
+        let found = plugin::benchmark(name);
+        found.map(|_| ()).map_err(|error| RecipeError::Benchmark {
+            origin: self.origin("eval.benchmark"),
+            error,
+        })
     }
 
     fn from_node(mut root: Node) -> Result<Self, RecipeError> {

@@ -22,7 +22,8 @@ use visitor::{DynVisitor, FromDynVisitor, ToDynVisitor};
 
 /// Some [`Module`] seen as a `T`, for example `Slot<dyn Encoder>`.
 ///
-/// Dereferences to `T`. Cloning clones the module.
+/// Dereferences to `T`. Cloning clones the module, whose tensors both share until one is changed. It
+/// is `Send` and `Sync`, as every plugin must be.
 pub struct Slot<T: ?Sized> {
     inner: Box<dyn Erased<T>>,
 }

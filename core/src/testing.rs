@@ -9,11 +9,13 @@
 //!
 //! A check panics with what does not hold, as an assertion does.
 
+mod benchmark;
 mod decoder;
 mod encoder;
 mod projector;
 mod reference;
 
+pub use benchmark::check_benchmark;
 pub use decoder::check_decoder;
 pub use encoder::check_encoder;
 pub use projector::check_projector;
@@ -44,6 +46,9 @@ pub fn check_all() {
             Component::Projector => check_projector(info.name),
             Component::Llm => check_decoder(info.name),
         }
+    }
+    for plugin in plugin::benchmarks().expect("benchmarks have names of their own") {
+        check_benchmark(plugin.name);
     }
 }
 

@@ -16,6 +16,7 @@ use menagerie_core::{BuildError, Component, RecipeError};
 use thiserror::Error;
 
 use super::exit::Exit;
+use super::new::NewError;
 use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
@@ -48,6 +49,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+
+    #[error(transparent)]
+    New(#[from] NewError),
 
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -168,6 +172,7 @@ impl CliError {
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
             Self::Assemble(error) => assemble_exit(error),
+            Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),

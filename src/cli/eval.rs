@@ -1,4 +1,4 @@
-//! `menagerie eval`: exact answers on questions with known ones.
+//! `menagerie eval`: a benchmark's score on questions with known answers.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use super::model::ModelArgs;
 use super::output::{print, print_json};
 use super::progress::Progress;
 use crate::data::Dataset;
-use crate::eval::{self, EvalOptions, Evaluation};
+use crate::eval::{self, Benchmark, EvalError, EvalOptions, Evaluation, ExactMatch};
 
 /// Score a model on questions with known answers, and blind beside it.
 ///
-/// An answer is right if it equals the truth, without regard to case, space around it and a full
-/// stop at its end. The blind score has every image replaced by grey.
+/// The benchmark says how a question is put and how good an answer is. The blind score has every
+/// image replaced by grey.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// The folder that image names are relative to.
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// The benchmark that asks and marks; `menagerie plugins` lists them.
+    #[arg(long, value_name = "NAME", default_value = ExactMatch::NAME)]
+    benchmark: String,
     /// Questions answered together.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: u32,
@@ -55,6 +58,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    eval::benchmark(&args.benchmark).map_err(EvalError::from)?;
     let data = Arc::new(Dataset::open(&DataSource {
         paths: args.data.clone(),
         images: args.images.clone(),
@@ -64,6 +68,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     data.check_images()?;
     let model = args.model.open(&args.device.device)?;
     let options = EvalOptions {
+        benchmark: args.benchmark.clone(),
         batch_size: args.batch_size as usize,
         blind: !args.no_blind,
         max_new_tokens: args.max_new_tokens,

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use menagerie_core::options::{self, OptionInfo};
-use menagerie_core::plugin::{self, PluginInfo};
+use menagerie_core::plugin::{self, BenchmarkPlugin, PluginInfo};
+use menagerie_core::toml::Table;
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::{print, print_json};
+use crate::eval::EvalError;
 
 const LEGEND: &str = "\nAn option without a value must be stated, by the recipe or by a preset; one in [ ] may be.\n\
                       `menagerie plugins NAME` tells what they mean.\n";
@@ -23,53 +25,95 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let all = plugin::list()?;
+    let mut all: Vec<Listed> = plugin::list()?.into_iter().map(Listed::from).collect();
+    let benchmarks = plugin::benchmarks().map_err(EvalError::from)?;
+    all.extend(benchmarks.into_iter().map(Listed::from));
     let Some(name) = &args.name else {
         if args.json {
-            return print_json(&all.iter().map(|info| to_json(info)).collect::<Vec<_>>());
+            return print_json(&all.iter().map(to_json).collect::<Vec<_>>());
         }
         return print(&(table(&all) + LEGEND));
     };
-    let found: Vec<_> = all.iter().filter(|info| info.name == name).collect();
+    let (found, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|info| info.name == name);
     if found.is_empty() {
         return Err(CliError::UnknownPlugin {
             name: name.clone(),
-            allowed: all.iter().map(|info| info.name.to_owned()).collect(),
+            allowed: others.iter().map(|info| info.name.to_owned()).collect(),
         });
     }
     if args.json {
-        return print_json(&found.iter().map(|info| to_json(info)).collect::<Vec<_>>());
+        return print_json(&found.iter().map(to_json).collect::<Vec<_>>());
     }
-    let pages: Vec<String> = found.iter().map(|info| page(info)).collect();
+    let pages: Vec<String> = found.iter().map(page).collect();
     print(&pages.join("\n"))
 }
 
-fn to_json(info: &PluginInfo) -> Value {
-    let presets = info.presets().into_iter();
+/// A plugin of any kind, as it is listed.
+struct Listed {
+    /// The component that it fills, or `benchmark`.
+    kind: &'static str,
+    name: &'static str,
+    crate_name: &'static str,
+    crate_version: &'static str,
+    description: String,
+    options: Vec<OptionInfo>,
+    presets: Vec<(&'static str, Table)>,
+}
+
+impl From<&PluginInfo> for Listed {
+    fn from(info: &PluginInfo) -> Self {
+        Self {
+            kind: info.component.name(),
+            name: info.name,
+            crate_name: info.crate_name,
+            crate_version: info.crate_version,
+            description: options::description(info),
+            options: options::describe(info),
+            presets: info.presets(),
+        }
+    }
+}
+
+impl From<&BenchmarkPlugin> for Listed {
+    fn from(plugin: &BenchmarkPlugin) -> Self {
+        Self {
+            kind: "benchmark",
+            name: plugin.name,
+            crate_name: plugin.crate_name,
+            crate_version: plugin.crate_version,
+            description: plugin.description(),
+            options: Vec::new(),
+            presets: Vec::new(),
+        }
+    }
+}
+
+fn to_json(info: &Listed) -> Value {
+    let presets = info.presets.iter();
     json!({
-        "component": info.component,
+        "component": info.kind,
         "name": info.name,
-        "description": options::description(info),
+        "description": info.description,
         "crate": info.crate_name,
         "version": info.crate_version,
-        "options": options::describe(info),
-        "presets": presets.map(|(name, options)| (name.to_owned(), json!(options)))
+        "options": info.options,
+        "presets": presets.map(|(name, options)| ((*name).to_owned(), json!(options)))
             .collect::<serde_json::Map<_, _>>(),
     })
 }
 
-fn table(all: &[&PluginInfo]) -> String {
+fn table(all: &[Listed]) -> String {
     let width =
-        |text: fn(&PluginInfo) -> &str| all.iter().map(|info| text(info).len()).max().unwrap_or(0);
-    let (component, name) = (width(|i| i.component.name()), width(|i| i.name));
+        |text: fn(&Listed) -> &str| all.iter().map(|info| text(info).len()).max().unwrap_or(0);
+    let (component, name) = (width(|i| i.kind), width(|i| i.name));
     let origin = width(|i| i.crate_name);
     let lines = all.iter().map(|info| {
         format!(
             "{:component$}  {:name$}  {:origin$}  {}\n{}",
-            info.component.name(),
+            info.kind,
             info.name,
             info.crate_name,
-            first_sentence(&options::description(info)),
+            first_sentence(&info.description),
             option_line(info, component + 2),
         )
     });
@@ -77,9 +121,9 @@ fn table(all: &[&PluginInfo]) -> String {
 }
 
 /// The options of a plugin with their defaults, on one line.
-fn option_line(info: &PluginInfo, indent: usize) -> String {
-    let options = options::describe(info);
-    let list: Vec<String> = options
+fn option_line(info: &Listed, indent: usize) -> String {
+    let list: Vec<String> = info
+        .options
         .iter()
         .map(|option| match &option.default {
             Some(default) => format!("{} = {default}", option.name),
@@ -100,30 +144,24 @@ fn first_sentence(text: &str) -> &str {
     text.find(". ").map_or(text, |end| &text[..=end])
 }
 
-fn page(info: &PluginInfo) -> String {
+fn page(info: &Listed) -> String {
     let mut page = format!(
         "{} ({}), of {} {}\n{}\n",
-        info.name,
-        info.component,
-        info.crate_name,
-        info.crate_version,
-        options::description(info),
+        info.name, info.kind, info.crate_name, info.crate_version, info.description,
     );
-    let options = options::describe(info);
-    page += if options.is_empty() {
+    page += if info.options.is_empty() {
         "\nNo options.\n"
     } else {
         "\nOptions\n"
     };
-    for option in &options {
+    for option in &info.options {
         let line = format!("  {}: {}", option.name, takes(option));
         writeln!(page, "{line}\n      {}", option.description).expect("a string takes any text");
     }
-    let presets = info.presets();
-    if !presets.is_empty() {
+    if !info.presets.is_empty() {
         page += "\nPresets\n";
     }
-    for (name, options) in presets {
+    for (name, options) in &info.presets {
         let sizes: Vec<String> = options
             .iter()
             .map(|(key, value)| format!("{key} = {value}"))

@@ -29,6 +29,7 @@ pub struct SampleEncoder {
 
 /// A sample as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encoded {
     /// The sample's id.
     pub id: String,
@@ -43,6 +44,7 @@ pub struct Encoded {
 
 /// Samples of one step, of any lengths, with and without images.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Batch {
     /// The samples, in order.
     pub samples: Vec<Encoded>,

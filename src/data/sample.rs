@@ -1,9 +1,11 @@
 //! A sample as text and references to its images.
 
-use menagerie_core::chat::Turn;
+use menagerie_core::benchmark::Question;
+use menagerie_core::chat::{Role, Turn};
 
 /// A sample: what is said, and where its images lie.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Conversation {
     /// The sample's id; a single question of a longer sample ends in `#0`, `#1`, ….
     pub id: String,
@@ -15,9 +17,22 @@ pub struct Conversation {
     pub file: usize,
 }
 
+impl Conversation {
+    /// The sample as a question: its last answer is the truth, and all before it is asked.
+    #[must_use]
+    pub fn question(&self) -> Question<'_> {
+        let (turns, truth) = match self.turns.split_last() {
+            Some((last, asked)) if last.role == Role::Assistant => (asked, last.text.as_str()),
+            _ => (self.turns.as_slice(), ""),
+        };
+        Question::new(&self.id, turns, truth)
+    }
+}
+
 /// Where an image lies. None is held in memory: it is read when it is asked for, with
 /// [`Dataset::image`](super::Dataset::image).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ImageRef {
     /// A file of the image folder.
     File {

@@ -1,6 +1,7 @@
 //! What can end a score early.
 
 use menagerie_core::generate::GenerateError;
+use menagerie_core::plugin::BenchmarkError;
 use menagerie_core::tokens::EncodeError;
 use thiserror::Error;
 
@@ -21,6 +22,38 @@ pub enum EvalError {
         id: String,
         /// Why.
         source: EncodeError,
+    },
+
+    /// No benchmark of that name, or two.
+    #[error(transparent)]
+    Benchmark(#[from] BenchmarkError),
+
+    /// A benchmark that asks about other images than the data has.
+    #[error(
+        "the benchmark `{benchmark}` asks question `{id}` with {asked} times `<image>`, and the data has {images}; it must keep them all"
+    )]
+    Images {
+        /// The benchmark's name.
+        benchmark: String,
+        /// The question's id.
+        id: String,
+        /// Marks in what it asks.
+        asked: usize,
+        /// Images of the sample.
+        images: usize,
+    },
+
+    /// A benchmark that marks out of range.
+    #[error(
+        "the benchmark `{benchmark}` gives {what} the mark {mark}; marks and scores are from 0 to 1"
+    )]
+    Mark {
+        /// The benchmark's name.
+        benchmark: String,
+        /// What is marked.
+        what: String,
+        /// The mark.
+        mark: f64,
     },
 
     /// An answer cannot be made.

@@ -74,7 +74,7 @@ pub struct Score {
     pub step: usize,
     /// Questions.
     pub questions: usize,
-    /// Share of exact answers, 0-1.
+    /// The benchmark's score, 0-1: by default the share of exact answers.
     pub score: f64,
     /// The same with every image replaced by grey.
     #[serde(default, skip_serializing_if = "Option::is_none")]

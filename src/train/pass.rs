@@ -57,6 +57,7 @@ pub struct Pass<'a> {
 
 /// What a pass gave.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct PassDone {
     /// Negative log-likelihoods of the supervised tokens, summed.
     pub loss_sum: f64,

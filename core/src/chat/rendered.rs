@@ -4,6 +4,7 @@ use std::ops::Range;
 
 /// A conversation as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rendered {
     /// The whole text.
     pub text: String,

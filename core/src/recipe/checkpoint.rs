@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// when a run is asked to stop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CheckpointTable {
     /// Optimizer steps of a stage between two checkpoints. Absent: none for their sake.
     #[serde(default, skip_serializing_if = "Option::is_none")]

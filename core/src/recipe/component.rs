@@ -14,6 +14,7 @@ use crate::component::Component;
 /// The encoder: `[vision]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct VisionTable {
     /// The plugin.
     pub r#type: String,
@@ -46,6 +47,7 @@ pub struct VisionTable {
 /// The projector: `[projector]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ProjectorTable {
     /// The plugin.
     pub r#type: String,
@@ -71,6 +73,7 @@ pub struct ProjectorTable {
 /// The decoder: `[llm]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct LlmTable {
     /// The plugin.
     pub r#type: String,

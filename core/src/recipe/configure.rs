@@ -20,6 +20,7 @@ use crate::weights::gguf::Gguf;
 
 /// The three components of a recipe, checked and ready to build.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Configured {
     /// The encoder's options.
     pub vision: Box<dyn AnyEncoderConfig>,

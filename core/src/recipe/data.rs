@@ -48,6 +48,7 @@ pub enum OnBadSample {
 /// The data of a stage: `[stage.NAME.data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct DataTable {
     /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
     /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
@@ -86,6 +87,7 @@ pub struct DataTable {
 /// One of several data sets: an entry of `mix`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MixedSet {
     /// Its files, as `conversations` of the table. Relative to the recipe.
     pub conversations: OneOrMany<PathBuf>,
@@ -172,6 +174,7 @@ fn default_workers() -> usize {
 /// Questions with known answers: `[eval.data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct EvalData {
     /// LLaVA `.json` or `.jsonl` files, WebDataset `.tar` shards or `.parquet` files, one or a list;
     /// a folder stands for the shards and Parquet files in it. Relative to the recipe.
@@ -191,9 +194,13 @@ pub struct EvalData {
 /// The score taken after each stage: `[eval]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct EvalTable {
     /// The questions.
     pub data: EvalData,
+    /// The benchmark that puts the questions and marks the answers. Default: `exact-match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub benchmark: Option<String>,
     /// Optimizer steps of a stage between two scores. Absent: one score, after the stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]

@@ -9,6 +9,7 @@ use super::optimizer::GroupError;
 use super::origin::Origin;
 use crate::error::{BuildError, nearest};
 use crate::folder::FolderError;
+use crate::plugin::BenchmarkError;
 
 /// A recipe that cannot be read, or that does not describe a model and its training.
 #[derive(Debug, Error)]
@@ -201,6 +202,15 @@ pub enum RecipeError {
         origin: Origin,
         /// What is wrong.
         error: BuildError,
+    },
+
+    /// A benchmark that does not exist.
+    #[error("{origin}: {error}")]
+    Benchmark {
+        /// The place of `eval.benchmark`.
+        origin: Origin,
+        /// What is wrong and what is allowed.
+        error: BenchmarkError,
     },
 
     /// The weights' `config.json` cannot be used.

@@ -9,6 +9,7 @@ use crate::image::{Filter, ImageProcessor, Resize, shortest};
 /// How images are prepared: `[vision.images]`. What is not stated is the encoder's own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ImagesTable {
     /// Side of the result, in pixels. It must be that of the encoder's input, which it is by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Where a recipe comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RecipeSource {
     /// A file.
     File(PathBuf),

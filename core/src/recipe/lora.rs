@@ -12,6 +12,7 @@ use crate::parameters::ParameterInfo;
 /// `lora = { … }` of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct LoraTable {
     /// Columns of A and rows of B.
     #[schemars(range(min = 1))]
@@ -41,6 +42,7 @@ fn default_on() -> Vec<FreezePattern> {
 /// How frozen weights are kept: in blocks of 64 numbers with one f32 scale each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Quantize {
     /// 8 bits, 255 even levels: 8.5 bits a weight.
     Q8,
@@ -88,12 +90,13 @@ impl LoraTable {
 }
 
 impl Recipe {
-    /// Checks every stage's `freeze` and `lora` against all parameters of the model, and how
-    /// adapters go from stage to stage.
+    /// Checks every stage's `freeze` and `lora` against all parameters of the model, how adapters go
+    /// from stage to stage, and that the benchmark of the scores is there.
     ///
     /// # Errors
-    /// As [`Recipe::check_freeze`]; a target that matches no parameter or no linear layer, or a stage whose adapter is not the
-    /// one that the stage before it left.
+    /// As [`Recipe::check_freeze`] and [`Recipe::check_benchmark`]; a target that matches no
+    /// parameter or no linear layer, or a stage whose adapter is not the one that the stage before
+    /// it left.
     pub fn check_stages(
         &self,
         configured: &Configured,
@@ -102,6 +105,7 @@ impl Recipe {
         let paths: Vec<String> = parameters.iter().map(|info| info.path.clone()).collect();
         self.check_freeze(&paths)?;
         self.check_optimizer_groups(&paths)?;
+        self.check_benchmark()?;
         let mut before: Option<(&str, &LoraTable)> = None;
         for (name, stage) in self.stages() {
             before = before.filter(|(_, table)| !stage.merges(table, parameters));

@@ -19,6 +19,7 @@ pub enum Optimizer {
 /// The options of `type = "adamw"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct AdamW {
     /// The learning rate at its peak.
     #[schemars(range(min = 0.0))]
@@ -48,6 +49,7 @@ pub struct AdamW {
 /// A part of the model with options of its own: an entry of `optimizer.groups`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct OptimizerGroup {
     /// What belongs to it, as `freeze` names it: `["projector"]`, `["vision.layers.20..24"]`.
     #[schemars(length(min = 1))]
@@ -65,6 +67,7 @@ pub struct OptimizerGroup {
 /// A kind of parameter that weight decay leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum NoDecay {
     /// All parameters of norms.
     Norms,

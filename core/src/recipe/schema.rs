@@ -17,9 +17,13 @@ impl Recipe {
     /// It requires no key: a recipe that extends another states only its difference.
     ///
     /// # Errors
-    /// Two plugins of one component that share a name.
+    /// Two plugins of one component, or two benchmarks, that share a name.
     pub fn schema() -> Result<Schema, RecipeError> {
         let plugins = plugin::list().map_err(|error| RecipeError::Build {
+            origin: Origin::new(&Source::Text.into(), "", 0),
+            error,
+        })?;
+        let benchmarks = plugin::benchmarks().map_err(|error| RecipeError::Benchmark {
             origin: Origin::new(&Source::Text.into(), "", 0),
             error,
         })?;
@@ -59,6 +63,8 @@ impl Recipe {
                 "anyOf": choices,
             });
         }
+        let names: Vec<_> = benchmarks.iter().map(|plugin| plugin.name).collect();
+        schema["$defs"]["EvalTable"]["properties"]["benchmark"]["enum"] = json!(names);
         as_difference(&mut schema);
         Ok(Schema::try_from(schema).expect("an object is a schema"))
     }

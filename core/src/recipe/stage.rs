@@ -12,6 +12,7 @@ use crate::lora::weight_of;
 /// A stage of training: `[stage.NAME]`. It starts from what the stage before it left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Stage {
     /// Parts of the model that do not learn: components (`"vision"`), or dotted prefixes of
     /// parameter paths (`"vision.layers.0..20"`, `"llm.layers.*.attention"`).
@@ -159,6 +160,7 @@ impl Default for Schedule {
 /// The options of `type = "cosine"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Cosine {
     /// Share of the steps, rounded up, in which the rate rises from 0.
     #[serde(default = "default_warmup_ratio")]
@@ -174,6 +176,7 @@ fn default_warmup_ratio() -> f64 {
 /// The options of `type = "constant"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Constant {
     /// Share of the steps, rounded up, in which the rate rises from 0.
     #[serde(default)]

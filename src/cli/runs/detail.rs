@@ -132,7 +132,7 @@ fn scores(run: &RunSummary) -> String {
     let mut table = Table::new(&[
         ("score at", Side::Left),
         ("step", Side::Right),
-        ("exact", Side::Right),
+        ("score", Side::Right),
         ("blind", Side::Right),
         ("questions", Side::Right),
         ("", Side::Left),

@@ -1,9 +1,11 @@
 //! What answering the questions of a score takes.
 
+use menagerie_core::benchmark::AnyBenchmark;
 use menagerie_core::chat::Template;
+use menagerie_core::plugin;
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Configured, Recipe};
+use menagerie_core::{Configured, Recipe, RecipeError};
 use serde::Serialize;
 
 use super::error::PlanError;
@@ -13,6 +15,7 @@ use super::record::Recorder;
 use super::shape::{PassShape, SampleShape};
 use super::step::{Numbers, Step};
 use crate::data::{Conversation, Dataset, ImageRef};
+use crate::eval::EvalOptions;
 
 /// The memory of answering questions.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -52,10 +55,16 @@ impl Questions {
         }
         let dataset = Dataset::open(&source)?;
         let template = recipe.eval_template()?;
+        let name = &EvalOptions::from(table).benchmark;
+        let benchmark = plugin::benchmark(name).map_err(|error| RecipeError::Benchmark {
+            origin: recipe.origin("eval.benchmark"),
+            error,
+        })?;
+        let benchmark = benchmark.build();
         let shape = |batch: &[Conversation]| PassShape {
             samples: batch
                 .iter()
-                .filter_map(|asked| question(tokenizer, &template, asked))
+                .filter_map(|asked| question(tokenizer, &template, benchmark.as_ref(), asked))
                 .collect(),
             visual_tokens: configured.projector_spec.visual_tokens,
             padding: Padding::Left,
@@ -94,11 +103,11 @@ impl Questions {
 fn question(
     tokenizer: &Tokenizer,
     template: &Template,
+    benchmark: &dyn AnyBenchmark,
     conversation: &Conversation,
 ) -> Option<SampleShape> {
-    let turns = conversation.turns.as_slice();
-    let asked = turns.split_last().map_or(turns, |(_, asked)| asked);
-    let ids = tokenizer.encode_prompt(template, asked).ok()?;
+    let asked = benchmark.ask(&conversation.question());
+    let ids = tokenizer.encode_prompt(template, &asked).ok()?;
     let images = conversation.images.len();
     Some(SampleShape {
         text: ids.len().saturating_sub(images),

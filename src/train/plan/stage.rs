@@ -141,11 +141,10 @@ impl<'p> Planner<'p> {
         let micro = micro.unwrap_or(table.micro_batch_size());
         let micro = micro.clamp(1, table.batch_size.max(1));
         let again = self.options.checkpoint_blocks;
-        let table = &Stage {
-            micro_batch_size: Some(micro),
-            checkpoint_blocks: again.unwrap_or(table.checkpoint_blocks),
-            ..table.clone()
-        };
+        let mut planned = table.clone();
+        planned.micro_batch_size = Some(micro);
+        planned.checkpoint_blocks = again.unwrap_or(table.checkpoint_blocks);
+        let table = &planned;
         let epoch_steps = mix.as_ref().map(|mix| mix.len().div_ceil(table.batch_size));
         let order = mix
             .as_ref()

@@ -53,7 +53,7 @@ pub(super) fn scores(history: &History, timeline: &Timeline) -> String {
     });
     let columns = [
         ("taken", ""),
-        ("exact answers", "number"),
+        ("score", "number"),
         ("", ""),
         ("blind", "number"),
         ("questions", "number"),

@@ -40,8 +40,7 @@ fn answered(answer: &str) -> Answered {
         truth: "red".to_owned(),
         answer: answer.to_owned(),
         correct: answer == "red",
-        blind: None,
-        sample: 0,
+        ..Answered::default()
     }
 }
 

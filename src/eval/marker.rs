@@ -1,0 +1,169 @@
+//! A benchmark over all answers of a data set.
+
+use menagerie_core::benchmark::{AnyBenchmark, Marked};
+
+use super::answer::Answered;
+use super::error::EvalError;
+use crate::data::Dataset;
+
+/// Marks answers to questions of `data`, and adds up the marks.
+pub(super) struct Marker<'a> {
+    /// The benchmark's name.
+    pub name: &'a str,
+    pub benchmark: &'a dyn AnyBenchmark,
+    pub data: &'a Dataset,
+}
+
+impl Marker<'_> {
+    /// Writes down how good each answer is; gives the score and, if it was asked for, the blind one.
+    pub(super) fn mark(&self, answers: &mut [Answered]) -> Result<(f64, Option<f64>), EvalError> {
+        let said: Vec<_> = answers
+            .iter()
+            .map(|answered| (answered.sample, answered.answer.as_str()))
+            .collect();
+        let said = self.marked(&said)?;
+        let score = self.total(&said)?;
+        let marks: Vec<f64> = said.iter().map(|marked| marked.mark).collect();
+        let blind: Option<Vec<_>> = answers
+            .iter()
+            .map(|answered| Some((answered.sample, answered.blind.as_deref()?)))
+            .collect();
+        let blind = blind.filter(|blind| !blind.is_empty());
+        let blind = blind.map(|blind| self.total(&self.marked(&blind)?));
+        let blind = blind.transpose()?;
+        for (answered, mark) in answers.iter_mut().zip(marks) {
+            answered.correct = mark >= 0.5;
+            answered.mark = (mark != 0.0 && mark != 1.0).then_some(mark);
+        }
+        Ok((score, blind))
+    }
+
+    /// Answers, each with the number of its sample.
+    fn marked<'s>(&'s self, said: &[(usize, &'s str)]) -> Result<Vec<Marked<'s>>, EvalError> {
+        let mark = |&(sample, answer): &(usize, &'s str)| {
+            let question = self.data.sample(sample).question();
+            let mark = self.benchmark.mark(&question, answer);
+            let what = || format!("an answer to question `{}`", question.id);
+            self.check(mark, what)?;
+            Ok(Marked::new(question, answer, mark))
+        };
+        said.iter().map(mark).collect()
+    }
+
+    fn total(&self, marked: &[Marked<'_>]) -> Result<f64, EvalError> {
+        let total = self.benchmark.total(marked);
+        self.check(total, || format!("{} answers", marked.len()))?;
+        Ok(total)
+    }
+
+    /// A mark that is no number would make a score of it too.
+    fn check(&self, mark: f64, what: impl FnOnce() -> String) -> Result<(), EvalError> {
+        if (0.0..=1.0).contains(&mark) {
+            return Ok(());
+        }
+        Err(EvalError::Mark {
+            benchmark: self.name.to_owned(),
+            what: what(),
+            mark,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use menagerie_core::benchmark::{Benchmark, Example, Question};
+    use menagerie_core::recipe::DataSource;
+    use menagerie_core::schemars::JsonSchema;
+
+    use super::*;
+    use crate::eval::ExactMatch;
+
+    /// Marks by the number of letters.
+    #[derive(Debug, Default, JsonSchema)]
+    #[schemars(crate = "menagerie_core::schemars")]
+    struct Letters;
+
+    impl Benchmark for Letters {
+        const NAME: &'static str = "letters";
+
+        fn example() -> Example {
+            Example::new("how many?", "aaaa", "a")
+        }
+
+        fn mark(&self, _question: &Question<'_>, answer: &str) -> f64 {
+            answer.len() as f64 / 4.0
+        }
+    }
+
+    fn data() -> Dataset {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("data.json");
+        let sample = r#"{ "id": "a", "conversations": [
+            { "from": "human", "value": "which?" }, { "from": "gpt", "value": "red" }] }"#;
+        std::fs::write(&file, format!("[{}]", [sample; 4].join(","))).expect("written");
+        let source = DataSource {
+            paths: vec![file],
+            ..DataSource::default()
+        };
+        Dataset::open(&source).expect("data")
+    }
+
+    fn answers(said: [(&str, Option<&str>); 4]) -> Vec<Answered> {
+        let said = said.into_iter().enumerate();
+        said.map(|(sample, (answer, blind))| Answered {
+            answer: answer.to_owned(),
+            blind: blind.map(str::to_owned),
+            sample,
+            ..Answered::default()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_blind_score_is_of_the_blind_answers() {
+        let data = data();
+        let marker = Marker {
+            name: ExactMatch::NAME,
+            benchmark: &ExactMatch,
+            data: &data,
+        };
+        let mut said = answers([
+            ("red", Some("blue")),
+            ("blue", Some("Red")),
+            ("red", Some("no")),
+            ("Red.", Some("no")),
+        ]);
+        assert_eq!(marker.mark(&mut said).expect("marks"), (0.75, Some(0.25)));
+        let correct: Vec<bool> = said.iter().map(|answered| answered.correct).collect();
+        assert_eq!(correct, [true, false, true, true]);
+        assert!(said.iter().all(|answered| answered.mark.is_none()));
+        said[3].blind = None;
+        assert_eq!(marker.mark(&mut said).expect("marks"), (0.75, None));
+        assert_eq!(marker.mark(&mut []).expect("marks"), (0.0, None));
+    }
+
+    #[test]
+    fn marks_between_are_kept_and_others_are_refused() {
+        let data = data();
+        let marker = Marker {
+            name: Letters::NAME,
+            benchmark: &Letters,
+            data: &data,
+        };
+        let mut said = answers([("", None), ("a", None), ("bbb", None), ("cccc", None)]);
+        assert_eq!(marker.mark(&mut said).expect("marks"), (0.5, None));
+        let marks: Vec<_> = said.iter().map(|said| (said.correct, said.mark)).collect();
+        let expected = [
+            (false, None),
+            (false, Some(0.25)),
+            (true, Some(0.75)),
+            (true, None),
+        ];
+        assert_eq!(marks, expected);
+        said[1].answer = "ddddd".to_owned();
+        let error = marker.mark(&mut said).unwrap_err().to_string();
+        let message = "the benchmark `letters` gives an answer to question `a` the mark 1.25; marks \
+                       and scores are from 0 to 1";
+        assert_eq!(error, message);
+    }
+}
