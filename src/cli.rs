@@ -10,6 +10,7 @@
 //! }
 //! ```
 
+mod ablate;
 mod ask;
 mod chat;
 mod data;
@@ -49,6 +50,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(train::Args),
+    Ablate(ablate::Args),
     Runs(runs::Args),
     Ask(ask::Args),
     Chat(chat::Args),
@@ -79,6 +81,7 @@ pub fn main() -> ! {
 fn run(command: &Command) -> Result<(), CliError> {
     match command {
         Command::Train(args) => train::run(args),
+        Command::Ablate(args) => ablate::run(args),
         Command::Runs(args) => runs::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Chat(args) => chat::run(args),

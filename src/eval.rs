@@ -100,7 +100,7 @@ impl From<&EvalTable> for EvalOptions {
             max_new_tokens: table.max_new_tokens,
             resize: table.data.resize,
             template: None,
-            limit: None,
+            limit: table.limit,
         }
     }
 }

@@ -56,6 +56,12 @@ pub(crate) fn thousands(number: usize) -> String {
     grouped
 }
 
+/// A number of things, in words: `1 run`, `2 runs`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
 /// Seconds, in the two largest units that they fill.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn duration(seconds: f64) -> String {

@@ -172,6 +172,8 @@ pub mod recipes;
 #[cfg(feature = "train")]
 pub mod runs;
 #[cfg(feature = "train")]
+pub mod sweep;
+#[cfg(feature = "train")]
 pub mod train;
 
 // A plugin crate that is not named is not linked, and its plugins would be missing.

@@ -24,6 +24,7 @@ mod curves;
 mod difference;
 mod error;
 mod files;
+mod fork;
 mod frozen;
 mod gradients;
 mod history;
@@ -35,6 +36,7 @@ mod metrics;
 mod observer;
 mod pass;
 pub mod plan;
+mod prefix;
 mod rates;
 mod report;
 mod resume;
@@ -56,12 +58,14 @@ pub use checkpoint::CheckpointModel;
 pub(crate) use curves::{Quantity, curve};
 pub use difference::{Difference, differences};
 pub use error::TrainError;
+pub use fork::fork;
 pub use gradients::GradientSet;
 pub use history::History;
 pub use loss::loss_sum;
 pub use metrics::{Score, ScoreTiming, StepMetrics, StepTiming};
 pub use observer::{Observer, Silent, StagePlan};
 pub use pass::{Pass, PassDone, PassOptions};
+pub use prefix::prefix;
 pub use run::{RunFolder, weights_after};
 pub use schedule::{Decay, Schedule};
 pub(crate) use smooth::Smooth;
@@ -79,7 +83,7 @@ use crate::data::Dataset;
 use adapters::Adapters;
 use checkpoint::Code;
 use manifest::{InitialWeights, Manifest};
-use session::Session;
+use session::{Session, Start};
 use stage::StageRun;
 
 /// Trains `recipe` into `run`, which must be new (see [`RunFolder::create`]).
@@ -109,8 +113,9 @@ pub fn train(
     run.begin(recipe, &manifest)?;
     let base = manifest.base(None);
     let parts = (opened.stages, opened.questions, adapters);
-    let session = Session::new(recipe, run, parts, manifest, None, observer, stop)?;
-    session.run(model, base, 0, None)
+    let start = Start::Stage(0);
+    let session = Session::new(recipe, run, parts, manifest, start, observer, stop)?;
+    session.run(model, base)
 }
 
 /// Goes on with the run in `run` (see [`RunFolder::open`]) from its newest checkpoint, so that its
@@ -190,8 +195,12 @@ pub fn resume(
     };
     run.begin(recipe, &manifest)?;
     let parts = (opened.stages, opened.questions, adapters);
-    let session = Session::new(recipe, run, parts, manifest, standing, observer, stop)?;
-    session.run(model, base, first, saved.as_ref())
+    let start = match &saved {
+        Some(saved) => Start::Saved(first, saved),
+        None => Start::Stage(0),
+    };
+    let session = Session::new(recipe, run, parts, manifest, start, observer, stop)?;
+    session.run(model, base)
 }
 
 /// What a run is opened to: its data, and the parameters of its model.

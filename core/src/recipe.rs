@@ -28,6 +28,7 @@ mod paths;
 mod resolve;
 mod schema;
 mod stage;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,7 @@ pub use model::Resolve;
 pub use optimizer::{AdamW, GroupError, NoDecay, Optimizer, OptimizerGroup, ParameterOptions};
 pub use origin::{Origin, Source};
 pub use stage::{Constant, Cosine, Length, Sampler, Schedule, Stage};
+pub use sweep::{Axis, Budget, Sweep, SweepPoint};
 
 /// A model and its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ pub(super) struct DeviceArg {
     pub device: Device,
 }
 
-fn parse(text: &str) -> Result<Device, String> {
+pub(super) fn parse(text: &str) -> Result<Device, String> {
     let (kind, index) = text.split_once(':').unwrap_or((text, "0"));
     let index: Option<usize> = index.parse().ok();
     match (kind, index) {

@@ -21,6 +21,7 @@ use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
 use crate::runs::RunsError;
+use crate::sweep::SweepError;
 use crate::train::TrainError;
 use crate::train::plan::PlanError;
 
@@ -153,6 +154,34 @@ pub(super) enum CliError {
     )]
     BadSamples { faults: usize, samples: usize },
 
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+
+    #[error("one sweep at a time: --check alone takes several")]
+    SeveralSweeps,
+
+    /// Runs whose errors were printed as they ended.
+    #[error("{failed} of {total} runs failed; {} says which and why", .report.display())]
+    RunsFailed {
+        failed: usize,
+        total: usize,
+        report: PathBuf,
+    },
+
+    #[error(
+        "the budget of {hours} hours is spent, and {left} of {total} runs are not at their end; {} holds the others",
+        .report.display()
+    )]
+    BudgetSpent {
+        hours: f64,
+        left: usize,
+        total: usize,
+        report: PathBuf,
+    },
+
+    #[error("stopped; the same command goes on with the sweep in {}", .0.display())]
+    SweepStopped(PathBuf),
+
     /// Errors that were printed one by one as they were found.
     #[error("{count} of {total} recipes are wrong")]
     Recipes {
@@ -177,8 +206,12 @@ impl CliError {
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),
             Self::Tokenizer(error) => tokenizer_exit(error),
-            Self::Interrupted => Exit::Interrupted,
-            Self::Build(BuildError::DuplicatePlugin { .. }) | Self::Exists { .. } => Exit::Failure,
+            Self::Sweep(error) => sweep_exit(error),
+            Self::Interrupted | Self::SweepStopped(_) => Exit::Interrupted,
+            Self::Build(BuildError::DuplicatePlugin { .. })
+            | Self::Exists { .. }
+            | Self::RunsFailed { .. }
+            | Self::BudgetSpent { .. } => Exit::Failure,
             Self::Request(_)
             | Self::Image { .. }
             | Self::OneRun
@@ -190,6 +223,7 @@ impl CliError {
             | Self::InsideModel { .. }
             | Self::AdapterOfCheckpoint
             | Self::OfRecipe { .. }
+            | Self::SeveralSweeps
             | Self::SetOfFiles
             | Self::BadSamples { .. }
             | Self::UnknownPlugin { .. }
@@ -232,6 +266,7 @@ fn recipe_exit(error: &RecipeError) -> Exit {
         RecipeError::Read { .. } | RecipeError::WeightsRead { .. } => Exit::Resource,
         RecipeError::NotFound { name, .. } if is_path(name) => Exit::Resource,
         RecipeError::DuplicateEmbedded { .. } => Exit::Failure,
+        RecipeError::Point { error, .. } => recipe_exit(error),
         RecipeError::Folder(error) | RecipeError::Model { error, .. } => folder_exit(error),
         _ => Exit::BadInput,
     }
@@ -329,6 +364,17 @@ fn train_exit(error: &TrainError) -> Exit {
         | TrainError::FrozenMoved { .. } => Exit::Failure,
         TrainError::Weights(error) => weights_exit(error),
         _ => Exit::BadInput,
+    }
+}
+
+fn sweep_exit(error: &SweepError) -> Exit {
+    match error {
+        SweepError::Recipe(error) => recipe_exit(error),
+        SweepError::Runs(error) => runs_exit(error),
+        SweepError::Train(error) => train_exit(error),
+        SweepError::Locked(_) | SweepError::NoSweep(_) => Exit::Failure,
+        SweepError::OtherRecipe { .. } => Exit::BadInput,
+        SweepError::Read { .. } | SweepError::Write { .. } => Exit::Resource,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Ctrl-C: the first one asks to stop at the next good place, the second ends the process.
 
+use std::io::{self, Read};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use super::exit::Exit;
 
@@ -22,4 +24,19 @@ pub(super) fn flag() -> &'static AtomicBool {
         }
     });
     &STOP
+}
+
+/// Asks to stop once stdin ends, or cannot be read.
+pub(super) fn at_end_of_stdin() {
+    thread::spawn(|| {
+        let mut byte = [0];
+        loop {
+            match io::stdin().read(&mut byte) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        STOP.store(true, Ordering::Relaxed);
+    });
 }

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use menagerie_core::burn::tensor::Device;
 use menagerie_core::folder::ModelPath;
 use menagerie_core::parameters::{ParameterInfo, parameters};
-use menagerie_core::recipe::{LoadOptions, ParameterGroup, UpdateGroup};
+use menagerie_core::recipe::{LoadOptions, ParameterGroup, Sweep, UpdateGroup};
 use menagerie_core::{Component, Configured, Recipe, RecipeError, RecipeSource};
 use serde_json::json;
 
@@ -19,6 +19,8 @@ use super::hub;
 use super::output::{print, print_json};
 use crate::hub::HubId;
 use crate::recipes;
+
+pub(super) use plan::flops;
 
 /// List, copy, check, show and plan recipes.
 #[derive(Debug, clap::Args)]
@@ -92,18 +94,33 @@ impl Sets {
     /// The recipe that `argument` names, a file or an embedded one, with these changes. A `model`
     /// that is not on this machine is left out, and the user is told.
     pub(super) fn load(&self, argument: &str) -> Result<Recipe, RecipeError> {
-        let leave_out = |text: &str| {
-            anstream::eprintln!(
-                "note: {argument}: the model `{text}` is not on this machine, so what it states is not seen"
-            );
-            Ok(None)
-        };
         let options = LoadOptions {
             sets: &self.sets,
-            resolve: &leave_out,
+            resolve: &|text| leave_out(argument, text),
             init: None,
         };
         Recipe::load_as(&RecipeSource::find(argument)?, &options)
+    }
+
+    /// The sweep in a file, with these changes to all its points, to be looked at.
+    pub(super) fn load_sweep(&self, path: &Path) -> Result<Sweep, RecipeError> {
+        let argument = path.display().to_string();
+        let options = LoadOptions {
+            sets: &self.sets,
+            resolve: &|text| leave_out(&argument, text),
+            init: None,
+        };
+        Sweep::load(path, &options)
+    }
+
+    /// The same to train it.
+    pub(super) fn load_sweep_for_training(&self, path: &Path) -> Result<Sweep, RecipeError> {
+        let options = LoadOptions {
+            sets: &self.sets,
+            resolve: &hub::folder,
+            init: None,
+        };
+        Sweep::load(path, &options)
     }
 
     /// The same to train it, with the components of `init` in place of its own.
@@ -119,6 +136,15 @@ impl Sets {
         };
         Recipe::load_as(&RecipeSource::find(argument)?, &options)
     }
+}
+
+/// A `model` that is not on this machine.
+#[allow(clippy::unnecessary_wraps, reason = "how a model is resolved")]
+fn leave_out(argument: &str, text: &str) -> Result<Option<PathBuf>, String> {
+    anstream::eprintln!(
+        "note: {argument}: the model `{text}` is not on this machine, so what it states is not seen"
+    );
+    Ok(None)
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::output::{print, print_json};
 use crate::runs::{self, Comparison};
-use table::Table;
+
+pub(super) use table::{Side, Table};
 
 /// List runs, look at one, or compare two.
 ///

@@ -35,6 +35,10 @@ pub(super) struct Args {
     /// Begin with this stage of the recipe, leaving out those before it.
     #[arg(long, value_name = "STAGE")]
     from: Option<String>,
+    /// Go on from the end of the finished run in this folder: its stages are the recipe's first, and
+    /// are not trained again.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "from", "init"])]
+    fork: Option<PathBuf>,
     /// Start from this model in place of the recipe's weights: a run folder (after the stage before
     /// --from, if it is there), a model's folder or a hub id.
     #[arg(long, value_name = "RUN|DIR")]
@@ -45,9 +49,16 @@ pub(super) struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArg,
+    /// Stop as at Ctrl-C once stdin ends: how `ablate` stops its runs, and how these stop if it is
+    /// killed.
+    #[arg(long, hide = true)]
+    until_eof: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    if args.until_eof {
+        interrupt::at_end_of_stdin();
+    }
     match (&args.resume, &args.recipe) {
         (Some(run), _) => resume(args, run),
         (None, Some(name)) => begin(args, name),
@@ -71,7 +82,11 @@ fn begin(args: &Args, name: &str) -> Result<(), CliError> {
     }
     let device = &args.device.device;
     watched(run, |run, progress| {
-        train::train(&recipe, run, device, progress, interrupt::flag())
+        let stop = interrupt::flag();
+        match &args.fork {
+            Some(from) => train::fork(&recipe, from, run, device, progress, stop),
+            None => train::train(&recipe, run, device, progress, stop),
+        }
     })
 }
 

@@ -32,20 +32,28 @@ pub(crate) struct Plot<'a> {
     pub marks: &'a [(f64, &'a str)],
     /// A point to be seen, and what is written beside it.
     pub best: Option<((f64, f64), &'a str)>,
+    /// Names written beside points.
+    pub labels: &'a [((f64, f64), String)],
+    /// Where the vertical axis begins.
+    pub y_from: f64,
     pub x_label: &'a str,
     pub y_label: &'a str,
 }
 
 impl Plot<'_> {
-    /// The plot as SVG. Axes begin at 0; the horizontal one ends at the last point, the vertical
-    /// one at the largest value, but for a few that are far above all others: they are drawn at
+    /// The plot as SVG. The horizontal axis begins at 0 and ends at the last point, the vertical one
+    /// ends at the largest value, but for a few that are far above all others: they are drawn at
     /// the edge.
     pub(crate) fn svg(&self) -> String {
         let xs = self.curves.iter().flat_map(|curve| curve.points);
         let x_max = xs.map(|point| point.0).fold(1.0, f64::max);
+        let above = self.highest() - self.y_from;
         let frame = Frame {
             x_max,
-            y_ticks: ticks(self.highest()),
+            y_ticks: ticks(if above > 0.0 { above } else { 1.0 })
+                .into_iter()
+                .map(|tick| self.y_from + tick)
+                .collect(),
         };
         let label = format!("{} by {}", escape(self.y_label), escape(self.x_label));
         let mut svg =
@@ -66,6 +74,9 @@ impl Plot<'_> {
         }
         for curve in self.curves {
             frame.draw_curve(&mut svg, curve);
+        }
+        for (place, text) in self.labels {
+            frame.draw_label(&mut svg, *place, text);
         }
         if let Some(((x, y), text)) = self.best {
             frame.draw_best(&mut svg, x, y, text);
@@ -110,8 +121,8 @@ impl Frame {
     }
 
     fn y(&self, value: f64) -> f64 {
-        let y_max = self.y_ticks[self.y_ticks.len() - 1];
-        let share = (value / y_max).clamp(0.0, 1.0);
+        let (from, to) = (self.y_ticks[0], self.y_ticks[self.y_ticks.len() - 1]);
+        let share = ((value - from) / (to - from)).clamp(0.0, 1.0);
         HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
     }
 
@@ -176,6 +187,19 @@ impl Frame {
                 );
             }
         }
+    }
+
+    fn draw_label(&self, svg: &mut String, (x, y): (f64, f64), text: &str) {
+        let (x, y) = (self.x(x), self.y(y));
+        push(
+            svg,
+            format_args!(
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                x - 6.0,
+                y - 5.0,
+                escape(text)
+            ),
+        );
     }
 
     fn draw_best(&self, svg: &mut String, x: f64, y: f64, text: &str) {
@@ -282,6 +306,8 @@ mod tests {
             curves: &[curve],
             marks: &[(0.0, "<align>")],
             best: None,
+            labels: &[],
+            y_from: 0.0,
             x_label: "step",
             y_label: "loss",
         };

@@ -25,6 +25,8 @@ pub(super) struct RunManifest {
     #[serde(default)]
     pub initial_weights: Vec<InitialWeights>,
     pub stages: Vec<ManifestStage>,
+    #[serde(default)]
+    pub parameters: Vec<ManifestParameter>,
     /// Whether all stages are done.
     #[serde(default)]
     pub finished: bool,
@@ -49,7 +51,28 @@ pub(super) struct ManifestStage {
     pub steps: usize,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ManifestParameter {
+    pub shape: Vec<usize>,
+    #[serde(default)]
+    pub trained_in: Vec<String>,
+}
+
 impl RunManifest {
+    /// All numbers, and those that some stage trains; `None` if it lists no parameter.
+    pub(super) fn parameter_counts(&self) -> Option<(usize, usize)> {
+        let count = |one: &ManifestParameter| one.shape.iter().product::<usize>();
+        let trained = self
+            .parameters
+            .iter()
+            .filter(|one| !one.trained_in.is_empty());
+        let counts = (
+            self.parameters.iter().map(count).sum(),
+            trained.map(count).sum(),
+        );
+        (!self.parameters.is_empty()).then_some(counts)
+    }
+
     /// The manifest in `folder`, if there is one that can be read.
     pub(super) fn read(folder: &Path) -> Option<Self> {
         let text = fs::read(folder.join("manifest.json")).ok()?;

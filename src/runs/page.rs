@@ -178,6 +178,8 @@ fn figure(title: &str, note: &str, curves: &[Curve<'_>]) -> String {
         curves,
         marks: &[],
         best: None,
+        labels: &[],
+        y_from: 0.0,
         x_label: "step",
         y_label: title,
     };

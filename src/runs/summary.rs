@@ -64,6 +64,10 @@ pub struct RunSummary {
     pub seconds: f64,
     /// The part of it in which a step waited for its batch.
     pub wait_seconds: f64,
+    /// Numbers of the model.
+    pub parameters: Option<usize>,
+    /// Those of them that some stage trains.
+    pub trained_parameters: Option<usize>,
     /// What the folder takes on the disk, in bytes; a file with several links counts once.
     pub bytes: u64,
     /// The version of this program that wrote it.
@@ -113,7 +117,10 @@ impl Run {
             None => Timeline::default(),
         };
         let stages = StageTotals::of(&timeline, &history);
+        let counts = manifest.as_ref().and_then(RunManifest::parameter_counts);
         let summary = RunSummary {
+            parameters: counts.map(|(all, _)| all),
+            trained_parameters: counts.map(|(_, trained)| trained),
             path: path.to_owned(),
             name: name(path, manifest.as_ref()),
             state: state(path, manifest.as_ref(), &history),

@@ -71,6 +71,18 @@ pub enum TrainError {
         changes: Vec<String>,
     },
 
+    /// A run that a recipe cannot go on from.
+    #[error(
+        "the recipe cannot go on from `{}`:{}", .from.display(),
+        .reasons.iter().map(|reason| format!("\n  {reason}")).collect::<String>()
+    )]
+    Fork {
+        /// The run folder.
+        from: PathBuf,
+        /// Why not.
+        reasons: Vec<String>,
+    },
+
     /// A checkpoint of another version.
     #[error(
         "`{}` has format {format}, and this version reads {known}; go on with the version that wrote it", .checkpoint.display()

@@ -1,6 +1,6 @@
 //! `manifest.json`: what a run was made of.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use menagerie_core::parameters::ParameterInfo;
@@ -34,8 +34,20 @@ pub(super) struct Manifest {
     /// What was not as before when the run went on with `--allow-changes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<String>,
+    /// The run whose stages this one began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forked_from: Option<Forked>,
     /// Whether all stages are done.
     finished: bool,
+}
+
+/// Where a run took its first stages from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Forked {
+    /// The run folder.
+    run: PathBuf,
+    /// The stages.
+    stages: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -138,6 +150,7 @@ impl Manifest {
                 })
                 .collect(),
             changes: Vec::new(),
+            forked_from: None,
             finished: false,
         })
     }
@@ -160,21 +173,34 @@ impl Manifest {
     /// This one, made for what goes on, with what `before` says of how the run began and the `scores`
     /// that were taken until then.
     pub(super) fn going_on(self, before: Self, scores: Vec<Score>) -> Self {
-        let mut stages = self.stages;
-        for stage in &mut stages {
-            let earlier = before.stages.iter().find(|other| other.name == stage.name);
-            if let Some(earlier) = earlier {
-                stage.seconds = earlier.seconds;
-                stage.weights.clone_from(&earlier.weights);
-            }
-        }
         Self {
             started_unix_seconds: before.started_unix_seconds,
+            stages: after(self.stages, &before.stages),
             changes: before.changes,
-            stages,
+            forked_from: before.forked_from,
             scores,
             ..self
         }
+    }
+
+    /// This one, of a run that begins with the stages of the run in `from`.
+    pub(super) fn forked(self, before: &Self, from: &Path, scores: Vec<Score>) -> Self {
+        let names = before.stages.iter().map(|stage| stage.name.clone());
+        let run = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
+        Self {
+            stages: after(self.stages, &before.stages),
+            forked_from: Some(Forked {
+                run,
+                stages: names.collect(),
+            }),
+            scores,
+            ..self
+        }
+    }
+
+    /// Whether the run read a file of that SHA-256.
+    pub(super) fn has_data(&self, sha256: &str) -> bool {
+        self.data.iter().any(|file| file.sha256 == sha256)
     }
 
     /// What is not as it was when the run began, in words.
@@ -237,4 +263,15 @@ impl Manifest {
         let stages = self.stages.iter();
         Timeline::new(stages.map(|stage| (stage.name.as_str(), stage.steps)))
     }
+}
+
+/// `stages` with what is known of those that were done before.
+fn after(mut stages: Vec<StageReport>, before: &[StageReport]) -> Vec<StageReport> {
+    for stage in &mut stages {
+        if let Some(earlier) = before.iter().find(|other| other.name == stage.name) {
+            stage.seconds = earlier.seconds;
+            stage.weights.clone_from(&earlier.weights);
+        }
+    }
+    stages
 }

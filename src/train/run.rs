@@ -144,6 +144,12 @@ impl RunFolder {
     /// What is written before the first step.
     pub(super) fn begin(&self, recipe: &Recipe, manifest: &Manifest) -> Result<(), TrainError> {
         self.write("recipe.toml", recipe.to_toml()?.as_bytes())?;
+        self.copy_tokenizer(recipe)?;
+        self.write_manifest(manifest)
+    }
+
+    /// The tokenizer and what lies beside it that a model needs.
+    pub(super) fn copy_tokenizer(&self, recipe: &Recipe) -> Result<(), TrainError> {
         let copies = recipe.tokenizer_path().map(|path| Tokenizer::copies(&path));
         for (name, bytes) in copies.transpose()?.iter().flatten() {
             self.write(name, bytes)?;
@@ -153,7 +159,7 @@ impl RunFolder {
             let bytes = fs::read(&file).map_err(|source| read_error(&file, source))?;
             self.write("generation_config.json", &bytes)?;
         }
-        self.write_manifest(manifest)
+        Ok(())
     }
 
     pub(super) fn write_manifest(&self, manifest: &Manifest) -> Result<(), TrainError> {

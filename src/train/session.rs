@@ -13,7 +13,7 @@ use menagerie_core::{Model, Recipe};
 
 use super::adamw::AdamW;
 use super::adapters::Adapters;
-use super::checkpoint::{Best, Checkpoints, Saved, Standing, Writer};
+use super::checkpoint::{Best, Checkpoints, Saved, Writer};
 use super::error::TrainError;
 use super::files::FileHash;
 use super::frozen::Fingerprint;
@@ -26,6 +26,29 @@ use super::stage::StageRun;
 use super::{report, trainable};
 use crate::data::Dataset;
 use crate::eval::EvalError;
+
+/// Where a session begins.
+pub(super) enum Start<'s> {
+    /// At the first step of the stage of that number; those before it are done.
+    Stage(usize),
+    /// Within the stage of that number, where a checkpoint left it.
+    Saved(usize, &'s Saved),
+}
+
+impl<'s> Start<'s> {
+    fn stage(&self) -> usize {
+        match self {
+            Self::Stage(first) | Self::Saved(first, _) => *first,
+        }
+    }
+
+    fn saved(&self) -> Option<&'s Saved> {
+        match self {
+            Self::Stage(_) => None,
+            Self::Saved(_, saved) => Some(saved),
+        }
+    }
+}
 
 /// All that a run needs besides its model.
 pub(super) struct Session<'a> {
@@ -49,6 +72,7 @@ pub(super) struct Session<'a> {
     /// After how many steps of the stage it was taken.
     saved_step: usize,
     log: RunLog,
+    start: Start<'a>,
 }
 
 /// A stage as it goes.
@@ -68,7 +92,7 @@ impl<'a> Session<'a> {
         run: &'a RunFolder,
         (stages, questions, adapters): (Vec<StageRun<'a>>, Option<Arc<Dataset>>, Adapters),
         manifest: Manifest,
-        standing: Option<&Standing>,
+        start: Start<'a>,
         observer: &'a mut dyn Observer,
         stop: &'a AtomicBool,
     ) -> Result<Self, TrainError> {
@@ -76,7 +100,14 @@ impl<'a> Session<'a> {
         let checkpoints = Checkpoints::new(run.path(), &recipe.stages);
         let recipe_text = recipe.to_toml()?;
         let timeline = manifest.timeline();
-        let done = standing.and_then(|standing| timeline.at(&standing.stage, standing.step));
+        let standing = start.saved().map(|saved| &saved.standing);
+        let done = match standing {
+            Some(standing) => timeline.at(&standing.stage, standing.step),
+            None => timeline
+                .stages()
+                .nth(start.stage())
+                .map(|(_, before, _)| before),
+        };
         let log = RunLog::open(
             run.path(),
             &LogPlan {
@@ -109,18 +140,17 @@ impl<'a> Session<'a> {
             saved: Instant::now(),
             saved_step: standing.map_or(0, |standing| standing.step),
             log,
+            start,
         })
     }
 
-    /// Runs the stages from number `first` on; the first of them from a checkpoint, if there is one.
-    /// `base` are the files that `model` came from.
+    /// Runs the stages from its start on. `base` are the files that `model` came from.
     pub(super) fn run(
         mut self,
         mut model: Model,
         mut base: Vec<FileHash>,
-        first: usize,
-        mut saved: Option<&Saved>,
     ) -> Result<(), TrainError> {
+        let (first, mut saved) = (self.start.stage(), self.start.saved());
         let stages = std::mem::take(&mut self.stages);
         for (number, stage) in stages.iter().enumerate().skip(first) {
             let previous = number.checked_sub(1).map(|before| stages[before].name);

@@ -33,6 +33,9 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
         if let Some(steps) = eval.every_steps {
             rule.at_least_one(steps, "eval.every_steps")?;
         }
+        if let Some(limit) = eval.limit {
+            rule.at_least_one(limit, "eval.limit")?;
+        }
     }
     if let Some(checkpoint) = &recipe.checkpoint {
         if let Some(steps) = checkpoint.every_steps {

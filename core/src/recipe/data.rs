@@ -205,6 +205,10 @@ pub struct EvalTable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub every_steps: Option<usize>,
+    /// Questions asked, from the first. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub limit: Option<usize>,
     /// Questions answered at a time.
     #[serde(default = "default_eval_batch_size")]
     pub batch_size: usize,

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::freeze::FreezeError;
 use super::optimizer::GroupError;
 use super::origin::Origin;
+use super::sweep::THE_SWEEP;
 use crate::error::{BuildError, nearest};
 use crate::folder::FolderError;
 use crate::plugin::BenchmarkError;
@@ -249,6 +250,28 @@ pub enum RecipeError {
         /// The `config.json`.
         path: PathBuf,
     },
+
+    /// A point of a sweep whose recipe is wrong.
+    #[error("{error} (in the point `{point}`)")]
+    Point {
+        /// The point.
+        point: String,
+        /// What is wrong with it.
+        error: Box<RecipeError>,
+    },
+
+    /// Two points of a sweep that say the same.
+    #[error(
+        "{origin}: the points `{a}` and `{b}` are the same recipe; leave one of them out, or let their alternatives differ"
+    )]
+    SamePoints {
+        /// The base.
+        origin: Origin,
+        /// The one.
+        a: String,
+        /// The other.
+        b: String,
+    },
 }
 
 fn list(names: &[String]) -> String {
@@ -260,9 +283,9 @@ fn list(names: &[String]) -> String {
 }
 
 fn place(table: &str) -> String {
-    if table.is_empty() {
-        "the recipe".to_owned()
-    } else {
-        format!("[{table}]")
+    match table {
+        "" => "the recipe".to_owned(),
+        THE_SWEEP => THE_SWEEP.to_owned(),
+        _ => format!("[{table}]"),
     }
 }

@@ -49,7 +49,7 @@ impl RecipeSource {
         })
     }
 
-    fn text(&self) -> Result<String, RecipeError> {
+    pub(super) fn text(&self) -> Result<String, RecipeError> {
         match self {
             Self::File(path) => std::fs::read_to_string(path).map_err(|source| RecipeError::Read {
                 path: path.clone(),
@@ -60,7 +60,7 @@ impl RecipeSource {
         }
     }
 
-    fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source {
         match self {
             Self::File(path) => Source::File(path.clone()),
             Self::Embedded(recipe) => Source::Embedded(recipe.name.to_owned()),
@@ -69,7 +69,7 @@ impl RecipeSource {
     }
 
     /// What its paths are relative to.
-    fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         match self {
             Self::File(path) => path.parent().unwrap_or(Path::new("")).to_owned(),
             Self::Embedded(_) | Self::Text(_) => PathBuf::new(),
@@ -89,7 +89,7 @@ impl RecipeSource {
     }
 
     /// The recipe that `extends = "name"` means here.
-    fn base(&self, name: &str, origin: &Origin) -> Result<Self, RecipeError> {
+    pub(super) fn base(&self, name: &str, origin: &Origin) -> Result<Self, RecipeError> {
         let path = self.folder().join(name);
         if !matches!(self, Self::Embedded(_)) && path.is_file() {
             return Ok(Self::File(path));
@@ -163,7 +163,11 @@ pub(super) fn set(
 
 /// Overlays a layer, and under it the model that it takes: its components take the place of those
 /// that were there, whole.
-fn put(root: &mut Node, mut layer: Node, resolve: &Resolve<'_>) -> Result<(), RecipeError> {
+pub(super) fn put(
+    root: &mut Node,
+    mut layer: Node,
+    resolve: &Resolve<'_>,
+) -> Result<(), RecipeError> {
     if let Some(model) = model::take(&mut layer, resolve)? {
         if let Some(root) = root.table_mut() {
             for component in Component::ALL {
@@ -176,7 +180,7 @@ fn put(root: &mut Node, mut layer: Node, resolve: &Resolve<'_>) -> Result<(), Re
     Ok(())
 }
 
-fn load_layers(
+pub(super) fn load_layers(
     source: &RecipeSource,
     chain: &mut Vec<String>,
     resolve: &Resolve<'_>,

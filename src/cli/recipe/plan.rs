@@ -305,7 +305,7 @@ fn held(held: &Held) -> String {
 }
 
 /// In units of thousands.
-fn flops(flops: f64) -> String {
+pub(in crate::cli) fn flops(flops: f64) -> String {
     let units = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"];
     let mut value = flops;
     let mut unit = 0;

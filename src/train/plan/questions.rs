@@ -69,7 +69,8 @@ impl Questions {
             visual_tokens: configured.projector_spec.visual_tokens,
             padding: Padding::Left,
         };
-        let batches = dataset.samples().chunks(table.batch_size.max(1));
+        let asked = dataset.len().min(table.limit.unwrap_or(usize::MAX));
+        let batches = dataset.samples()[..asked].chunks(table.batch_size.max(1));
         let shapes = batches.map(|batch| (shape(batch), distinct(batch)));
         let largest = shapes.max_by_key(|(shape, _)| shape.slots());
         Ok(largest.map(|(shape, distinct)| Self {
