@@ -8,6 +8,7 @@ mod joint;
 pub use joint::{Joint, owner, respell};
 
 use crate::component::Component;
+use crate::newline::IMAGE_NEWLINE;
 
 /// How a component's tensors are named and laid out in checkpoint files.
 #[derive(Debug, Clone, Default)]
@@ -149,8 +150,13 @@ impl Spelling {
         self.tensors.iter().find_map(|name| {
             let stars = match_segments(&name.path, path)?;
             let key = fill_segments(&name.key, &stars);
-            let key = self.joint.name(&format!("{}{key}", self.prefix));
-            Some((key, name.storage))
+            // It lies beside the projector, not in it.
+            let prefix = if key == IMAGE_NEWLINE {
+                ""
+            } else {
+                self.prefix
+            };
+            Some((self.joint.name(&format!("{prefix}{key}")), name.storage))
         })
     }
 
@@ -195,6 +201,18 @@ impl Checkpoint {
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.spellings.extend(other.spellings);
+        self
+    }
+
+    /// These tables, and in each the vector that ends a row of an image of several squares.
+    pub(crate) fn with_newline(mut self) -> Self {
+        for spelling in &mut self.spellings {
+            spelling.tensors.push(TensorName {
+                path: IMAGE_NEWLINE.to_owned(),
+                key: IMAGE_NEWLINE.to_owned(),
+                storage: Storage::AsIs,
+            });
+        }
         self
     }
 
@@ -252,9 +270,12 @@ impl Checkpoint {
     /// Whether a left-over key, without its prefix, is known to be of no use here.
     #[must_use]
     pub fn ignores(&self, key: &str) -> bool {
-        self.ignored
-            .iter()
-            .any(|pattern| match_segments(pattern, key).is_some())
+        // A model whose images are of one square has no use for it.
+        key == IMAGE_NEWLINE
+            || self
+                .ignored
+                .iter()
+                .any(|pattern| match_segments(pattern, key).is_some())
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::folder::{write, write_json};
 use super::hf::IMAGE;
 use super::{Export, ExportError};
+use crate::image::Resize;
 use crate::model::Model;
 use crate::recipe::Recipe;
 use crate::tokens::Tokenizer;
@@ -54,12 +55,17 @@ impl Export<'_> {
         vision: &Map<String, Value>,
         selection: Option<Value>,
     ) -> Result<(), ExportError> {
-        self.write_image_processor()?;
+        let images = &self.model.configured().images;
+        self.write_image_processor(images.resize)?;
+        let class = match images.resize {
+            Resize::AnyRes => "LlavaNextProcessor",
+            _ => "LlavaProcessor",
+        };
         let pixels = |key: &str| vision.get(key).and_then(Value::as_u64).unwrap_or(1);
         let patch = pixels("patch_size").max(1);
         let side = pixels("image_size") / patch;
         let mut config = Map::new();
-        config.insert("processor_class".to_owned(), json!("LlavaProcessor"));
+        config.insert("processor_class".to_owned(), json!(class));
         config.insert("image_token".to_owned(), json!(IMAGE));
         config.insert("patch_size".to_owned(), patch.into());
         // The processor counts the patches, adds these, and takes one off for `default`.
@@ -73,8 +79,8 @@ impl Export<'_> {
         write_json(&self.folder.join("processor_config.json"), &config.into())
     }
 
-    pub(super) fn write_image_processor(&self) -> Result<(), ExportError> {
-        let processor = self.model.image_processor(None).to_hf();
+    pub(super) fn write_image_processor(&self, resize: Resize) -> Result<(), ExportError> {
+        let processor = self.model.image_processor(Some(resize)).to_hf();
         write_json(&self.folder.join("preprocessor_config.json"), &processor)
     }
 

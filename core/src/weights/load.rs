@@ -9,6 +9,7 @@ use super::interleave::to_halves;
 use super::transpose::transpose;
 use super::{LoadReport, Shards, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
+use crate::newline::IMAGE_NEWLINE;
 use crate::parameters::{ParameterInfo, ParameterMapper, map_parameters, parameters};
 
 /// Loads every parameter of `module` from `shards`, cast to `dtype`.
@@ -40,13 +41,17 @@ pub fn load_watched<M: Module>(
     dtype: DType,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
-    let wanted = parameters(&module);
+    let mut wanted = parameters(&module);
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
         component,
         spelling,
         shards,
     };
+    let drawn: Vec<String> = wanted
+        .extract_if(.., |parameter| plan.may_be_drawn(&parameter.path))
+        .map(|parameter| parameter.path)
+        .collect();
     let keys = plan.keys(&wanted)?;
     let (ignored, elsewhere) = plan.left_over(checkpoint, &keys)?;
     let mut filler = Filler {
@@ -81,6 +86,7 @@ pub fn load_watched<M: Module>(
         stored: filler.stored,
         dtype: dtype.name(),
         cast: filler.cast,
+        drawn,
         ignored,
         elsewhere,
     };
@@ -122,6 +128,18 @@ impl Plan<'_> {
             component: self.component.to_owned(),
             parameter: path.to_owned(),
         })
+    }
+
+    /// Whether a parameter may stay as it is drawn. A projector that was trained alone on images of one
+    /// square comes without the vector that ends the rows of several.
+    fn may_be_drawn(&self, path: &str) -> bool {
+        let is_absent = |(key, _): (String, _)| self.shards.get(&key).is_none();
+        path == IMAGE_NEWLINE
+            && self.spelling.key(path).is_some_and(is_absent)
+            && self
+                .shards
+                .names()
+                .all(|name| self.spelling.joint.key(name).is_some())
     }
 
     /// The key of every parameter, all of them present.
@@ -239,7 +257,7 @@ struct Filler<'a> {
 
 impl ParameterMapper for Filler<'_> {
     fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.error.is_some() {
+        if self.error.is_some() || self.plan.may_be_drawn(&path) {
             return param;
         }
         let shape = param.lazy_shape();
