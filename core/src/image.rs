@@ -18,8 +18,7 @@ pub(crate) use anyres::default_pinpoints;
 pub use decode::{ImageError, MAX_BYTES, MAX_SIDE, check, decode, size, skim};
 pub use filter::Filter;
 pub use image::RgbImage;
-pub(crate) use layout::unpadded;
-pub use layout::{Layout, Squares};
+pub use layout::{Grid, Layout, Squares};
 pub use processor_config::ProcessorConfigError;
 pub(crate) use processor_config::{pinpoints, shortest};
 pub use tiles::Tiles;
@@ -48,7 +47,7 @@ pub enum Resize {
     #[serde(rename = "anyres")]
     AnyRes,
     /// As many squares as the proportions ask for, and the whole image in small after them
-    /// (InternVL 1.5).
+    /// (`InternVL` 1.5).
     Tiles,
 }
 
@@ -95,7 +94,7 @@ impl ImageProcessor {
     }
 
     /// Resized to `size` by PIL's bicubic, scaled to 0-1 and normalised; with LLaVA-NeXT's pinpoints
-    /// and InternVL's tiles.
+    /// and `InternVL`'s tiles.
     #[must_use]
     pub fn bicubic(size: usize, resize: Resize, mean: [f32; 3], std: [f32; 3]) -> Self {
         Self {

@@ -2,15 +2,15 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::image::{ImageProcessor, Layout, Resize, unpadded};
+use crate::image::{Grid, ImageProcessor, Layout, Resize};
 
 /// The visual tokens that the projector makes of one square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SquareTokens {
     /// How many.
     pub count: usize,
-    /// Their rows and columns, if they lie as the places that they show do. [`Layout::Grid`] needs
-    /// them.
+    /// Their rows and columns, if they lie as the places that they show do. A [`Layout::Grid`] is
+    /// joined by them.
     pub grid: Option<[usize; 2]>,
 }
 
@@ -23,46 +23,39 @@ impl From<usize> for SquareTokens {
 
 impl SquareTokens {
     /// Tokens of an image whose squares lie so.
+    ///
+    /// # Panics
+    /// It is a grid, and the tokens lie in none.
     #[must_use]
     pub fn of(&self, layout: &Layout) -> usize {
         match layout {
             Layout::Square => self.count,
             Layout::Tiles { squares } => squares * self.count,
-            Layout::Grid { .. } => {
-                let [rows, columns] = self.picture(layout).1;
+            Layout::Grid(grid) => {
+                let [rows, columns] = grid.shown(self.sides());
                 self.count + rows.len() * (columns.len() + 1)
             }
         }
     }
 
     /// Tokens of each image.
+    ///
+    /// # Panics
+    /// As [`SquareTokens::of`].
     #[must_use]
     pub fn of_each(&self, layouts: &[Layout]) -> Vec<usize> {
         layouts.iter().map(|layout| self.of(layout)).collect()
     }
 
-    /// Rows and columns of a square's tokens, and of the grid's those that show the image.
-    fn picture(&self, layout: &Layout) -> ([usize; 2], [std::ops::Range<usize>; 2]) {
-        let Layout::Grid {
-            rows,
-            columns,
-            height,
-            width,
-        } = *layout
-        else {
-            return ([0, 0], [0..0, 0..0]);
-        };
-        let [down, across] = self
-            .grid
-            .expect("the tokens of a grid's squares lie in one");
-        let kept = unpadded([rows * down, columns * across], [height, width]);
-        ([down, across], kept)
+    fn sides(&self) -> [usize; 2] {
+        self.grid
+            .expect("the tokens of a grid's squares lie in one")
     }
 
     /// Which vectors the tokens of these images are: those of all squares one after another, and,
     /// past them, the vector that ends a row. Nothing if they are those of the squares as they lie.
     pub(crate) fn order(&self, layouts: &[Layout]) -> Option<Vec<i64>> {
-        let is_grid = |layout: &Layout| matches!(layout, Layout::Grid { .. });
+        let is_grid = |layout: &Layout| matches!(layout, Layout::Grid(_));
         if !layouts.iter().any(is_grid) {
             return None;
         }
@@ -73,23 +66,29 @@ impl SquareTokens {
             let size = layout.squares() * self.count;
             match layout {
                 Layout::Square | Layout::Tiles { .. } => order.extend(first..first + size),
-                Layout::Grid { columns, .. } => {
+                Layout::Grid(grid) => {
                     order.extend(first..first + self.count);
-                    let ([down, across], [rows, kept]) = self.picture(layout);
+                    let [down, across] = self.sides();
+                    let [rows, columns] = grid.shown([down, across]);
                     for row in rows {
                         let vector = |column: usize| {
-                            let square = 1 + row / down * columns + column / across;
+                            let square = 1 + row / down * grid.columns + column / across;
                             let place = row % down * across + column % across;
                             first + square * self.count + place
                         };
-                        order.extend(kept.clone().map(vector));
+                        order.extend(columns.clone().map(vector));
                         order.push(newline);
                     }
                 }
             }
             first += size;
         }
-        Some(order.into_iter().map(|place| place as i64).collect())
+        Some(
+            order
+                .into_iter()
+                .map(|place| place.cast_signed() as i64)
+                .collect(),
+        )
     }
 }
 
@@ -151,11 +150,13 @@ impl ImageTokens {
             return processor.tiles.largest();
         }
         // An image of a pinpoint's own proportions has no padding.
-        let full = |&[height, width]: &[usize; 2]| Layout::Grid {
-            rows: height / processor.size,
-            columns: width / processor.size,
-            height,
-            width,
+        let full = |&[height, width]: &[usize; 2]| {
+            Layout::Grid(Grid {
+                rows: height / processor.size,
+                columns: width / processor.size,
+                height,
+                width,
+            })
         };
         let layouts = processor.pinpoints.iter().map(full);
         let largest = layouts.max_by_key(|layout| self.square.of(layout));
@@ -208,7 +209,7 @@ impl VisualTokens {
             let start = starts[image];
             start..start + self.counts[image]
         });
-        let places: Vec<i64> = places.map(|place| place as i64).collect();
+        let places: Vec<i64> = places.map(|place| place.cast_signed() as i64).collect();
         let shape = [places.len()];
         let device = self.vectors.device();
         let places: Tensor<1, Int> = Tensor::from_data(TensorData::new(places, shape), &device);
@@ -225,12 +226,12 @@ mod tests {
 
     /// A thumbnail and two squares side by side, each of 2 by 2 tokens.
     fn wide(height: usize, width: usize) -> Layout {
-        Layout::Grid {
+        Layout::Grid(Grid {
             rows: 1,
             columns: 2,
             height,
             width,
-        }
+        })
     }
 
     const TOKENS: SquareTokens = SquareTokens {

@@ -3,7 +3,7 @@
 
 use image::{RgbImage, imageops};
 
-use super::{ImageProcessor, Layout};
+use super::{Grid, ImageProcessor, Layout};
 
 /// Rows and columns of the grids that LLaVA-NeXT was trained on
 /// (`image_grid_pinpoints` of its checkpoints, divided by 336).
@@ -20,12 +20,12 @@ impl ImageProcessor {
     pub(super) fn grid(&self, image: [usize; 2]) -> Layout {
         let [rows, columns] = self.best(image).map(|side| side / self.size);
         let [height, width] = image;
-        Layout::Grid {
+        Layout::Grid(Grid {
             rows,
             columns,
             height,
             width,
-        }
+        })
     }
 
     /// The squares of the grid, row by row: the image resized into it as its proportions allow,
@@ -50,8 +50,8 @@ impl ImageProcessor {
     fn best(&self, image: [usize; 2]) -> [usize; 2] {
         let [height, width] = image;
         let effective = |pinpoint: &[usize; 2]| {
-            let scales = [0, 1].map(|axis| pinpoint[axis] as f64 / image[axis] as f64);
-            let scale = scales[1].min(scales[0]);
+            let ratios = [0, 1].map(|axis| pinpoint[axis] as f64 / image[axis] as f64);
+            let scale = ratios[1].min(ratios[0]);
             let scaled = image.map(|side| (side as f64 * scale) as usize);
             (scaled[0] * scaled[1]).min(height * width)
         };

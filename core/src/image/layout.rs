@@ -13,17 +13,8 @@ pub enum Layout {
     Square,
     /// The whole image in one square, then a padded copy of it cut into a grid, row by row. The
     /// features of the grid become one picture (LLaVA-NeXT).
-    Grid {
-        /// Squares from top to bottom.
-        rows: usize,
-        /// Squares from left to right.
-        columns: usize,
-        /// Height of the image, in pixels.
-        height: usize,
-        /// Width of the image, in pixels.
-        width: usize,
-    },
-    /// So many squares, each of which is read by itself (InternVL).
+    Grid(Grid),
+    /// So many squares, each of which is read by itself (`InternVL`).
     Tiles {
         /// How many, the whole image in small included.
         squares: usize,
@@ -36,29 +27,45 @@ impl Layout {
     pub const fn squares(&self) -> usize {
         match *self {
             Self::Square => 1,
-            Self::Grid { rows, columns, .. } => 1 + rows * columns,
+            Self::Grid(grid) => 1 + grid.rows * grid.columns,
             Self::Tiles { squares } => squares,
         }
     }
 }
 
-/// The rows and columns of a `[rows, columns]` picture that show the image of `[height, width]`
-/// pixels; around them lies the padding that its proportions made necessary.
-///
-/// Both sides lose the same, so that an odd row of padding stays; of a strip that is thinner than a
-/// feature nothing may be left.
-#[must_use]
-pub(crate) fn unpadded(grid: [usize; 2], image: [usize; 2]) -> [Range<usize>; 2] {
-    let ([rows, columns], [height, width]) = (grid, image);
-    // `side * other / length` in whole numbers: what transformers rounds to seven decimals first.
-    let middle = |side: usize, kept: usize| {
-        let padding = (side - kept) / 2;
-        padding..side - padding
-    };
-    if width * rows > columns * height {
-        [middle(rows, height * columns / width), 0..columns]
-    } else {
-        [0..rows, middle(columns, width * rows / height)]
+/// A grid of squares over an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Grid {
+    /// Squares from top to bottom.
+    pub rows: usize,
+    /// Squares from left to right.
+    pub columns: usize,
+    /// Height of the image, in pixels.
+    pub height: usize,
+    /// Width of the image, in pixels.
+    pub width: usize,
+}
+
+impl Grid {
+    /// The rows and columns of features that show the image, where each square has `[rows, columns]`
+    /// of them; around these lies the padding that the image's proportions made necessary.
+    ///
+    /// Both sides lose the same, so that an odd line of padding stays; of a strip that is thinner than
+    /// a feature nothing may be left.
+    #[must_use]
+    pub fn shown(&self, square: [usize; 2]) -> [Range<usize>; 2] {
+        let [rows, columns] = [self.rows * square[0], self.columns * square[1]];
+        let (height, width) = (self.height, self.width);
+        let middle = |side: usize, kept: usize| {
+            let padding = (side - kept) / 2;
+            padding..side - padding
+        };
+        // In whole numbers: transformers rounds a product to seven decimals first, which is the same.
+        if width * rows > columns * height {
+            [middle(rows, height * columns / width), 0..columns]
+        } else {
+            [0..rows, middle(columns, width * rows / height)]
+        }
     }
 }
 
@@ -97,20 +104,29 @@ impl Squares {
 mod tests {
     use super::*;
 
-    #[test]
-    fn padding_is_cut_off_on_both_sides_alike() {
-        // A landscape image in a square grid of 8 by 8 features: 4 rows show it.
-        assert_eq!(unpadded([8, 8], [100, 200]), [2..6, 0..8]);
-        assert_eq!(unpadded([8, 8], [200, 100]), [0..8, 2..6]);
-        // 5 of 8 rows would show it; of the 3 others one stays.
-        assert_eq!(unpadded([8, 8], [5, 8]), [1..7, 0..8]);
-        assert_eq!(unpadded([4, 8], [100, 200]), [0..4, 0..8]);
+    /// Of a grid of `rows` and `columns` squares with 8 by 8 features, over an image.
+    fn shown(rows: usize, columns: usize, [height, width]: [usize; 2]) -> [Range<usize>; 2] {
+        let grid = Grid {
+            rows,
+            columns,
+            height,
+            width,
+        };
+        grid.shown([8, 8])
     }
 
     #[test]
-    fn a_strip_thinner_than_a_feature_leaves_nothing_or_one_line() {
-        assert_eq!(unpadded([24, 72], [1, 65_535]), [12..12, 0..72]);
-        assert_eq!(unpadded([25, 75], [1, 65_535]), [12..13, 0..75]);
-        assert_eq!(unpadded([72, 24], [65_535, 1]), [0..72, 12..12]);
+    fn padding_is_cut_off_on_both_sides_alike() {
+        assert_eq!(shown(1, 1, [100, 200]), [2..6, 0..8]);
+        assert_eq!(shown(1, 1, [200, 100]), [0..8, 2..6]);
+        // 5 of 8 rows would show it; of the 3 others one stays.
+        assert_eq!(shown(1, 1, [5, 8]), [1..7, 0..8]);
+        assert_eq!(shown(1, 2, [100, 200]), [0..8, 0..16]);
+    }
+
+    #[test]
+    fn a_strip_thinner_than_a_feature_leaves_nothing() {
+        assert_eq!(shown(1, 3, [1, 65_535]), [4..4, 0..24]);
+        assert_eq!(shown(3, 1, [65_535, 1]), [0..24, 4..4]);
     }
 }

@@ -32,7 +32,7 @@ enum Kind {
     Llava,
     LlavaNext,
     Siglip,
-    /// Tiles; transformers' InternVL has it.
+    /// Tiles; transformers' `InternVL` has it.
     GotOcr2,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn pinpoints(value: &Value) -> Option<Vec<[usize; 2]>> {
 
 impl ImageProcessor {
     /// Reads a `preprocessor_config.json`, or a `processor_config.json` that has one inside as
-    /// `image_processor`, of CLIP, LLaVA, LLaVA-NeXT, `SigLIP` or InternVL. What a file leaves out is as in transformers; a
+    /// `image_processor`, of CLIP, LLaVA, LLaVA-NeXT, `SigLIP` or `InternVL`. What a file leaves out is as in transformers; a
     /// file that names no processor is taken for CLIP's. Keys that change no pixel are passed over.
     ///
     /// `do_convert_rgb` is passed over as well: images are RGB here.

@@ -1,14 +1,13 @@
-//! `tiles`: as many squares as the image's proportions ask for (InternVL 1.5's dynamic resolution,
-//! arXiv 2404.16821; `GotOcr2ImageProcessorPil` of transformers, which InternVL's models use there).
+//! `tiles`: as many squares as the image's proportions ask for (`InternVL` 1.5's dynamic resolution,
+//! arXiv 2404.16821; `GotOcr2ImageProcessorPil` of transformers, which `InternVL`'s models use there).
 
 use image::{RgbImage, imageops};
-use serde::{Deserialize, Serialize};
 
 use super::anyres::as_u32;
 use super::{ImageProcessor, Layout};
 
 /// Into how many tiles an image is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tiles {
     /// The fewest.
     pub min: usize,
@@ -19,7 +18,7 @@ pub struct Tiles {
 }
 
 impl Default for Tiles {
-    /// InternVL 1.5's in training: 1 to 12, and the thumbnail.
+    /// `InternVL` 1.5's in training: 1 to 12, and the thumbnail.
     fn default() -> Self {
         Self {
             min: 1,

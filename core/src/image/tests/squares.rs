@@ -6,7 +6,7 @@ use image::RgbImage;
 use safetensors::SafeTensors;
 
 use super::{folder, read};
-use crate::image::{ImageProcessor, Layout, MAX_SIDE, Resize, Tiles, decode, size};
+use crate::image::{Grid, ImageProcessor, Layout, MAX_SIDE, Resize, Tiles, decode, size};
 use crate::visual::{ImageTokens, SquareTokens};
 
 fn fixture(name: &str) -> PathBuf {
@@ -46,11 +46,7 @@ fn squares_have_the_bytes_of_transformers() {
         for name in names.map(str::to_owned).collect::<Vec<_>>() {
             let image = decode(&read(&name)).expect("an image");
             let ours = processor.squares(&image);
-            let bytes: Vec<u8> = ours
-                .iter()
-                .flat_map(|square| square.as_raw())
-                .copied()
-                .collect();
+            let bytes: Vec<u8> = ours.iter().flat_map(RgbImage::as_raw).copied().collect();
             let theirs = expected.tensor(&format!("{name}.{way}")).expect("there");
             assert_eq!(ours.len(), theirs.shape()[0], "{name}, {way}");
             assert!(bytes == theirs.data(), "{name}, {way}");
@@ -81,12 +77,12 @@ fn resolutions_and_tokens_are_those_of_transformers() {
             panic!("{row:?}")
         };
         let layout = processor.layout([height, width]);
-        let grid = Layout::Grid {
+        let grid = Layout::Grid(Grid {
             rows: down / 336,
             columns: across / 336,
             height,
             width,
-        };
+        });
         assert_eq!(layout, grid, "{height} x {width}");
         assert_eq!(square.of(&layout), tokens, "{height} x {width}");
         assert!(tokens <= ImageTokens::new(square, &processor).most());
