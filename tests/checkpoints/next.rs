@@ -342,7 +342,7 @@ fn a_model_of_grids_takes_other_images_too() {
 }
 
 #[test]
-fn a_projector_trained_alone_comes_without_the_vector() {
+fn what_was_trained_on_one_square_comes_without_the_vector() {
     let made = tempfile::tempdir().expect("a folder");
     let out = made.path().join("projector");
     let place = fixture("hf-clip-llama");
@@ -362,8 +362,19 @@ fn a_projector_trained_alone_comes_without_the_vector() {
     let deviation: f32 = newline.powi_scalar(2).mean().sqrt().into_scalar();
     let expected = 1.0 / 32.0_f32.sqrt();
     assert!((0.6..1.5).contains(&(deviation / expected)), "{deviation}");
-    // A whole model must have it.
-    let error = of_folder(&folder(&place), &[anyres]).expect_err("it has none");
+    let whole = of_folder(&folder(&place), &[anyres]).expect("a model");
+    let report = whole.loaded()[1].1.as_ref().expect("loaded");
+    assert_eq!(report.drawn, ["image_newline"]);
+
+    // A folder that says itself that its images are grids must have it.
+    let broken = made.path().join("broken");
+    copy(&fixture(NAME), &broken);
+    let file = broken.join("model.safetensors");
+    let mut bytes = fs::read(&file).expect("weights");
+    let place = bytes.windows(13).position(|name| name == b"image_newline");
+    bytes[place.expect("its name")] = b'j';
+    fs::write(&file, bytes).expect("written");
+    let error = of_folder(&folder(&broken), &[]).expect_err("it has none");
     assert!(error.contains("image_newline"), "{error}");
 }
 
@@ -372,7 +383,7 @@ fn grids_that_cannot_be_are_errors_that_name_the_key() {
     for (sets, expected) in [
         (
             &["vision.images.pinpoints = [[28, 57]]"][..],
-            "`vision.images.pinpoints` [28, 57] must be `[height, width]` in pixels, multiples of the encoder's 28",
+            "`vision.images.pinpoints`: [28, 57] must be `[height, width]` in pixels, multiples of the encoder's 28",
         ),
         (&["vision.images.pinpoints = [[0, 28]]"], "[0, 28] must be"),
         (

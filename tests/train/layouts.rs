@@ -62,7 +62,7 @@ fn every_way_of_several_squares_is_trained_scored_and_asked() {
         ];
         let said = world.menagerie_reading("what color?\nis it blue?\n", &chat);
         assert_eq!(said.code, Some(0), "{way}: {said:?}");
-        let said = world.menagerie(&["eval", way]);
+        let said = world.menagerie(&["eval", way, "questions.json", "--images", "images"]);
         assert_eq!(said.code, Some(0), "{way}: {said:?}");
     }
 }
@@ -122,7 +122,7 @@ fn a_stage_may_take_one_square_of_an_image() {
         .try_train("mixed", &recipe("anyres", tiles))
         .expect_err("two ways");
     let expected =
-        "`stage.align.data.resize` a model whose images are `anyres` cannot have them as `tiles`";
+        "`stage.align.data.resize`: a model whose images are `anyres` cannot have them as `tiles`";
     assert!(error.to_string().contains(expected), "{error}");
 }
 
@@ -131,14 +131,14 @@ fn lengths_are_those_of_each_image() {
     let world = stretched();
     world.recipe(
         "short",
-        &format!("max_tokens = 40\n{}", recipe("anyres", "")),
+        &format!("max_tokens = 50\n{}", recipe("anyres", "")),
     );
     let said = world.menagerie(&["data", "check", "short.toml"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let cut = |text: &str| text.matches("overlong").count();
     world.recipe(
         "short-pad",
-        &format!("max_tokens = 40\n{}", recipe("pad", "")),
+        &format!("max_tokens = 50\n{}", recipe("pad", "")),
     );
     let padded = world.menagerie(&["data", "check", "short-pad.toml"]);
     assert!(

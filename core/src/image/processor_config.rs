@@ -204,12 +204,16 @@ impl Config<'_> {
         let found = self
             .get(KEY)
             .map_or(Some(DEFAULT_PINPOINTS.to_vec()), pinpoints);
-        let whole = |side: &usize| *side > 0 && side.is_multiple_of(size);
+        let fits = |pinpoint: &[usize; 2]| {
+            let whole = |side: &usize| *side > 0 && side.is_multiple_of(size);
+            let [rows, columns] = pinpoint.map(|side| side / size);
+            pinpoint.iter().all(whole) && rows.saturating_mul(columns) <= MAX_SQUARES
+        };
         found
-            .filter(|all| !all.is_empty() && all.iter().flatten().all(whole))
+            .filter(|all| !all.is_empty() && all.iter().all(fits))
             .ok_or_else(|| {
-                let allowed = "a list of `[height, width]` in pixels, multiples of the squares' side, is \
-                    meant";
+                let allowed = "a list of `[height, width]` in pixels, multiples of the squares' side, of at \
+                    most 256 squares is meant";
                 self.unsupported(KEY, allowed)
             })
     }

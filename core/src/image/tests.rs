@@ -162,6 +162,7 @@ fn a_processor_config_inside_another_file_and_with_defaults_is_read() {
     let expected = ImageProcessor {
         size: 336,
         resized: 336,
+        pinpoints: default_pinpoints(336),
         ..processor(Resize::Crop)
     };
     assert_eq!(

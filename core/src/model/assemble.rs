@@ -241,6 +241,8 @@ struct Weights {
     component: Component,
     origin: Origin,
     shards: Option<Shards>,
+    /// Whether no model's folder says that images are grids.
+    draws_newline: bool,
 }
 
 impl Weights {
@@ -254,6 +256,7 @@ impl Weights {
                 component,
                 origin,
                 shards: None,
+                draws_newline: true,
             });
         };
         let mut shards = open_shards(component, path.as_ref()).map_err(failed(origin.clone()))?;
@@ -273,6 +276,7 @@ impl Weights {
             component,
             origin,
             shards: Some(shards),
+            draws_newline: !recipe.origin("vision.resize").is_folder(),
         })
     }
 
@@ -287,7 +291,10 @@ impl Weights {
         let Some(shards) = self.shards else {
             return Ok((module, None));
         };
-        let checkpoint = configured.checkpoint(self.component);
+        let checkpoint = Checkpoint {
+            draws_newline: self.draws_newline,
+            ..configured.checkpoint(self.component)
+        };
         let name = self.component.name();
         match weights::load_watched(module, name, &checkpoint, &shards, dtype, progress) {
             Ok((module, report)) => Ok((module, Some(report))),

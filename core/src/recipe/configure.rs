@@ -8,7 +8,6 @@ use toml::{Table, Value};
 
 use super::component::own_keys;
 use super::error::RecipeError;
-use super::origin::Source;
 use super::{Component, Recipe};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
@@ -142,8 +141,7 @@ impl Recipe {
         let resize = self.vision.resize.unwrap_or(info.resize);
         let mut table = self.vision.images.clone().unwrap_or_default();
         // A model's folder states them for its own way; the recipe may have chosen another.
-        let origin = self.origin("vision.images.pinpoints");
-        let of_folder = matches!(origin.source(), Source::File(path) if path.extension().is_some_and(|ending| ending == "json"));
+        let of_folder = self.origin("vision.images.pinpoints").is_folder();
         if resize != Resize::AnyRes && of_folder {
             table.pinpoints = None;
         }

@@ -45,6 +45,7 @@ pub fn load_watched<M: Module>(
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
         component,
+        checkpoint,
         spelling,
         shards,
     };
@@ -53,7 +54,7 @@ pub fn load_watched<M: Module>(
         .map(|parameter| parameter.path)
         .collect();
     let keys = plan.keys(&wanted)?;
-    let (ignored, elsewhere) = plan.left_over(checkpoint, &keys)?;
+    let (ignored, elsewhere) = plan.left_over(&keys)?;
     let mut filler = Filler {
         plan,
         dtype,
@@ -118,6 +119,7 @@ fn best_spelling<'c>(
 #[derive(Clone, Copy)]
 struct Plan<'a> {
     component: &'a str,
+    checkpoint: &'a Checkpoint,
     spelling: &'a Spelling,
     shards: &'a Shards,
 }
@@ -130,16 +132,18 @@ impl Plan<'_> {
         })
     }
 
-    /// Whether a parameter may stay as it is drawn. A projector that was trained alone on images of one
-    /// square comes without the vector that ends the rows of several.
+    /// Whether a parameter may stay as it is drawn. What was trained on images of one square comes
+    /// without the vector that ends the rows of several.
     fn may_be_drawn(&self, path: &str) -> bool {
         let is_absent = |(key, _): (String, _)| self.shards.get(&key).is_none();
-        path == IMAGE_NEWLINE
-            && self.spelling.key(path).is_some_and(is_absent)
-            && self
-                .shards
+        let alone = || {
+            self.shards
                 .names()
                 .all(|name| self.spelling.joint.key(name).is_some())
+        };
+        path == IMAGE_NEWLINE
+            && self.spelling.key(path).is_some_and(is_absent)
+            && (self.checkpoint.draws_newline || alone())
     }
 
     /// The key of every parameter, all of them present.
@@ -162,11 +166,7 @@ impl Plan<'_> {
     }
 
     /// Sorts the tensors that no parameter takes into ignored ones and ones that lie elsewhere.
-    fn left_over(
-        &self,
-        checkpoint: &Checkpoint,
-        keys: &[String],
-    ) -> Result<(Vec<String>, Vec<String>), WeightError> {
+    fn left_over(&self, keys: &[String]) -> Result<(Vec<String>, Vec<String>), WeightError> {
         let taken: std::collections::HashSet<&str> = keys.iter().map(String::as_str).collect();
         let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.shards.names().filter(|name| !taken.contains(name)) {
@@ -174,9 +174,9 @@ impl Plan<'_> {
                 elsewhere.push(name.to_owned());
                 continue;
             };
-            let known = checkpoint.ignores(&own);
+            let known = self.checkpoint.ignores(&own);
             match own.strip_prefix(self.spelling.prefix) {
-                Some(key) if known || checkpoint.ignores(key) => ignored.push(name.to_owned()),
+                Some(key) if known || self.checkpoint.ignores(key) => ignored.push(name.to_owned()),
                 Some(_) => left_over.push(name.to_owned()),
                 None if known => ignored.push(name.to_owned()),
                 None => elsewhere.push(name.to_owned()),
