@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         template: Template::named("hf-llava")?,
         image_position: ImagePosition::AsData,
         seed: 0,
-        visual_tokens: 576,
+        images: 576.into(),
         max_tokens: 2048,
     };
     // CLIP's size; the statistics do not matter to the time.

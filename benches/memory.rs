@@ -194,7 +194,8 @@ fn measure(way: &Way, length: usize) -> Cost {
     let (mut seconds, mut processor_seconds) = (f64::INFINITY, f64::INFINITY);
     for pass in 0..=PASSES {
         let (begun, worked) = (Instant::now(), processor());
-        let done = Pass::new(&model, &network, way.options()).run(&rows, Some(pixels.clone()));
+        let done =
+            Pass::new(&model, &network, way.options()).run(&rows, Some(pixels.clone().into()));
         assert!(done.loss_sum.is_finite());
         if pass > 0 {
             seconds = seconds.min(begun.elapsed().as_secs_f64());

@@ -181,9 +181,9 @@ fn step_seconds(
                 Distribution::Default,
                 &model.device(),
             );
-            model.network().encode(pixels).autodiff()
+            model.network().encode(pixels).autodiff().into()
         });
-        let (loss, _) = loss_sum(network, &rows, images, visual_tokens, padding);
+        let (loss, _) = loss_sum(network, &rows, images, padding);
         let gradients = GradientSet::collect(network, &loss.backward());
         std::hint::black_box(gradients.norm());
     }

@@ -116,7 +116,7 @@ impl Training {
     fn step(&mut self) {
         let rows = vec![(self.ids.as_slice(), self.labels.as_slice()); self.batch];
         let pass = Pass::new(&self.model, &self.network, PassOptions::default());
-        let done = pass.run(&rows, Some(self.pixels.clone()));
+        let done = pass.run(&rows, Some(self.pixels.clone().into()));
         drop(pass);
         let mut gradients = GradientSet::default();
         gradients.add(done.gradients);

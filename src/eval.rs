@@ -46,11 +46,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::{Int, Tensor, TensorData};
 use menagerie_core::chat::{Template, Turn};
-use menagerie_core::image::Resize;
+use menagerie_core::image::{Resize, Squares};
 use menagerie_core::recipe::EvalTable;
-use menagerie_core::{GenerationConfig, Model};
+use menagerie_core::{GenerationConfig, Model, VisualTokens};
 
 use marker::Marker;
 
@@ -141,12 +140,11 @@ pub fn evaluate(
             .iter()
             .map(|prompt| prompt.ids.as_slice())
             .collect();
-        let seen = batch.visual_tokens(model, batch.pixels.clone());
+        let seen = batch.visual_tokens(model, batch.images.clone());
         let said = answer(model, &ids, seen, &config)?;
         let blind = if options.blind {
             // Zero is the mean colour of the encoder's training images, a middle grey.
-            let grey = vec![0.0; batch.pixels.len()];
-            let unseen = batch.visual_tokens(model, grey);
+            let unseen = batch.visual_tokens(model, batch.images.blank());
             answer(model, &ids, unseen, &config)?
                 .into_iter()
                 .map(Some)
@@ -187,7 +185,7 @@ pub fn evaluate(
 fn answer(
     model: &Model,
     prompts: &[&[i64]],
-    images: Option<Tensor<3>>,
+    images: Option<VisualTokens>,
     config: &GenerationConfig,
 ) -> Result<Vec<String>, EvalError> {
     let completions = model.answer(prompts, images, config, &mut |_, _| {
@@ -211,19 +209,17 @@ struct Prompt {
 /// Questions with the images they are about, each image once.
 struct Batch {
     prompts: Vec<Prompt>,
-    /// Distinct images, prepared, one after another.
-    pixels: Vec<f32>,
+    /// Distinct images, prepared.
+    images: Squares,
     /// For each image mark of the prompts, which of the distinct images it stands for.
-    places: Vec<i64>,
+    places: Vec<usize>,
 }
 
 impl Batch {
-    /// Visual tokens of every image mark in order: `[mark, visual_token, hidden]`.
-    fn visual_tokens(&self, model: &Model, pixels: Vec<f32>) -> Option<Tensor<3>> {
-        let distinct = model.encode_images(pixels)?;
-        let places = TensorData::new(self.places.clone(), [self.places.len()]);
-        let places: Tensor<1, Int> = Tensor::from_data(places, &distinct.device());
-        Some(distinct.select(0, places))
+    /// Visual tokens of every image mark in order, `images` being the distinct ones.
+    fn visual_tokens(&self, model: &Model, images: Squares) -> Option<VisualTokens> {
+        let distinct = model.encode_images(images)?;
+        Some(distinct.choose(&self.places))
     }
 }
 
@@ -245,7 +241,7 @@ fn prepare(
     let make = move |indices: Vec<usize>| {
         let mut batch = Batch {
             prompts: Vec::new(),
-            pixels: Vec::new(),
+            images: Squares::default(),
             places: Vec::new(),
         };
         let mut distinct: Vec<&ImageRef> = Vec::new();
@@ -273,11 +269,11 @@ fn prepare(
                 let place = known.unwrap_or(distinct.len());
                 if known.is_none() {
                     distinct.push(image);
-                    batch.pixels.extend(data.pixels(sample, image, &processor)?);
+                    batch
+                        .images
+                        .extend(data.squares(sample, image, &processor)?);
                 }
-                batch
-                    .places
-                    .push(i64::try_from(place).expect("few images in a batch"));
+                batch.places.push(place);
             }
             batch.prompts.push(Prompt {
                 sample,

@@ -7,6 +7,7 @@ mod checkpoints {
     mod export;
     mod files;
     mod gguf;
+    mod next;
     mod parity;
     mod spellings;
     mod training;

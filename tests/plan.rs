@@ -87,6 +87,23 @@ fn steps_tokens_and_files_are_those_of_the_run() {
     }
 }
 
+/// What an image takes follows from its size.
+#[test]
+fn images_of_several_squares_are_planned_as_they_are() {
+    let world = World::new();
+    world.stretch();
+    for way in ["anyres", "tiles"] {
+        check_run(&world, way, &format!("[vision]\nresize = \"{way}\""));
+    }
+    let eval = "[vision]\nresize = \"anyres\"\n[eval.data]\nconversations = \"questions.json\"\n\
+        images = \"images\"";
+    world.recipe("scored", eval);
+    let said = world.menagerie(&["recipe", "plan", "scored.toml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains(" squares), "), "{said:?}");
+    assert!(said.stdout.contains("\nscore "), "{said:?}");
+}
+
 fn check_run(world: &World, name: &str, difference: &str) {
     let difference = format!("{difference}\n[checkpoint]\nevery_steps = 1\nkeep = 1");
     let recipe = world.recipe(name, &difference);

@@ -10,6 +10,8 @@ mod checkpoint_model;
 mod errors;
 #[path = "train/folder.rs"]
 mod folder;
+#[path = "train/layouts.rs"]
+mod layouts;
 #[path = "train/learning.rs"]
 mod learning;
 #[path = "train/lora.rs"]

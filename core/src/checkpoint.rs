@@ -8,6 +8,7 @@ mod joint;
 pub use joint::{Joint, owner, respell};
 
 use crate::component::Component;
+use crate::newline::IMAGE_NEWLINE;
 
 /// How a component's tensors are named and laid out in checkpoint files.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,9 @@ pub struct Checkpoint {
     /// Keys (after the prefix; `*` for one path segment, `**` at the end for all that follows) that
     /// checkpoints may hold and this component does not want: stored buffers, sibling towers.
     pub ignored: &'static [&'static str],
+    /// Whether a whole model's files may lack the vector that ends a row of an image of several
+    /// squares, which is drawn then. Those of a projector alone always may.
+    pub(crate) draws_newline: bool,
 }
 
 /// One way of naming the tensors: a prefix and a table.
@@ -151,8 +155,13 @@ impl Spelling {
         self.tensors.iter().find_map(|name| {
             let stars = match_segments(&name.path, path)?;
             let key = fill_segments(&name.key, &stars);
-            let key = self.joint.name(&format!("{}{key}", self.prefix));
-            Some((key, name.storage))
+            // It lies beside the projector, not in it.
+            let prefix = if key == IMAGE_NEWLINE {
+                ""
+            } else {
+                self.prefix
+            };
+            Some((self.joint.name(&format!("{prefix}{key}")), name.storage))
         })
     }
 
@@ -180,6 +189,7 @@ impl Checkpoint {
         Self {
             spellings: prefixes.iter().map(spelling).collect(),
             ignored,
+            draws_newline: false,
         }
     }
 
@@ -200,6 +210,18 @@ impl Checkpoint {
         self
     }
 
+    /// These tables, and in each the vector that ends a row of an image of several squares.
+    pub(crate) fn with_newline(mut self) -> Self {
+        for spelling in &mut self.spellings {
+            spelling.tensors.push(TensorName {
+                path: IMAGE_NEWLINE.to_owned(),
+                key: IMAGE_NEWLINE.to_owned(),
+                storage: Storage::AsIs,
+            });
+        }
+        self
+    }
+
     /// The same tables for a component that may lie inside a whole model, too.
     #[must_use]
     pub fn joined(&self, component: Component) -> Self {
@@ -210,7 +232,7 @@ impl Checkpoint {
         let paths = std::iter::once(Spelling::paths(component));
         Self {
             spellings: spellings.chain(paths).collect(),
-            ignored: self.ignored,
+            ..*self
         }
     }
 
@@ -254,9 +276,12 @@ impl Checkpoint {
     /// Whether a left-over key, without its prefix, is known to be of no use here.
     #[must_use]
     pub fn ignores(&self, key: &str) -> bool {
-        self.ignored
-            .iter()
-            .any(|pattern| match_segments(pattern, key).is_some())
+        // A model whose images are of one square has no use for it.
+        key == IMAGE_NEWLINE
+            || self
+                .ignored
+                .iter()
+                .any(|pattern| match_segments(pattern, key).is_some())
     }
 }
 

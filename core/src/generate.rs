@@ -16,8 +16,9 @@ use crate::cache::KvCache;
 use crate::context::{Context, Rows};
 use crate::decoder::DecoderSpec;
 use crate::network::Network;
-use crate::splice::{Padding, Splice, expanded_len};
+use crate::splice::{Padding, Splice, expanded_lens};
 use crate::tokens::{EncodeError, StreamDecoder, Tokenizer};
+use crate::visual::VisualTokens;
 use sampling::Sampler;
 use stop::StopScanner;
 
@@ -87,7 +88,6 @@ pub(crate) struct Generator<'a> {
     pub network: &'a Network,
     pub spec: &'a DecoderSpec,
     pub tokenizer: &'a Tokenizer,
-    pub visual_tokens: usize,
     pub config: &'a GenerationConfig,
     /// Tokens that end an answer.
     pub end_tokens: &'a [i64],
@@ -98,23 +98,23 @@ pub(crate) struct Generator<'a> {
 }
 
 impl Generator<'_> {
-    /// Answers `prompts`, whose visual tokens are `images` (`[image, visual_token, hidden]`) in
-    /// order. `on_text` gets each row's text as it comes, and breaks off all rows.
+    /// Answers `prompts`, whose visual tokens are `images` in order. `on_text` gets each row's text as it comes, and breaks off all rows.
     pub(crate) fn run(
         &self,
         prompts: &[&[i64]],
-        images: Option<Tensor<3>>,
+        images: Option<VisualTokens>,
         on_text: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>, GenerateError> {
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
-        let splice = Splice::new(prompts, self.visual_tokens, Padding::Left);
+        let counts = images.as_ref().map_or(&[][..], |images| &images.counts);
+        let splice = Splice::new(prompts, counts, Padding::Left);
         let limit = self.spec.max_position_embeddings;
         check_length(splice.width(), limit)?;
-        let rooms: Vec<usize> = prompts
-            .iter()
-            .map(|prompt| limit - expanded_len(prompt, self.visual_tokens))
+        let rooms: Vec<usize> = expanded_lens(prompts, counts)
+            .into_iter()
+            .map(|length| limit - length)
             .map(|room| room.min(self.config.max_new_tokens))
             .collect();
         let steps = rooms.iter().copied().max().unwrap_or(0);

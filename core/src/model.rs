@@ -11,17 +11,18 @@ pub use request::{Request, RequestError};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 
 use crate::chat::Template;
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
 use crate::generate::{Completion, GenerateError, GenerationConfig, Generator};
-use crate::image::{ImageProcessor, Resize};
-use crate::network::Network;
+use crate::image::{ImageProcessor, Resize, Squares};
+use crate::network::{Images, Network};
 use crate::parameters::{ParameterInfo, parameters};
 use crate::recipe::Configured;
 use crate::tokens::Tokenizer;
+use crate::visual::{SquareTokens, VisualTokens};
 use crate::weights::{self, LoadReport, WeightError};
 
 /// An assembled vision-language model.
@@ -36,7 +37,6 @@ pub struct Model {
     configured: Configured,
     tokenizer: Tokenizer,
     template: Template,
-    processor: ImageProcessor,
     dtype: DType,
     generation: GenerationConfig,
     end_tokens: Vec<i64>,
@@ -97,17 +97,19 @@ impl Model {
         self.dtype
     }
 
-    /// Its images, squared as `resize` says or, without it, as the recipe does.
+    /// Its images, made square as `resize` says or, without it, as the recipe does.
     pub fn image_processor(&self, resize: Option<Resize>) -> ImageProcessor {
-        ImageProcessor {
-            resize: resize.unwrap_or(self.processor.resize),
-            ..self.processor.clone()
-        }
+        self.configured.image_processor(resize)
     }
 
-    /// Tokens that an image takes in a sequence.
+    /// Tokens that a square takes in a sequence, and so an image of one square.
     pub fn visual_tokens(&self) -> usize {
         self.configured.projector_spec.visual_tokens
+    }
+
+    /// Tokens that a square takes in a sequence, and how they lie.
+    pub fn square_tokens(&self) -> SquareTokens {
+        self.configured.square_tokens
     }
 
     /// What each component loaded; `None` where its weights were drawn from the seed.
@@ -120,20 +122,26 @@ impl Model {
         parameters(&self.network)
     }
 
-    /// Prepared pixels (see [`ImageProcessor::process`]), image after image, as visual tokens:
-    /// `[image, visual_token, hidden]`. `None` if there is no image.
-    pub fn encode_images(&self, pixels: Vec<f32>) -> Option<Tensor<3>> {
-        self.pixels(pixels)
-            .map(|pixels| self.network.encode(pixels))
+    /// The visual tokens of prepared images (see [`ImageProcessor::process`]). `None` if there is no
+    /// image.
+    pub fn encode_images(&self, squares: Squares) -> Option<VisualTokens> {
+        let images = self.images(squares)?;
+        let squares = self.network.encode(images.pixels);
+        let tokens = self.square_tokens();
+        Some(self.network.join(squares, &images.layouts, &tokens))
     }
 
-    /// Prepared pixels as a tensor `[image, 3, size, size]` in the model's dtype.
-    pub fn pixels(&self, pixels: Vec<f32>) -> Option<Tensor<4>> {
-        if pixels.is_empty() {
+    /// Prepared images on the model's device and in its dtype. `None` if there is no image.
+    pub fn images(&self, squares: Squares) -> Option<Images> {
+        if squares.layouts.is_empty() {
             return None;
         }
-        let pixels = self.image_processor(None).tensor(pixels, &self.device());
-        Some(pixels.cast(self.dtype))
+        let processor = &self.configured.images;
+        let pixels = processor.tensor(squares.pixels, &self.device());
+        Some(Images {
+            pixels: pixels.cast(self.dtype),
+            layouts: squares.layouts,
+        })
     }
 
     /// Answers one request as `config` says. `on_text` gets the text as it comes and may break
@@ -148,9 +156,9 @@ impl Model {
         config: &GenerationConfig,
         mut on_text: impl FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Completion, RequestError> {
-        let pixels = self.request_pixels(request)?;
+        let squares = self.squares(request)?;
         let prompt = self.prompt(request)?;
-        let images = self.encode_images(pixels);
+        let images = self.encode_images(squares);
         let mut on_text = |_: usize, text: &str| on_text(text);
         let mut answers = self.answer(&[&prompt], images, config, &mut on_text)?;
         Ok(answers.swap_remove(0))
@@ -164,7 +172,7 @@ impl Model {
     pub fn answer(
         &self,
         prompts: &[&[i64]],
-        images: Option<Tensor<3>>,
+        images: Option<VisualTokens>,
         config: &GenerationConfig,
         on_text: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>, GenerateError> {
@@ -179,7 +187,7 @@ impl Model {
     pub(crate) fn continue_prompt(
         &self,
         prompt: &[i64],
-        images: Option<Tensor<3>>,
+        images: Option<VisualTokens>,
         config: &GenerationConfig,
     ) -> Result<Completion, GenerateError> {
         let mut ignore = |_: usize, _: &str| ControlFlow::Continue(());
@@ -193,7 +201,6 @@ impl Model {
             network: &self.network,
             spec: &self.configured.llm_spec,
             tokenizer: &self.tokenizer,
-            visual_tokens: self.visual_tokens(),
             config,
             end_tokens: &self.end_tokens,
             lead: self.template.lead(),

@@ -9,9 +9,28 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use crate::context::{Context, Rows};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
+use crate::image::Layout;
 use crate::projector::Projector;
 use crate::slot::Slot;
 use crate::splice::Splice;
+use crate::visual::{SquareTokens, VisualTokens};
+
+/// Prepared images on a device.
+#[derive(Debug, Clone)]
+pub struct Images {
+    /// The squares of all images, `[square, channel, height, width]`.
+    pub pixels: Tensor<4>,
+    /// How the squares of each image lie.
+    pub layouts: Vec<Layout>,
+}
+
+impl From<Tensor<4>> for Images {
+    /// Images of one square each.
+    fn from(pixels: Tensor<4>) -> Self {
+        let layouts = vec![Layout::Square; pixels.dims()[0]];
+        Self { pixels, layouts }
+    }
+}
 
 /// Encoder, projector and decoder. Its fields are the names of the components in a recipe, so a
 /// parameter's path starts with them: `vision.…`, `projector.…`, `llm.…`.
@@ -26,17 +45,53 @@ pub struct Network {
 }
 
 impl Network {
-    /// `[image, channel, height, width]` -> `[image, visual_token, hidden]`
+    /// `[square, channel, height, width]` -> `[square, visual_token, hidden]`
     #[must_use]
     pub fn encode(&self, pixels: Tensor<4>) -> Tensor<3> {
         self.projector.forward(self.vision.forward(pixels))
     }
 
-    /// Embeddings of the rows of `splice` with the visual tokens of `images`
-    /// (`[image, visual_token, hidden]`, in the order of the prompts) in their places:
-    /// `[batch, token, hidden]`.
+    /// The visual tokens of images, from those of their squares:
+    /// `[square, visual_token, hidden]` -> `[visual_token, hidden]`. `tokens` are those of a square.
+    ///
+    /// # Panics
+    /// The squares are not those of the images, or a grid is to be joined by a model without the
+    /// vector that ends its rows.
     #[must_use]
-    pub fn embed(&self, splice: &Splice, images: Option<Tensor<3>>) -> Tensor<3> {
+    pub fn join(
+        &self,
+        squares: Tensor<3>,
+        layouts: &[Layout],
+        tokens: &SquareTokens,
+    ) -> VisualTokens {
+        let [count, each, hidden] = squares.dims();
+        let expected: usize = layouts.iter().map(Layout::squares).sum();
+        assert_eq!(
+            [count, each],
+            [expected, tokens.count],
+            "squares of the images"
+        );
+        let mut vectors = squares.reshape([count * each, hidden]);
+        if let Some(order) = tokens.order(layouts) {
+            let newline = self.projector.newline();
+            let newline = newline.expect("a model that joins grids has a vector to end their rows");
+            let places = TensorData::new(order.clone(), [order.len()]);
+            let places: Tensor<1, Int> = Tensor::from_data(places, &self.device());
+            let dtype = vectors.dtype();
+            vectors = Tensor::cat(vec![vectors, newline.reshape([1, hidden])], 0);
+            // The vector gets the sum of the gradients of all rows: in f32, as in `embed`.
+            vectors = vectors.cast(DType::F32).select(0, places).cast(dtype);
+        }
+        VisualTokens {
+            vectors,
+            counts: tokens.of_each(layouts),
+        }
+    }
+
+    /// Embeddings of the rows of `splice` with the visual tokens of `images`, in the order of the
+    /// prompts, in their places: `[batch, token, hidden]`.
+    #[must_use]
+    pub fn embed(&self, splice: &Splice, images: Option<VisualTokens>) -> Tensor<3> {
         let device = self.device();
         let (ids, places) = distinct(&splice.text_ids, &splice.places);
         let count = ids.len();
@@ -45,10 +100,7 @@ impl Network {
         let [_, hidden] = text.dims();
         let vectors = match images {
             None => text,
-            Some(images) => {
-                let [count, tokens, _] = images.dims();
-                Tensor::cat(vec![text, images.reshape([count * tokens, hidden])], 0)
-            }
+            Some(images) => Tensor::cat(vec![text, images.vectors], 0),
         };
         let [batch, width] = [splice.batch(), splice.width()];
         let places = TensorData::new(places, [batch * width]);

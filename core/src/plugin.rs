@@ -242,6 +242,8 @@ pub trait AnyProjectorConfig: Debug + Send + Sync {
     /// # Errors
     /// As there.
     fn spec(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError>;
+    /// See [`ProjectorConfig::grid`].
+    fn grid(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Option<[usize; 2]>;
     /// See [`ProjectorConfig::init`].
     ///
     /// # Errors
@@ -269,6 +271,10 @@ impl<C: ProjectorConfig> AnyProjectorConfig for C {
 
     fn spec(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError> {
         ProjectorConfig::spec(self, vision, llm)
+    }
+
+    fn grid(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Option<[usize; 2]> {
+        ProjectorConfig::grid(self, vision, llm)
     }
 
     fn init(

@@ -17,6 +17,12 @@ use crate::slot::Slot;
 pub trait Projector: Debug + Send + Sync {
     /// `[batch, token, feature]` -> `[batch, visual_token, hidden]`
     fn forward(&self, features: Tensor<3>) -> Tensor<3>;
+
+    /// `[hidden]`, the vector that ends a row of an image of several squares. Core lays it beside the
+    /// projector of a model that needs it; a plugin has none.
+    fn newline(&self) -> Option<Tensor<1>> {
+        None
+    }
 }
 
 /// What is known of a projector before any weight exists.
@@ -53,6 +59,15 @@ pub trait ProjectorConfig:
     /// # Errors
     /// An option out of range, or neighbours that do not fit.
     fn spec(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Result<ProjectorSpec, BuildError>;
+
+    /// Rows and columns of the visual tokens, if they lie as the places that they show do, row by row:
+    /// images of several squares are joined by it. Default: the encoder's grid, if there is a token
+    /// for each of its places and no other.
+    fn grid(&self, vision: &EncoderSpec, llm: &DecoderSpec) -> Option<[usize; 2]> {
+        let tokens = self.spec(vision, llm).ok()?.visual_tokens;
+        let grid = vision.grid.filter(|_| !vision.has_class_token)?;
+        (grid[0] * grid[1] == tokens).then_some(grid)
+    }
 
     /// Builds the module with lazily initialised weights.
     ///

@@ -33,6 +33,47 @@ impl Padding {
     }
 }
 
+/// How many tokens images take, in the order of the prompts.
+#[derive(Debug, Clone, Copy)]
+pub enum ImageLengths<'a> {
+    /// Every image as many.
+    Alike(usize),
+    /// Each image its own number.
+    Each(&'a [usize]),
+}
+
+impl From<usize> for ImageLengths<'_> {
+    fn from(tokens: usize) -> Self {
+        Self::Alike(tokens)
+    }
+}
+
+impl<'a> From<&'a [usize]> for ImageLengths<'a> {
+    fn from(tokens: &'a [usize]) -> Self {
+        Self::Each(tokens)
+    }
+}
+
+impl<'a> From<&'a Vec<usize>> for ImageLengths<'a> {
+    fn from(tokens: &'a Vec<usize>) -> Self {
+        Self::Each(tokens)
+    }
+}
+
+impl ImageLengths<'_> {
+    /// Of image number `image`.
+    ///
+    /// # Panics
+    /// There is no such image.
+    #[must_use]
+    pub fn of(self, image: usize) -> usize {
+        match self {
+            Self::Alike(tokens) => tokens,
+            Self::Each(tokens) => tokens[image],
+        }
+    }
+}
+
 /// The plan of a batch.
 #[derive(Debug, Clone)]
 pub struct Splice {
@@ -48,16 +89,18 @@ pub struct Splice {
 }
 
 impl Splice {
-    /// Plans rows of token ids, an image taking `visual_tokens` slots.
+    /// Plans rows of token ids, images taking as many slots as `images` says.
     ///
     /// # Panics
-    /// If there is no prompt, or one is empty.
+    /// If there is no prompt, one is empty, or `images` has fewer images than the prompts.
     #[must_use]
-    pub fn new(prompts: &[&[i64]], visual_tokens: usize, padding: Padding) -> Self {
-        let lengths: Vec<usize> = prompts
-            .iter()
-            .map(|ids| expanded_len(ids, visual_tokens))
-            .collect();
+    pub fn new<'i>(
+        prompts: &[&[i64]],
+        images: impl Into<ImageLengths<'i>>,
+        padding: Padding,
+    ) -> Self {
+        let images = images.into();
+        let lengths = expanded_lens(prompts, images);
         let width = lengths.iter().copied().max().expect("a batch has rows");
         let (starts, rows) = lay_out(&lengths, width, padding);
         let text_ids: Vec<i32> = prompts
@@ -67,11 +110,13 @@ impl Splice {
             .collect();
         let (mut next_text, mut next_visual) = (0, text_ids.len());
         let mut places = vec![0; width * rows.segments.len()];
+        let mut image = 0;
         for (ids, &start) in prompts.iter().zip(&starts) {
             let mut slots = places[start..].iter_mut();
             for &id in *ids {
                 let (next, count) = if id == IMAGE_TOKEN {
-                    (&mut next_visual, visual_tokens)
+                    image += 1;
+                    (&mut next_visual, images.of(image - 1))
                 } else {
                     (&mut next_text, 1)
                 };
@@ -102,11 +147,21 @@ impl Splice {
     }
 }
 
-/// Tokens of a prompt once its images are in place.
+/// Tokens of each prompt once its images are in place.
+///
+/// # Panics
+/// `images` has fewer images than the prompts.
 #[must_use]
-pub fn expanded_len(ids: &[i64], visual_tokens: usize) -> usize {
-    let images = ids.iter().filter(|&&id| id == IMAGE_TOKEN).count();
-    ids.len() - images + images * visual_tokens
+pub fn expanded_lens<'i>(prompts: &[&[i64]], images: impl Into<ImageLengths<'i>>) -> Vec<usize> {
+    let images = images.into();
+    let mut first = 0;
+    let len = |ids: &&[i64]| {
+        let count = ids.iter().filter(|&&id| id == IMAGE_TOKEN).count();
+        let own = first..first + count;
+        first = own.end;
+        ids.len() - count + own.map(|image| images.of(image)).sum::<usize>()
+    };
+    prompts.iter().map(len).collect()
 }
 
 /// Where prompts of these lengths begin, and the rows that hold them.
@@ -158,13 +213,17 @@ fn pack(lengths: &[usize], width: usize) -> Vec<Vec<usize>> {
 
 /// The supervised places of a splice: for each, the slot (in `[batch · width]`) whose logits
 /// predict it, and the token that is right. `starts`: [`Splice::starts`] of the samples.
+///
+/// # Panics
+/// `images` has fewer images than the samples.
 #[must_use]
-pub fn supervised(
+pub fn supervised<'i>(
     samples: &[(&[i64], &[i64])],
-    visual_tokens: usize,
+    images: impl Into<ImageLengths<'i>>,
     starts: &[usize],
 ) -> Vec<(usize, i64)> {
-    let mut targets = Vec::new();
+    let images = images.into();
+    let (mut targets, mut image) = (Vec::new(), 0);
     for ((ids, labels), &start) in samples.iter().zip(starts) {
         let mut slot = start;
         for (&id, &label) in ids.iter().zip(*labels) {
@@ -173,7 +232,12 @@ pub fn supervised(
             if label != IGNORE && slot > start {
                 targets.push((slot - 1, label));
             }
-            slot += if id == IMAGE_TOKEN { visual_tokens } else { 1 };
+            if id == IMAGE_TOKEN {
+                slot += images.of(image);
+                image += 1;
+            } else {
+                slot += 1;
+            }
         }
     }
     targets
@@ -197,6 +261,19 @@ mod tests {
         assert_eq!(splice.rows.segments[1], [1, 0, 0, 0, 0, 0]);
         let splice = Splice::new(&[first, second], 2, Padding::Left);
         assert_eq!(splice.places[6..], [0, 0, 0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn images_of_a_batch_may_differ_in_length() {
+        let first: &[i64] = &[5, IMAGE_TOKEN, 6, IMAGE_TOKEN];
+        let second: &[i64] = &[7, IMAGE_TOKEN];
+        let lengths = [1, 3, 2];
+        let splice = Splice::new(&[first, second], &lengths[..], Padding::Right);
+        assert_eq!(splice.text_ids, [5, 6, 7]);
+        assert_eq!(splice.places, [0, 3, 1, 4, 5, 6, 2, 7, 8, 0, 0, 0]);
+        let labelled: [(&[i64], &[i64]); 2] = [(first, &[5, 5, 6, 9]), (second, &[7, 8])];
+        let targets = supervised(&labelled, &lengths[..], &splice.starts);
+        assert_eq!(targets, [(0, 5), (1, 6), (2, 9), (6, 8)]);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::weights::{self, WeightError};
 #[non_exhaustive]
 pub struct Trace {
     /// Names and values, in the order of the computation:
-    /// - `pixel_values`: `[image, 3, size, size]`, prepared and normalised
-    /// - `features`: `[image, token, feature]`, the hidden state that the projector gets
-    /// - `projected`: `[image, visual_token, hidden]`
+    /// - `pixel_values`: `[square, 3, size, size]`, prepared and normalised
+    /// - `features`: `[square, token, feature]`, the hidden state that the projector gets
+    /// - `projected`: `[square, visual_token, hidden]`
     /// - `input_ids`: `[1, token]`, [`IMAGE_TOKEN`](crate::tokens::IMAGE_TOKEN) at each image
     /// - `logits`: `[1, token, vocab]` at every position of the prompt, visual tokens in place
     /// - `generated`: `[token]`, if asked: the greedy continuation, its end token included
@@ -36,22 +36,23 @@ impl Model {
         request: &Request,
         max_new_tokens: Option<usize>,
     ) -> Result<Trace, RequestError> {
-        let pixels = self.pixels(self.request_pixels(request)?);
+        let images = self.images(self.squares(request)?);
         let ids = self.prompt(request)?;
         let network = self.network();
         let mut tensors = Vec::new();
-        let images = pixels.map(|pixels| {
-            let features = network.vision.forward(pixels.clone());
+        let images = images.map(|images| {
+            let features = network.vision.forward(images.pixels.clone());
             let projected = network.projector.forward(features.clone());
-            tensors.push(("pixel_values", data(pixels)));
+            tensors.push(("pixel_values", data(images.pixels)));
             tensors.push(("features", data(features)));
             tensors.push(("projected", data(projected.clone())));
-            projected
+            network.join(projected, &images.layouts, &self.square_tokens())
         });
         let shape = [1, ids.len()];
         tensors.push(("input_ids", TensorData::new(ids.clone(), shape)));
 
-        let splice = Splice::new(&[&ids], self.visual_tokens(), Padding::Right);
+        let counts = images.as_ref().map_or(&[][..], |images| &images.counts);
+        let splice = Splice::new(&[&ids], counts, Padding::Right);
         let limit = self.configured().llm_spec.max_position_embeddings;
         check_length(splice.width(), limit)?;
         let hidden = network.hidden(network.embed(&splice, images.clone()), &splice.rows);

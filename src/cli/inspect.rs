@@ -84,6 +84,8 @@ fn describe(report: &LoadReport) -> String {
             report.ignored.len()
         ),
     ];
+    let drawn = report.drawn.iter();
+    lines.extend(drawn.map(|path| format!("not in the files, and drawn from the seed: {path}")));
     lines.extend(report.ignored.iter().map(|name| format!("  {name}")));
     lines.iter().map(|line| format!("#   {line}\n")).collect()
 }

@@ -1,12 +1,13 @@
 //! Samples to token ids, and to batches with their pixels.
 
+use menagerie_core::ImageTokens;
 use menagerie_core::chat::Template;
-use menagerie_core::image::ImageProcessor;
+use menagerie_core::image::{ImageProcessor, Layout, Squares};
 use menagerie_core::recipe::OnBadSample;
-use menagerie_core::tokens::{EncodeError, ImagePosition, Sample, Tokenizer};
+use menagerie_core::tokens::{ImagePosition, Sample, Tokenizer};
 
 use super::dataset::Dataset;
-use super::error::{DataError, chain};
+use super::error::{DataError, SampleError, chain};
 use super::sample::Conversation;
 use super::skipped::Skipped;
 
@@ -21,8 +22,8 @@ pub struct SampleEncoder {
     pub image_position: ImagePosition,
     /// What a random position is drawn from, with the sample's id and question.
     pub seed: u64,
-    /// Tokens that an image takes.
-    pub visual_tokens: usize,
+    /// Tokens that images take.
+    pub images: ImageTokens,
     /// The longest sequence, images at their full length; what is beyond it is cut off.
     pub max_tokens: usize,
 }
@@ -38,8 +39,8 @@ pub struct Encoded {
     /// The token's own id where it is supervised, else
     /// [`IGNORE`](menagerie_core::tokens::IGNORE); not shifted.
     pub labels: Vec<i64>,
-    /// Number of images.
-    pub images: usize,
+    /// Its images: how each lies in squares.
+    pub images: Vec<Layout>,
 }
 
 /// Samples of one step, of any lengths, with and without images.
@@ -48,29 +49,34 @@ pub struct Encoded {
 pub struct Batch {
     /// The samples, in order.
     pub samples: Vec<Encoded>,
-    /// The images of all samples one after the other, `[image, 3, size, size]`, normalised. Each
-    /// sample owns as many as its [`Encoded::images`] says.
-    pub pixels: Vec<f32>,
+    /// The images of all samples one after the other. Each sample owns as many as it has
+    /// [`Encoded::images`].
+    pub images: Squares,
     /// Samples whose places others took, because they cannot be used; in the order they were tried.
     pub skipped: Vec<Skipped>,
 }
 
 impl SampleEncoder {
-    /// The ids and labels of sample `index`. Opens no image.
+    /// The ids and labels of sample `index`. Decodes no image, and opens none where all take as many
+    /// tokens; where they differ it looks at the size of each.
     ///
     /// # Errors
     /// A template of another tokenizer, or no supervised token, also after the cut to
-    /// [`max_tokens`](Self::max_tokens); with the sample's file and id.
+    /// [`max_tokens`](Self::max_tokens), or an image whose size cannot be read; with the sample's file
+    /// and id.
     pub fn encode(&self, dataset: &Dataset, index: usize) -> Result<Encoded, DataError> {
         let sample = dataset.sample(index);
-        self.tokens(sample)
-            .map(|(tokens, _)| Encoded {
-                id: sample.id.clone(),
-                images: tokens.images(),
-                input_ids: tokens.input_ids,
-                labels: tokens.labels,
+        self.tokens(dataset, sample)
+            .map(|(tokens, mut images, _)| {
+                images.truncate(tokens.images());
+                Encoded {
+                    id: sample.id.clone(),
+                    images,
+                    input_ids: tokens.input_ids,
+                    labels: tokens.labels,
+                }
             })
-            .map_err(|error| dataset.error(sample, error.into()))
+            .map_err(|error| dataset.error(sample, error))
     }
 
     /// Tokens of sample `index` before the cut, images at their full length.
@@ -79,19 +85,25 @@ impl SampleEncoder {
     /// As [`encode`](Self::encode).
     pub fn length(&self, dataset: &Dataset, index: usize) -> Result<usize, DataError> {
         let sample = dataset.sample(index);
-        self.tokens(sample)
-            .map(|(_, length)| length)
-            .map_err(|error| dataset.error(sample, error.into()))
+        self.tokens(dataset, sample)
+            .map(|(.., length)| length)
+            .map_err(|error| dataset.error(sample, error))
     }
 
-    /// A sample cut to [`max_tokens`](Self::max_tokens), and its length before.
-    fn tokens(&self, sample: &Conversation) -> Result<(Sample, usize), EncodeError> {
+    /// A sample cut to [`max_tokens`](Self::max_tokens), all its images, and its length before.
+    fn tokens(
+        &self,
+        dataset: &Dataset,
+        sample: &Conversation,
+    ) -> Result<(Sample, Vec<Layout>, usize), SampleError> {
         let mut turns = sample.turns.clone();
         self.image_position.apply(&mut turns, self.seed, &sample.id);
         let mut tokens = self.tokenizer.encode(&self.template, &turns)?;
-        let length = tokens.expanded_len(self.visual_tokens);
-        tokens.truncate(self.max_tokens, self.visual_tokens)?;
-        Ok((tokens, length))
+        let images = dataset.layouts(sample, &self.images)?;
+        let lengths = self.images.square().of_each(&images);
+        let length = tokens.expanded_len(&lengths);
+        tokens.truncate(self.max_tokens, &lengths)?;
+        Ok((tokens, images, length))
     }
 
     /// The samples `indices` of a dataset with their images.
@@ -113,12 +125,15 @@ impl SampleEncoder {
         let mut batch = Batch {
             samples: Vec::with_capacity(indices.len()),
             // An image a sample is the rule.
-            pixels: Vec::with_capacity(indices.len() * processor.values()),
+            images: Squares {
+                pixels: Vec::with_capacity(indices.len() * processor.values()),
+                layouts: Vec::with_capacity(indices.len()),
+            },
             skipped: Vec::new(),
         };
         for &index in indices {
-            let (encoded, pixels) = self.usable(dataset, processor, index, &mut batch.skipped)?;
-            batch.pixels.extend(pixels);
+            let (encoded, images) = self.usable(dataset, processor, index, &mut batch.skipped)?;
+            batch.images.extend(images);
             batch.samples.push(encoded);
         }
         Ok(batch)
@@ -131,7 +146,7 @@ impl SampleEncoder {
         processor: &ImageProcessor,
         index: usize,
         skipped: &mut Vec<Skipped>,
-    ) -> Result<(Encoded, Vec<f32>), DataError> {
+    ) -> Result<(Encoded, Squares), DataError> {
         let all = dataset.len();
         let mut first = None;
         for index in (index..all).chain(0..index) {
@@ -154,12 +169,12 @@ impl SampleEncoder {
         dataset: &Dataset,
         processor: &ImageProcessor,
         index: usize,
-    ) -> Result<(Encoded, Vec<f32>), DataError> {
+    ) -> Result<(Encoded, Squares), DataError> {
         let encoded = self.encode(dataset, index)?;
-        let mut pixels = Vec::new();
-        for image in &dataset.sample(index).images[..encoded.images] {
-            pixels.extend(dataset.pixels(index, image, processor)?);
+        let mut images = Squares::default();
+        for image in &dataset.sample(index).images[..encoded.images.len()] {
+            images.extend(dataset.squares(index, image, processor)?);
         }
-        Ok((encoded, pixels))
+        Ok((encoded, images))
     }
 }

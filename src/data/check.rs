@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::batch::SampleEncoder;
 use super::dataset::Dataset;
-use super::error::{DataError, SampleError};
+use super::error::{DataError, Fault, SampleError};
 use super::sample::ImageRef;
 use super::skipped::Skipped;
 
@@ -118,6 +118,8 @@ impl Checked {
                         tokens,
                     }),
                     Ok(_) => {}
+                    // Its turn comes below.
+                    Err(error) if error.fault().is_some_and(Fault::is_of_image) => {}
                     Err(error) => self.bad.push(dataset.fault(index, error)?),
                 }
             }

@@ -55,7 +55,7 @@ impl Dataset {
         &self.sets
     }
 
-    /// How long every sample is and whether it has images, an image taking `visual_tokens`. Words
+    /// How long every sample is and whether it has images, each taking `visual_tokens`. Words
     /// are counted and not tokens: to tokenise a whole data set takes minutes, to count its words a
     /// second, and the original LLaVA groups by them too.
     #[must_use]

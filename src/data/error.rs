@@ -201,6 +201,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether an image is wrong.
+    pub(super) const fn is_of_image(self) -> bool {
+        matches!(self, Self::MissingImage | Self::BrokenImage)
+    }
+
     /// As it is written in JSON and said in a summary.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,10 +1,11 @@
 //! The images of a data set's samples.
 
-use menagerie_core::image::ImageProcessor;
+use menagerie_core::ImageTokens;
+use menagerie_core::image::{self, ImageProcessor, Layout, Squares};
 
 use super::dataset::Dataset;
 use super::error::{DataError, SampleError};
-use super::sample::ImageRef;
+use super::sample::{Conversation, ImageRef};
 
 impl Dataset {
     /// The files of sample `index`'s images, as they are encoded.
@@ -19,16 +20,39 @@ impl Dataset {
             .map_err(|error| self.error(sample, error))
     }
 
-    /// An image of sample `index`, prepared: `[3, size, size]`.
+    /// How each image of a sample lies in squares. Opens none if all images are alike.
+    ///
+    /// # Errors
+    /// One is missing or its size cannot be read.
+    pub(crate) fn layouts(
+        &self,
+        sample: &Conversation,
+        tokens: &ImageTokens,
+    ) -> Result<Vec<Layout>, SampleError> {
+        let layout = |image: &ImageRef| {
+            if !tokens.differ() {
+                return Ok(Layout::Square);
+            }
+            let size = image::size(&self.image(image)?);
+            let size = size.map_err(|source| SampleError::Image {
+                name: image.name().to_owned(),
+                source,
+            })?;
+            Ok(tokens.layout(size))
+        };
+        sample.images.iter().map(layout).collect()
+    }
+
+    /// An image of sample `index`, prepared.
     ///
     /// # Errors
     /// It is missing, or cannot be read or decoded.
-    pub fn pixels(
+    pub fn squares(
         &self,
         index: usize,
         image: &ImageRef,
         processor: &ImageProcessor,
-    ) -> Result<Vec<f32>, DataError> {
+    ) -> Result<Squares, DataError> {
         let prepare = || {
             let file = self.image(image)?;
             processor

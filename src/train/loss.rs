@@ -2,8 +2,8 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use menagerie_core::Network;
 use menagerie_core::splice::{Padding, Splice, supervised};
+use menagerie_core::{Network, VisualTokens};
 
 /// Negative log-likelihoods of the supervised tokens, summed, and how many there are.
 ///
@@ -11,18 +11,20 @@ use menagerie_core::splice::{Padding, Splice, supervised};
 /// micro-batches add up to the mean over all supervised tokens of an optimizer batch. All logits
 /// are held at once, and the whole graph: [`Pass`](super::Pass) is how training does it.
 ///
-/// `samples`: token ids with their labels. `images`: `[image, visual_token, hidden]`, in the order
-/// of the samples. `padding`: how the samples are laid out in rows, which does not change the loss.
+/// `samples`: token ids with their labels. `images`: those of the samples, in their order. `padding`:
+/// how the samples are laid out in rows, which does not change the loss.
 pub fn loss_sum(
     network: &Network,
     samples: &[(&[i64], &[i64])],
-    images: Option<Tensor<3>>,
-    visual_tokens: usize,
+    images: Option<VisualTokens>,
     padding: Padding,
 ) -> (Tensor<1>, usize) {
     let ids: Vec<&[i64]> = samples.iter().map(|(ids, _)| *ids).collect();
-    let splice = Splice::new(&ids, visual_tokens, padding);
-    let targets = Targets::new(samples, visual_tokens, &splice);
+    let counts = images
+        .as_ref()
+        .map_or_else(Vec::new, |images| images.counts.clone());
+    let splice = Splice::new(&ids, &counts, padding);
+    let targets = Targets::new(samples, &counts, &splice);
     let embeds = network.embed(&splice, images);
     let hidden = targets.rows(network.hidden(embeds, &splice.rows));
     let loss = targets.loss(network, hidden, 0);
@@ -37,8 +39,9 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new(samples: &[(&[i64], &[i64])], visual_tokens: usize, splice: &Splice) -> Self {
-        let (slots, tokens) = supervised(samples, visual_tokens, &splice.starts)
+    /// `images`: the tokens of each image of the samples.
+    pub(super) fn new(samples: &[(&[i64], &[i64])], images: &[usize], splice: &Splice) -> Self {
+        let (slots, tokens) = supervised(samples, images, &splice.starts)
             .into_iter()
             .map(|(slot, token)| (slot.cast_signed() as i64, token))
             .unzip();

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 use menagerie_core::splice::{Padding, Splice};
-use menagerie_core::{Context, Model, Network};
+use menagerie_core::{Context, Images, Model, Network, SquareTokens};
 
 use super::gradients::GradientSet;
 use super::loss::Targets;
@@ -49,7 +49,7 @@ pub struct Pass<'a> {
     network: &'a Network,
     /// The same parameters without gradients, if blocks are checkpointed.
     plain: Option<Network>,
-    visual_tokens: usize,
+    square_tokens: SquareTokens,
     /// Targets whose logits are held at a time.
     chunk: usize,
     padding: Padding,
@@ -77,7 +77,7 @@ impl<'a> Pass<'a> {
             plain: options
                 .checkpoint_blocks
                 .then(|| trainable::none(network.clone())),
-            visual_tokens: model.visual_tokens(),
+            square_tokens: model.square_tokens(),
             chunk: options.targets_at_a_time(model.configured().llm_spec.vocab_size),
             padding: options.padding,
         }
@@ -86,21 +86,24 @@ impl<'a> Pass<'a> {
     /// One micro-batch. Gradients are those of the *sum* over its supervised tokens, so that
     /// micro-batches add up to the mean over all supervised tokens of an optimizer batch.
     ///
-    /// `samples`: token ids with their labels. `pixels`: `[image, channel, height, width]`, in the
-    /// order of the samples.
+    /// `samples`: token ids with their labels. `images`: those of the samples, in their order.
     #[must_use]
-    pub fn run(&self, samples: &[(&[i64], &[i64])], pixels: Option<Tensor<4>>) -> PassDone {
+    pub fn run(&self, samples: &[(&[i64], &[i64])], images: Option<Images>) -> PassDone {
         let ids: Vec<&[i64]> = samples.iter().map(|(ids, _)| *ids).collect();
-        let splice = Splice::new(&ids, self.visual_tokens, self.padding);
-        let targets = Targets::new(samples, self.visual_tokens, &splice);
+        let layouts = images.as_ref().map_or(&[][..], |images| &images.layouts);
+        let counts = self.square_tokens.of_each(layouts);
+        let splice = Splice::new(&ids, &counts, self.padding);
+        let targets = Targets::new(samples, &counts, &splice);
         if targets.len() == 0 {
             return PassDone::default();
         }
         let context = RefCell::new(Context::new(&splice.rows, &self.network.device()));
         let mut tape = Tape::new(self.network, self.plain.as_ref());
-        let images = pixels.map(|pixels| {
-            let features = self.features(&mut tape, pixels);
-            self.network.projector.forward(features)
+        let images = images.map(|images| {
+            let features = self.features(&mut tape, images.pixels);
+            let squares = self.network.projector.forward(features);
+            self.network
+                .join(squares, &images.layouts, &self.square_tokens)
         });
         let embeds = self.network.embed(&splice, images);
         let hidden = self.hidden(&mut tape, embeds, &context);
@@ -112,7 +115,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// `[image, channel, height, width]` -> `[image, token, feature]`
+    /// `[square, channel, height, width]` -> `[square, token, feature]`
     fn features(&self, tape: &mut Tape<'a>, pixels: Tensor<4>) -> Tensor<3> {
         let vision = &self.network.vision;
         let Some(blocks) = vision.blocks() else {

@@ -186,7 +186,7 @@ impl<'r> StageRun<'r> {
             template: self.template.clone(),
             image_position: table.image_position,
             seed: self.recipe.seed,
-            visual_tokens: model.visual_tokens(),
+            images: model.configured().image_tokens(table.resize),
             max_tokens: self.recipe.max_tokens,
         };
         let processor = model.image_processor(table.resize);
@@ -202,7 +202,8 @@ impl<'r> StageRun<'r> {
     /// The forward passes of the whole stage.
     pub(super) fn passes(&self, model: &Model) -> Passes {
         let sizes = if needs_sizes(self.table) {
-            self.data.sizes(model.visual_tokens())
+            let images = model.configured().image_tokens(self.table.data.resize);
+            self.data.sizes(images.most())
         } else {
             Vec::new()
         };

@@ -45,20 +45,20 @@ impl<'a> Step<'a> {
 
     /// Takes one micro-batch's loss and gradients.
     pub(super) fn pass(&mut self, batch: Batch) {
-        let pixels = self.model.pixels(batch.pixels);
+        let images = self.model.images(batch.images);
         let rows: Vec<(&[i64], &[i64])> = batch
             .samples
             .iter()
             .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
             .collect();
-        let visual = self.model.visual_tokens();
+        let square = self.model.square_tokens();
         // A mark in the ids stands for all tokens of its image.
-        let lengths = batch
-            .samples
-            .iter()
-            .map(|sample| sample.input_ids.len() - sample.images + sample.images * visual);
+        let lengths = batch.samples.iter().map(|sample| {
+            let images = square.of_each(&sample.images);
+            sample.input_ids.len() - images.len() + images.iter().sum::<usize>()
+        });
         self.tokens += lengths.sum::<usize>();
-        let done = self.pass.run(&rows, pixels);
+        let done = self.pass.run(&rows, images);
         self.gradients.add(done.gradients);
         self.loss_sum += done.loss_sum;
         self.supervised_tokens += done.supervised_tokens;

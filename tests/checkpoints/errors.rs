@@ -93,10 +93,10 @@ fn weights_that_do_not_fit_are_named() {
     // Nobody's name at all.
     let stray = changed(|values| {
         let stray = TensorData::new(vec![1.0_f32; 3], [3]);
-        values.insert("image_newline".to_owned(), stray);
+        values.insert("image_border".to_owned(), stray);
     });
     let message = error(stray.path());
-    assert!(message.contains("image_newline"), "{message}");
+    assert!(message.contains("image_border"), "{message}");
 }
 
 #[test]
@@ -108,11 +108,8 @@ fn folders_that_are_no_model_say_what_would_be_one() {
     };
     assert!(error(made.path()).contains("is no model's folder: it has none of model.toml"));
     assert!(config("{").contains("not JSON"));
-    let message =
-        config(r#"{ "model_type": "llava_next", "text_config": {}, "vision_config": {} }"#);
-    assert!(
-        message.contains("of type `llava_next`, which is no vision-language model that is read")
-    );
+    let message = config(r#"{ "model_type": "idefics", "text_config": {}, "vision_config": {} }"#);
+    assert!(message.contains("of type `idefics`, which is no vision-language model that is read"));
     let message = config(
         r#"{ "model_type": "llava", "vision_config": { "model_type": "sam" }, "text_config": {} }"#,
     );

@@ -237,7 +237,7 @@ pub(super) fn encoder() -> SampleEncoder {
         template: Template::named("v1").expect("a template"),
         image_position: ImagePosition::AsData,
         seed: 0,
-        visual_tokens: 16,
+        images: 16.into(),
         max_tokens: 2048,
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn encoder(template: &str) -> SampleEncoder {
         template: Template::named(template).expect("a template"),
         image_position: ImagePosition::AsData,
         seed: 0,
-        visual_tokens: 16,
+        images: 16.into(),
         max_tokens: 2048,
     }
 }
@@ -83,16 +83,24 @@ fn json_and_shards_give_the_same_batches() {
         .map(|sample| sample.id.as_str())
         .collect();
     assert_eq!(ids, ["one", "two", "text"]);
-    let images: Vec<usize> = first.samples.iter().map(|sample| sample.images).collect();
+    let images: Vec<usize> = first
+        .samples
+        .iter()
+        .map(|sample| sample.images.len())
+        .collect();
     assert_eq!(images, [1, 2, 0]);
-    assert_eq!(first.pixels.len(), 3 * processor().values());
+    assert_eq!(first.images.pixels.len(), 3 * processor().values());
     for dataset in &datasets[1..] {
         dataset.check_images().expect("all are there");
         assert_eq!(batch(dataset), first);
     }
 
-    let pixels = IMAGES.map(|name| processor().process(&image(name)).expect("an image"));
-    assert_eq!(first.pixels, pixels.concat(), "each image in its place");
+    let pixels = IMAGES.map(|name| processor().process(&image(name)).expect("an image").pixels);
+    assert_eq!(
+        first.images.pixels,
+        pixels.concat(),
+        "each image in its place"
+    );
 }
 
 #[test]
@@ -200,8 +208,11 @@ fn images_beyond_the_cut_are_left_out() {
     let whole = encoder("v1")
         .batch(&json, &processor(), &[1])
         .expect("a batch");
-    assert_eq!(whole.samples[0].images, 2);
+    assert_eq!(whole.samples[0].images.len(), 2);
     let cut = short.batch(&json, &processor(), &[1]).expect("a batch");
-    assert_eq!(cut.samples[0].images, 1);
-    assert_eq!(cut.pixels, whole.pixels[..processor().values()]);
+    assert_eq!(cut.samples[0].images.len(), 1);
+    assert_eq!(
+        cut.images.pixels,
+        whole.images.pixels[..processor().values()]
+    );
 }

@@ -72,7 +72,7 @@ fn the_sets_of_a_mix_lie_one_after_the_other() {
         .batch(&dataset, &processor(), &[0, 3])
         .expect("a batch");
     let image = processor().values();
-    assert_eq!(both.pixels[..image], both.pixels[image..]);
+    assert_eq!(both.images.pixels[..image], both.images.pixels[image..]);
     // Two words, an answer of two, two words, an answer of one; and an image.
     let size = |index: usize| dataset.sizes(16)[index];
     assert_eq!(

@@ -90,7 +90,7 @@ fn the_next_usable_sample_takes_the_place_of_a_bad_one() {
     let batch = |indices: &[usize]| short().batch(&dataset, &processor(), indices);
     let whole = batch(&[0, 1, 2, 3, 4, 5]).expect("a batch");
     assert_eq!(ids(&whole), ["a", "b", "b", "b", "c", "a"]);
-    assert_eq!(whole.pixels.len(), 6 * processor().values());
+    assert_eq!(whole.images.pixels.len(), 6 * processor().values());
     let skipped: Vec<(&str, Fault)> = whole
         .skipped
         .iter()

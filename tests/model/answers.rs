@@ -31,11 +31,16 @@ pub fn answer(
     config: &GenerationConfig,
 ) -> Completion {
     let mut streamed = String::new();
-    let answers = model.answer(&[prompt], images, config, &mut |row, text| {
-        assert_eq!(row, 0);
-        streamed.push_str(text);
-        ControlFlow::Continue(())
-    });
+    let answers = model.answer(
+        &[prompt],
+        images.map(Into::into),
+        config,
+        &mut |row, text| {
+            assert_eq!(row, 0);
+            streamed.push_str(text);
+            ControlFlow::Continue(())
+        },
+    );
     let completion = answers.expect("an answer").swap_remove(0);
     assert_eq!(streamed, completion.text);
     completion
@@ -78,10 +83,15 @@ fn answers_in_a_batch_are_those_given_alone() {
     let own = [Some(0..1), None, Some(1..3), None];
     let mut streamed = vec![String::new(); prompts.len()];
     let config = greedy(10);
-    let together = MODEL.answer(&prompts, Some(seen.clone()), &config, &mut |row, text| {
-        streamed[row].push_str(text);
-        ControlFlow::Continue(())
-    });
+    let together = MODEL.answer(
+        &prompts,
+        Some(seen.clone().into()),
+        &config,
+        &mut |row, text| {
+            streamed[row].push_str(text);
+            ControlFlow::Continue(())
+        },
+    );
     let together = together.expect("answers");
     for (((prompt, own), completion), streamed) in
         prompts.iter().zip(own).zip(&together).zip(&streamed)

@@ -55,20 +55,8 @@ fn adapters_learn_and_their_bases_do_not() {
     );
 
     let sample: (&[i64], &[i64]) = (&[1, 5, 7, 9], &[-100, 5, 7, 9]);
-    let (before, _) = loss_sum(
-        &network,
-        &[sample],
-        None,
-        model.visual_tokens(),
-        Padding::Right,
-    );
-    let (unadapted, _) = loss_sum(
-        model.network(),
-        &[sample],
-        None,
-        model.visual_tokens(),
-        Padding::Right,
-    );
+    let (before, _) = loss_sum(&network, &[sample], None, Padding::Right);
+    let (unadapted, _) = loss_sum(model.network(), &[sample], None, Padding::Right);
     assert_close("fresh adapters", before.clone().inner(), unadapted, 1e-5);
 
     let gradients = GradientSet::collect(&network, &before.backward());
@@ -84,13 +72,7 @@ fn adapters_learn_and_their_bases_do_not() {
     assert_eq!(optimizer.state().count(), 2 * 2);
     let merged = network.valid().materialize();
     assert_eq!(parameters(&merged).len(), plain);
-    let (after, _) = loss_sum(
-        &merged,
-        &[sample],
-        None,
-        model.visual_tokens(),
-        Padding::Right,
-    );
+    let (after, _) = loss_sum(&merged, &[sample], None, Padding::Right);
     let (after, before): (f32, f32) = (after.into_scalar(), before.into_scalar());
     assert!(after < before, "{after} after a step from {before}");
 }

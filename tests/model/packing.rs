@@ -52,7 +52,7 @@ fn packed_samples_have_the_loss_and_gradients_of_padded_ones() {
     let shades = [1.0, -0.5, 0.25].map(|shade| pixels.clone().narrow(0, 0, 1) * shade);
     let learn = |padding| {
         let images = network.encode(Tensor::cat(shades.to_vec(), 0).autodiff());
-        let (loss, count) = loss_sum(&network, &rows, Some(images), visual_tokens, padding);
+        let (loss, count) = loss_sum(&network, &rows, Some(images.into()), padding);
         let gradients = GradientSet::collect(&network, &loss.clone().backward());
         (f64::from(loss.into_scalar::<f32>()), count, gradients)
     };

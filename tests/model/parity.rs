@@ -36,7 +36,7 @@ fn the_assembled_model_equals_transformers() {
         let ids = row(expected.integers("input_ids"));
         let labels = row(expected.integers("labels"));
         let splice = Splice::new(&[&ids], model.visual_tokens(), Padding::Right);
-        let embeds = network.embed(&splice, Some(visual.clone()));
+        let embeds = network.embed(&splice, Some(visual.clone().into()));
         assert_close(
             "spliced",
             embeds.clone(),
@@ -47,13 +47,7 @@ fn the_assembled_model_equals_transformers() {
         assert_close("logits", logits, expected.tensor("logits"), 1e-4);
 
         let samples: [(&[i64], &[i64]); 1] = [(&ids, &labels)];
-        let (sum, count) = loss_sum(
-            network,
-            &samples,
-            Some(visual),
-            model.visual_tokens(),
-            Padding::Right,
-        );
+        let (sum, count) = loss_sum(network, &samples, Some(visual.into()), Padding::Right);
         assert_eq!(count, 7);
         let loss: f32 = sum.div_scalar(7.0).into_scalar();
         let file = Shards::open(&fixture(name).join("expected.safetensors")).unwrap();

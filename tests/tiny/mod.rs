@@ -95,6 +95,17 @@ impl World {
         world
     }
 
+    /// Gives the images other proportions: a square, a landscape, a portrait, a strip.
+    pub fn stretch(&self) {
+        let sizes = [(16, 16), (48, 16), (9, 40), (200, 3)];
+        for ((name, colour), (width, height)) in COLOURS.into_iter().zip(sizes) {
+            self.write(
+                &format!("images/{name}.bmp"),
+                rectangle(colour, width, height),
+            );
+        }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -251,17 +262,23 @@ fn questions() -> Value {
 }
 
 /// A 16 x 16 image of one colour, as a BMP file.
-pub fn square([red, green, blue]: [u8; 3]) -> Vec<u8> {
-    const SIDE: u32 = 16;
-    let pixels = SIDE * SIDE * 3;
+pub fn square(colour: [u8; 3]) -> Vec<u8> {
+    rectangle(colour, 16, 16)
+}
+
+/// An image of one colour, as a BMP file.
+pub fn rectangle([red, green, blue]: [u8; 3], width: u32, height: u32) -> Vec<u8> {
+    // A line's bytes come in fours.
+    let line = (3 * width).next_multiple_of(4);
+    let pixels = line * height;
     let mut bytes = b"BM".to_vec();
     for word in [
         54 + pixels,
         0,
         54,
         40,
-        SIDE,
-        SIDE,
+        width,
+        height,
         1 | 24 << 16,
         0,
         pixels,
@@ -272,8 +289,10 @@ pub fn square([red, green, blue]: [u8; 3]) -> Vec<u8> {
     ] {
         bytes.extend(word.to_le_bytes());
     }
-    for _ in 0..SIDE * SIDE {
-        bytes.extend([blue, green, red]);
+    for _ in 0..height {
+        let begin = bytes.len();
+        (0..width).for_each(|_| bytes.extend([blue, green, red]));
+        bytes.resize(begin + line as usize, 0);
     }
     bytes
 }

@@ -66,21 +66,10 @@ fn pixels(samples: &[Sample]) -> Option<Tensor<4>> {
 }
 
 /// The whole graph and all logits at once.
-fn plainly(
-    model: &Model,
-    network: &Network,
-    samples: &[Sample],
-    pixels: Option<Tensor<4>>,
-) -> (f64, GradientSet) {
-    let images = pixels.map(|pixels| network.encode(pixels));
+fn plainly(network: &Network, samples: &[Sample], pixels: Option<Tensor<4>>) -> (f64, GradientSet) {
+    let images = pixels.map(|pixels| network.encode(pixels).into());
     let rows = borrowed(samples);
-    let (loss, _) = loss_sum(
-        network,
-        &rows,
-        images,
-        model.visual_tokens(),
-        Padding::Right,
-    );
+    let (loss, _) = loss_sum(network, &rows, images, Padding::Right);
     let gradients = if loss.is_tracked() {
         GradientSet::collect(network, &loss.clone().backward())
     } else {
@@ -155,7 +144,7 @@ fn gradients_are_those_of_the_whole_graph() {
             let samples = samples();
             for batch in [&samples[..], &samples[..1], &samples[1..]] {
                 let pixels = pixels(batch);
-                let (loss, expected) = plainly(model, &network, batch, pixels.clone());
+                let (loss, expected) = plainly(&network, batch, pixels.clone());
                 let checkpointed = PassOptions {
                     checkpoint_blocks: true,
                     ..PassOptions::default()
@@ -166,7 +155,7 @@ fn gradients_are_those_of_the_whole_graph() {
                 };
                 for options in [PassOptions::default(), checkpointed, chunked, SAVING] {
                     let pass = Pass::new(model, &network, options);
-                    let done = pass.run(&borrowed(batch), pixels.clone());
+                    let done = pass.run(&borrowed(batch), pixels.clone().map(Into::into));
                     let what = format!(
                         "model {number}, {stage:?}, {} rows, {options:?}",
                         batch.len()

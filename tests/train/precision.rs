@@ -61,14 +61,8 @@ fn sums_of_gradients_are_taken_in_f32() {
         let network = model.network().clone().train();
         let pixels = TensorData::new(pixels.clone(), [ROWS, 3, 16, 16]);
         let pixels: Tensor<4> = Tensor::from_data(pixels, (&Device::flex(), model.dtype()));
-        let images = Some(network.encode(pixels));
-        let (loss, _) = loss_sum(
-            &network,
-            &[(ids, labels); ROWS],
-            images,
-            model.visual_tokens(),
-            Padding::Right,
-        );
+        let images = Some(network.encode(pixels).into());
+        let (loss, _) = loss_sum(&network, &[(ids, labels); ROWS], images, Padding::Right);
         (GradientSet::collect(&network, &loss.backward()), network)
     };
     let ((whole, network), (half, _)) = (gradients("f32"), gradients("bf16"));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Publisher;
 use crate::component::Component;
+use crate::newline::IMAGE_NEWLINE;
 
 /// One way in which whole models name a component's tensors: keys that begin with `own` begin with
 /// `joined` there, all others stay as they are.
@@ -67,6 +68,9 @@ impl Joint {
     /// The name in the whole model of the component's own `key`.
     #[must_use]
     pub fn name(&self, key: &str) -> String {
+        if key == IMAGE_NEWLINE {
+            return self.newline().to_owned();
+        }
         match key.strip_prefix(self.own) {
             Some(rest) => format!("{}{rest}", self.joined),
             None => key.to_owned(),
@@ -76,6 +80,10 @@ impl Joint {
     /// The component's own key of a name in the whole model; nothing if it is another component's.
     #[must_use]
     pub fn key<'n>(&self, name: &'n str) -> Option<Cow<'n, str>> {
+        let holds_newline = matches!(self.component, None | Some(Component::Projector));
+        if name == self.newline() && holds_newline {
+            return Some(IMAGE_NEWLINE.into());
+        }
         if let Some(rest) = name
             .strip_prefix(self.joined)
             .filter(|_| !self.joined.is_empty())
@@ -87,6 +95,20 @@ impl Joint {
         (is_free && (self.own.is_empty() || !name.starts_with(self.own))).then_some(name.into())
     }
 }
+
+impl Joint {
+    /// The name of the vector that ends a row: it lies beside the projector, not in it.
+    fn newline(&self) -> &'static str {
+        match self.joined {
+            "projector." => "projector.image_newline",
+            joined if joined.starts_with("model.") => MODEL_NEWLINE,
+            _ => IMAGE_NEWLINE,
+        }
+    }
+}
+
+/// The vector that ends a row as the original LLaVA calls it, and transformers in memory.
+const MODEL_NEWLINE: &str = "model.image_newline";
 
 /// The ways of whole models: the original LLaVA's; Hugging Face's files; transformers' names in
 /// memory since 4.52, which some files have too.
@@ -105,6 +127,9 @@ const JOINTS: [Joint; 9] = [
 /// The component whose tensors begin as `name` does in whole models.
 #[must_use]
 pub fn owner(name: &str) -> Option<Component> {
+    if [IMAGE_NEWLINE, MODEL_NEWLINE].contains(&name) {
+        return Some(Component::Projector);
+    }
     let mut joints = JOINTS.iter();
     joints
         .find(|joint| name.starts_with(joint.joined))?
@@ -167,6 +192,11 @@ mod tests {
                     assert_eq!(joint.key(&name).as_deref(), Some(key), "{joint:?}, {name}");
                 }
             }
+        }
+        for joint in Joint::of(Component::Projector) {
+            let name = joint.name(IMAGE_NEWLINE);
+            assert_eq!(joint.key(&name).as_deref(), Some(IMAGE_NEWLINE), "{name}");
+            assert_eq!(owner(&name), Some(Component::Projector));
         }
         for joint in Joint::of(Component::Llm) {
             assert_eq!(joint.key("model.mm_projector.0.weight"), None);

@@ -7,6 +7,7 @@ use super::hf::dtype_name;
 use super::shards::write_shards;
 use super::{Export, ExportError, ExportLayout};
 use crate::component::Component;
+use crate::image::Resize;
 use crate::weights::write_pytorch;
 
 impl Export<'_> {
@@ -55,7 +56,10 @@ pub(super) fn write_component(
     let tensors = export.tensors(component, layout, false)?;
     write_shards(tensors, export.folder, export.options.max_shard_bytes)?;
     if component == Component::Vision {
-        return export.write_image_processor();
+        let own = export.model.configured().images.resize;
+        // A tower alone takes one square, whatever the model cuts an image into.
+        let resize = if own.is_several() { Resize::Crop } else { own };
+        return export.write_image_processor(resize);
     }
     let tokenizer = export.model.tokenizer();
     export.write_text(tokenizer)?;

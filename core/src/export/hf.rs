@@ -1,4 +1,4 @@
-//! Hugging Face's `LlavaForConditionalGeneration`, in the spelling of the published files: every
+//! Hugging Face's `LlavaForConditionalGeneration`, or `LlavaNextForConditionalGeneration`, in the spelling of the published files: every
 //! version of transformers reads it.
 
 use burn::tensor::{DType, Tensor, TensorData};
@@ -8,6 +8,7 @@ use super::folder::write_json;
 use super::shards::write_shards;
 use super::{Export, ExportError, ExportLayout};
 use crate::component::Component;
+use crate::image::Resize;
 use crate::weights::Stored;
 
 /// The token that stands for an image in texts.
@@ -26,6 +27,19 @@ impl Export<'_> {
         let llm = self.parts(Component::Llm, layout)?;
         let fields = configured.projector.to_hf().hf;
         let projector = fields.ok_or_else(|| self.unknown(Component::Projector, layout))?;
+        let images = &configured.images;
+        let (model_type, architecture) = match images.resize {
+            Resize::Crop | Resize::Pad | Resize::Naive => {
+                ("llava", "LlavaForConditionalGeneration")
+            }
+            Resize::AnyRes => ("llava_next", "LlavaNextForConditionalGeneration"),
+            Resize::Tiles => {
+                return Err(ExportError::NoWay {
+                    layout: layout.name(),
+                    what: "images of several tiles".to_owned(),
+                });
+            }
+        };
 
         // An image is a token here, which the tokenizer and the table may not have yet.
         let tokenizer = self.model.tokenizer();
@@ -44,11 +58,11 @@ impl Export<'_> {
         let mut text_config = llm.config;
         text_config.insert("vocab_size".to_owned(), vocab_size.into());
         let mut config = Map::new();
-        config.insert(
-            "architectures".to_owned(),
-            json!(["LlavaForConditionalGeneration"]),
-        );
-        config.insert("model_type".to_owned(), json!("llava"));
+        config.insert("architectures".to_owned(), json!([architecture]));
+        config.insert("model_type".to_owned(), json!(model_type));
+        if images.resize == Resize::AnyRes {
+            config.insert("image_grid_pinpoints".to_owned(), json!(images.pinpoints));
+        }
         config.insert("vision_config".to_owned(), vision.config.clone().into());
         let tied = text_config.get("tie_word_embeddings").cloned();
         config.insert(

@@ -80,10 +80,13 @@ impl Export<'_> {
             (true, true) => "cls_patch",
             _ => "patch",
         };
-        let aspect_ratio = match self.model.image_processor(None).resize {
+        let images = &configured.images;
+        let aspect_ratio = match images.resize {
             Resize::Pad => json!("pad"),
+            Resize::AnyRes => json!("anyres"),
+            Resize::Tiles => return Err(no_way("images of several tiles".to_owned())),
             // The tower's own processor does it.
-            Resize::Crop | Resize::Squash => Value::Null,
+            Resize::Crop | Resize::Naive => Value::Null,
         };
         let mut config = llm.config;
         let decoder = config
@@ -113,6 +116,12 @@ impl Export<'_> {
         });
         if let Value::Object(own) = own {
             config.extend(own);
+        }
+        if images.resize == Resize::AnyRes {
+            let pinpoints = images.pinpoints.iter();
+            let turned: Vec<_> = pinpoints.map(|&[height, width]| [width, height]).collect();
+            config.insert("mm_patch_merge_type".to_owned(), json!("spatial_unpad"));
+            config.insert("image_grid_pinpoints".to_owned(), json!(turned));
         }
         Ok(config)
     }

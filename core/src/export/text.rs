@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::folder::{write, write_json};
 use super::hf::IMAGE;
 use super::{Export, ExportError};
+use crate::image::Resize;
 use crate::model::Model;
 use crate::recipe::Recipe;
 use crate::tokens::Tokenizer;
@@ -54,13 +55,18 @@ impl Export<'_> {
         vision: &Map<String, Value>,
         selection: Option<Value>,
     ) -> Result<(), ExportError> {
-        self.write_image_processor()?;
+        let images = &self.model.configured().images;
+        self.write_image_processor(images.resize)?;
+        let class = match images.resize {
+            Resize::AnyRes => "LlavaNextProcessor",
+            _ => "LlavaProcessor",
+        };
         let patch = vision.get("patch_size").and_then(Value::as_u64);
         let patch = patch.unwrap_or(1).max(1);
         // Of the images as they come, whatever size the weights' own config states.
         let side = self.model.configured().vision_spec.image_size as u64 / patch;
         let mut config = Map::new();
-        config.insert("processor_class".to_owned(), json!("LlavaProcessor"));
+        config.insert("processor_class".to_owned(), json!(class));
         config.insert("image_token".to_owned(), json!(IMAGE));
         config.insert("patch_size".to_owned(), patch.into());
         // The processor counts the patches, adds these, and takes one off for `default`.
@@ -74,8 +80,8 @@ impl Export<'_> {
         write_json(&self.folder.join("processor_config.json"), &config.into())
     }
 
-    pub(super) fn write_image_processor(&self) -> Result<(), ExportError> {
-        let processor = self.model.image_processor(None).to_hf();
+    pub(super) fn write_image_processor(&self, resize: Resize) -> Result<(), ExportError> {
+        let processor = self.model.image_processor(Some(resize)).to_hf();
         write_json(&self.folder.join("preprocessor_config.json"), &processor)
     }
 

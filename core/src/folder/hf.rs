@@ -1,19 +1,23 @@
-//! Hugging Face's `LlavaForConditionalGeneration`.
+//! Hugging Face's `LlavaForConditionalGeneration` and `LlavaNextForConditionalGeneration`.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::config::{chat, model_type};
-use super::processor::{processor, state};
+use super::processor::{next_squaring, processor, state};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe, text};
 use crate::component::Component;
 use crate::error::BuildError;
 use crate::plugin;
 
 pub(super) fn is_hf(config: &Value) -> bool {
-    model_type(config) == Some("llava") && config.get("text_config").is_some()
+    let is_known = matches!(model_type(config), Some("llava" | NEXT));
+    is_known && config.get("text_config").is_some()
 }
+
+/// LLaVA-NeXT's `model_type`.
+const NEXT: &str = "llava_next";
 
 pub(super) fn recipe_of(
     model: &ModelPath,
@@ -35,15 +39,19 @@ pub(super) fn recipe_of(
         ("type", encoder.info.name.into()),
         ("weights", weights.clone()),
     ]);
-    if let Some(processor) = processor(&model.path)? {
-        state(&mut vision, &processor, None);
-        // An encoder for images of any size takes those that the model was trained with.
-        if encoder.info.choices.contains(&"image_size")
-            && let Ok(size) = i64::try_from(processor.size)
-        {
-            vision.insert("image_size".to_owned(), size.into());
-        }
+    let processor = processor(&model.path)?;
+    let squaring = match model_type(config) {
+        Some(NEXT) => Some(next_squaring(config, &file, processor.as_ref())?),
+        _ => None,
+    };
+    // An encoder for images of any size takes those that the model was trained with.
+    if encoder.info.choices.contains(&"image_size")
+        && let Some(size) = processor.as_ref().map(|processor| processor.size)
+        && let Ok(size) = i64::try_from(size)
+    {
+        vision.insert("image_size".to_owned(), size.into());
     }
+    state(&mut vision, processor, squaring);
     let mut projector = component([
         ("type", projector.info.name.into()),
         ("weights", weights.clone()),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::Table;
 
 use super::config::{absolute, chat, reference, text_at};
-use super::processor::{original_resize, processor, state};
+use super::processor::{original_squaring, processor, state};
 use super::tower::{Tower, place, tower};
 use super::{FolderError, FolderRecipe, Layout, ModelPath, component, recipe};
 use crate::checkpoint::owner;
@@ -133,15 +133,9 @@ pub(super) fn describe(
             Table::new()
         }
     };
-    let resize = original_resize(config, &file)?;
-    match processor(Path::new(&place(folder, config)))? {
-        Some(processor) => state(&mut vision, &processor, resize),
-        None => {
-            if let Some(resize) = resize {
-                vision.insert("resize".to_owned(), resize.to_string().into());
-            }
-        }
-    }
+    let squaring = original_squaring(config, &file)?;
+    let processor = processor(Path::new(&place(folder, config)))?;
+    state(&mut vision, processor, squaring);
     if places.tower.is_some() {
         with_adapter(&mut vision);
     }

@@ -80,6 +80,25 @@ pub fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     }
 }
 
+/// Height and width of the image that [`decode`] makes of a file, in pixels, as its header says them.
+/// A GIF and a TIFF are decoded for it: their frames and orientation change their size.
+///
+/// # Errors
+/// As [`decode`], as far as the header shows it.
+pub fn size(file: &[u8]) -> Result<[usize; 2], ImageError> {
+    let (width, height) = match image::guess_format(file) {
+        Ok(ImageFormat::Jpeg) => jpeg::dimensions(file)?,
+        Ok(ImageFormat::Gif | ImageFormat::Tiff) => decode(file)?.dimensions(),
+        Ok(format) => ImageReader::with_format(Cursor::new(file), format).into_dimensions()?,
+        Err(_) => return Err(ImageError::Format),
+    };
+    if width == 0 || height == 0 {
+        return Err(ImageError::Decode("it has no pixel".to_owned()));
+    }
+    check_size(width, height, rgb_bytes(width, height))?;
+    Ok([height as usize, width as usize])
+}
+
 /// Whether [`decode`] would decode a file, at less cost where it is a JPEG: the answer for a data
 /// set's images before they are learned from.
 ///

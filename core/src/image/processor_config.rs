@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::{Filter, ImageProcessor, Resize};
+use super::{Filter, ImageProcessor, MAX_SQUARES, Resize, Tiles, default_pinpoints};
 
 /// An image processor that cannot be reproduced.
 #[derive(Debug, Error)]
@@ -30,7 +30,10 @@ pub enum ProcessorConfigError {
 enum Kind {
     Clip,
     Llava,
+    LlavaNext,
     Siglip,
+    /// Tiles; transformers' `InternVL` has it.
+    GotOcr2,
 }
 
 /// Mean and deviation of each channel where a file says none (`OPENAI_CLIP_MEAN` and
@@ -39,9 +42,25 @@ const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 const SIGLIP_MEAN: [f32; 3] = [0.5; 3];
 
+/// Of a `LlavaNextImageProcessor` that states none, whatever its size.
+const DEFAULT_PINPOINTS: [[usize; 2]; 5] =
+    [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]];
+
+/// Resolutions as a config lists them; nothing if it is no such list.
+pub(crate) fn pinpoints(value: &Value) -> Option<Vec<[usize; 2]>> {
+    let pair = |pair: &Value| {
+        let [first, second] = pair.as_array()?.as_slice() else {
+            return None;
+        };
+        let number = |side: &Value| usize::try_from(side.as_u64()?).ok();
+        Some([number(first)?, number(second)?])
+    };
+    value.as_array()?.iter().map(pair).collect()
+}
+
 impl ImageProcessor {
     /// Reads a `preprocessor_config.json`, or a `processor_config.json` that has one inside as
-    /// `image_processor`, of CLIP, LLaVA or `SigLIP`. What a file leaves out is as in transformers; a
+    /// `image_processor`, of CLIP, LLaVA, LLaVA-NeXT, `SigLIP` or `InternVL`. What a file leaves out is as in transformers; a
     /// file that names no processor is taken for CLIP's. Keys that change no pixel are passed over.
     ///
     /// `do_convert_rgb` is passed over as well: images are RGB here.
@@ -58,19 +77,23 @@ impl ImageProcessor {
         Config(object).processor()
     }
 
-    /// The `preprocessor_config.json` that transformers reads as this processor.
+    /// The `preprocessor_config.json` that transformers reads as this processor. It has no word for
+    /// tiles without the thumbnail.
     #[must_use]
     pub fn to_hf(&self) -> Value {
         let resized = self.resized.max(self.size);
         let kind = match self.resize {
             Resize::Crop => "CLIPImageProcessor",
             Resize::Pad => "LlavaImageProcessor",
-            Resize::Squash => "SiglipImageProcessor",
+            Resize::Naive => "SiglipImageProcessor",
+            Resize::AnyRes => "LlavaNextImageProcessor",
+            Resize::Tiles => "GotOcr2ImageProcessor",
         };
         let size = match self.resize {
-            Resize::Crop | Resize::Pad => json!({ "shortest_edge": resized }),
-            Resize::Squash => json!({ "height": resized, "width": resized }),
+            Resize::Crop | Resize::Pad | Resize::AnyRes => json!({ "shortest_edge": resized }),
+            Resize::Naive | Resize::Tiles => json!({ "height": resized, "width": resized }),
         };
+        let stretched = matches!(self.resize, Resize::Naive | Resize::Tiles);
         let filter = Filter::ALL.iter().position(|&filter| filter == self.filter);
         let mut json = json!({
             "image_processor_type": kind,
@@ -78,7 +101,7 @@ impl ImageProcessor {
             "do_resize": true,
             "size": size,
             "resample": filter.map(|index| index + 1),
-            "do_center_crop": self.resize != Resize::Squash || resized != self.size,
+            "do_center_crop": !stretched || resized != self.size,
             "crop_size": { "height": self.size, "width": self.size },
             "do_rescale": true,
             "rescale_factor": self.scale,
@@ -86,8 +109,18 @@ impl ImageProcessor {
             "image_mean": self.mean.map(shortest),
             "image_std": self.std.map(shortest),
         });
-        if self.resize == Resize::Pad {
-            json["do_pad"] = true.into();
+        match self.resize {
+            Resize::Crop | Resize::Naive => {}
+            Resize::Pad => json["do_pad"] = true.into(),
+            Resize::AnyRes => {
+                json["do_pad"] = true.into();
+                json["image_grid_pinpoints"] = json!(self.pinpoints);
+            }
+            Resize::Tiles => {
+                json["crop_to_patches"] = true.into();
+                json["min_patches"] = self.tiles.min.into();
+                json["max_patches"] = self.tiles.max.into();
+            }
         }
         json
     }
@@ -108,7 +141,8 @@ impl Config<'_> {
             return Err(self.unsupported("do_resize", allowed));
         }
         let pad = kind == Kind::Llava && self.flag("do_pad", false)?;
-        let crops = self.flag("do_center_crop", kind != Kind::Siglip)?;
+        let stretches = matches!(kind, Kind::Siglip | Kind::GotOcr2);
+        let crops = self.flag("do_center_crop", !stretches)?;
         let crop = if crops { Some(self.crop_size()?) } else { None };
         let (resized, shortest_edge) = self.size()?;
         let size = crop.unwrap_or(resized);
@@ -116,9 +150,19 @@ impl Config<'_> {
             let allowed = "a crop larger than the resized image is not supported";
             return Err(self.unsupported("crop_size", allowed));
         }
+        let several = match kind {
+            Kind::LlavaNext => Some(Resize::AnyRes),
+            Kind::GotOcr2 if self.flag("crop_to_patches", false)? => Some(Resize::Tiles),
+            _ => None,
+        };
+        if several.is_some() && size != resized {
+            let allowed = "the squares of one image are not cropped: it must be as `size`";
+            return Err(self.unsupported("crop_size", allowed));
+        }
         let resize = match (pad, shortest_edge) {
+            _ if let Some(several) = several => several,
             (true, _) => Resize::Pad,
-            (false, false) => Resize::Squash,
+            (false, false) => Resize::Naive,
             (false, true) if crop.is_some() => Resize::Crop,
             (false, true) => {
                 let allowed = "with a `shortest_edge` alone images are not of one size; \
@@ -127,7 +171,7 @@ impl Config<'_> {
             }
         };
         let (mean, std) = match kind {
-            Kind::Clip | Kind::Llava => (CLIP_MEAN, CLIP_STD),
+            Kind::Clip | Kind::Llava | Kind::LlavaNext | Kind::GotOcr2 => (CLIP_MEAN, CLIP_STD),
             Kind::Siglip => (SIGLIP_MEAN, SIGLIP_MEAN),
         };
         let (mean, std) = if self.flag("do_normalize", true)? {
@@ -144,6 +188,51 @@ impl Config<'_> {
             scale: self.scale()?,
             mean,
             std,
+            pinpoints: match resize {
+                Resize::AnyRes => self.pinpoints(size)?,
+                _ => default_pinpoints(size),
+            },
+            tiles: match resize {
+                Resize::Tiles => self.tiles()?,
+                _ => Tiles::default(),
+            },
+        })
+    }
+
+    fn pinpoints(&self, size: usize) -> Result<Vec<[usize; 2]>, ProcessorConfigError> {
+        const KEY: &str = "image_grid_pinpoints";
+        let found = self
+            .get(KEY)
+            .map_or(Some(DEFAULT_PINPOINTS.to_vec()), pinpoints);
+        let fits = |pinpoint: &[usize; 2]| {
+            let whole = |side: &usize| *side > 0 && side.is_multiple_of(size);
+            let [rows, columns] = pinpoint.map(|side| side / size);
+            pinpoint.iter().all(whole) && rows.saturating_mul(columns) <= MAX_SQUARES
+        };
+        found
+            .filter(|all| !all.is_empty() && all.iter().all(fits))
+            .ok_or_else(|| {
+                let allowed = "a list of `[height, width]` in pixels, multiples of the squares' side, of at \
+                    most 256 squares is meant";
+                self.unsupported(KEY, allowed)
+            })
+    }
+
+    fn tiles(&self) -> Result<Tiles, ProcessorConfigError> {
+        let usual = Tiles::default();
+        let number = |key: &'static str, usual: usize| {
+            let Some(value) = self.get(key) else {
+                return Ok(usual);
+            };
+            let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
+            number
+                .filter(|n| (1..=MAX_SQUARES).contains(n))
+                .ok_or_else(|| self.unsupported(key, "a number between 1 and 256 is meant"))
+        };
+        Ok(Tiles {
+            min: number("min_patches", usual.min)?,
+            max: number("max_patches", usual.max)?,
+            ..usual
         })
     }
 
@@ -172,11 +261,13 @@ impl Config<'_> {
         match name.strip_suffix("Pil").unwrap_or(name) {
             "CLIPImageProcessor" | "CLIPFeatureExtractor" => Ok(Kind::Clip),
             "LlavaImageProcessor" => Ok(Kind::Llava),
+            "LlavaNextImageProcessor" => Ok(Kind::LlavaNext),
+            "GotOcr2ImageProcessor" => Ok(Kind::GotOcr2),
             "SiglipImageProcessor" => Ok(Kind::Siglip),
             _ => Err(self.unsupported(
                 key,
-                "the processors known are `CLIPImageProcessor`, `LlavaImageProcessor` and \
-                `SiglipImageProcessor`",
+                "the processors known are `CLIPImageProcessor`, `LlavaImageProcessor`, \
+                `LlavaNextImageProcessor`, `SiglipImageProcessor` and `GotOcr2ImageProcessor`",
             )),
         }
     }

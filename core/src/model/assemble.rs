@@ -11,6 +11,7 @@ use crate::component::Component;
 use crate::folder::PROJECTOR_FILES;
 use crate::generate::GenerationConfig;
 use crate::network::Network;
+use crate::newline::WithNewline;
 use crate::parameters::draw;
 use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
 use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
@@ -21,6 +22,9 @@ impl Configured {
     pub fn checkpoint(&self, component: Component) -> Checkpoint {
         let alone = match component {
             Component::Vision => self.vision.checkpoint(),
+            Component::Projector if self.has_newline() => {
+                self.projector.checkpoint().with_newline()
+            }
             Component::Projector => self.projector.checkpoint(),
             Component::Llm => self.llm.checkpoint(),
         };
@@ -42,12 +46,16 @@ impl Recipe {
         let at = |component| move |error| self.build_error(component, error);
         let (vision, llm) = (&configured.vision_spec, &configured.llm_spec);
         let projector = configured.projector.init(vision, llm, device);
+        let mut projector = projector.map_err(at(Component::Projector))?;
+        if configured.has_newline() {
+            projector = WithNewline::new(projector, llm.hidden_size, device).into();
+        }
         Ok(Network {
             vision: configured
                 .vision
                 .init(device)
                 .map_err(at(Component::Vision))?,
-            projector: projector.map_err(at(Component::Projector))?,
+            projector,
             llm: configured.llm.init(device).map_err(at(Component::Llm))?,
         })
     }
@@ -94,19 +102,6 @@ impl Recipe {
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
         let template = self.template(&self.llm.chat, "llm.chat")?;
 
-        let images = self.vision.images.clone().unwrap_or_default();
-        let resize = self.vision.resize.unwrap_or(configured.vision_info.resize);
-        let image_size = configured.vision_spec.image_size;
-        if let Some(size) = images.size.filter(|&size| size != image_size) {
-            let message = format!("images of {size} pixels a side for an encoder of {image_size}");
-            return Err(AssembleError::Recipe(RecipeError::Invalid {
-                origin: self.origin("vision.images.size"),
-                key: "vision.images.size".to_owned(),
-                message,
-            }));
-        }
-        let processor = images.processor(&configured.vision_spec, resize);
-
         let fresh = self.network(&configured, &device.clone().inner())?;
         let total = fresh.num_params();
         let mut done = 0;
@@ -134,7 +129,6 @@ impl Recipe {
             configured,
             tokenizer,
             template,
-            processor,
             dtype,
             generation,
             end_tokens,
@@ -247,6 +241,8 @@ struct Weights {
     component: Component,
     origin: Origin,
     shards: Option<Shards>,
+    /// Whether no model's folder says that images are grids.
+    draws_newline: bool,
 }
 
 impl Weights {
@@ -260,6 +256,7 @@ impl Weights {
                 component,
                 origin,
                 shards: None,
+                draws_newline: true,
             });
         };
         let mut shards = open_shards(component, path.as_ref()).map_err(failed(origin.clone()))?;
@@ -279,6 +276,7 @@ impl Weights {
             component,
             origin,
             shards: Some(shards),
+            draws_newline: !recipe.origin("vision.resize").is_folder(),
         })
     }
 
@@ -293,7 +291,10 @@ impl Weights {
         let Some(shards) = self.shards else {
             return Ok((module, None));
         };
-        let checkpoint = configured.checkpoint(self.component);
+        let checkpoint = Checkpoint {
+            draws_newline: self.draws_newline,
+            ..configured.checkpoint(self.component)
+        };
         let name = self.component.name();
         match weights::load_watched(module, name, &checkpoint, &shards, dtype, progress) {
             Ok((module, report)) => Ok((module, Some(report))),

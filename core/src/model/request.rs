@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::Model;
 use crate::chat::{IMAGE_MARK, Turn};
 use crate::generate::GenerateError;
-use crate::image::ImageError;
+use crate::image::{ImageError, Squares};
 use crate::tokens::EncodeError;
 
 /// A conversation to continue, with its images.
@@ -74,14 +74,14 @@ impl Model {
             .encode_prompt(&self.template, &request.turns)?)
     }
 
-    /// The prepared pixels of a request's images.
-    pub(crate) fn request_pixels(&self, request: &Request) -> Result<Vec<f32>, RequestError> {
+    /// A request's images, prepared.
+    pub(crate) fn squares(&self, request: &Request) -> Result<Squares, RequestError> {
         let processor = self.image_processor(None);
-        let mut pixels = Vec::with_capacity(request.images.len() * processor.values());
+        let mut squares = Squares::default();
         for (number, file) in (1..).zip(&request.images) {
             let image = processor.process(file);
-            pixels.extend(image.map_err(|source| RequestError::Image { number, source })?);
+            squares.extend(image.map_err(|source| RequestError::Image { number, source })?);
         }
-        Ok(pixels)
+        Ok(squares)
     }
 }

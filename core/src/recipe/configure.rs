@@ -13,8 +13,10 @@ use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::error::BuildError;
 use crate::folder::{FolderError, read_json};
+use crate::image::{ImageProcessor, Resize};
 use crate::plugin::{self, AnyDecoderConfig, AnyEncoderConfig, AnyProjectorConfig, PluginInfo};
 use crate::projector::ProjectorSpec;
+use crate::visual::{ImageTokens, SquareTokens};
 use crate::weights::WeightError;
 use crate::weights::gguf::Gguf;
 
@@ -40,6 +42,32 @@ pub struct Configured {
     pub llm_spec: DecoderSpec,
     /// The decoder's plugin.
     pub llm_info: &'static PluginInfo,
+    /// How images are prepared.
+    pub images: ImageProcessor,
+    /// The visual tokens of a square.
+    pub square_tokens: SquareTokens,
+}
+
+impl Configured {
+    /// How images are prepared, made square as `resize` says or, without it, as the recipe does.
+    #[must_use]
+    pub fn image_processor(&self, resize: Option<Resize>) -> ImageProcessor {
+        ImageProcessor {
+            resize: resize.unwrap_or(self.images.resize),
+            ..self.images.clone()
+        }
+    }
+
+    /// The tokens of images that are made square as `resize` says, or as the recipe does.
+    #[must_use]
+    pub fn image_tokens(&self, resize: Option<Resize>) -> ImageTokens {
+        ImageTokens::new(self.square_tokens, &self.image_processor(resize))
+    }
+
+    /// Whether the projector has the vector beside it that ends the rows of a grid.
+    pub(crate) fn has_newline(&self) -> bool {
+        self.images.resize == Resize::AnyRes
+    }
 }
 
 impl Recipe {
@@ -78,6 +106,12 @@ impl Recipe {
             .map_err(at(component))?;
         let projector_info = &entry.info;
 
+        let square_tokens = SquareTokens {
+            count: projector_spec.visual_tokens,
+            grid: projector.grid(&vision_spec, &llm_spec),
+        };
+        let images = self.configure_images(&vision_spec, vision_info, square_tokens)?;
+
         Ok(Configured {
             vision,
             vision_spec,
@@ -88,7 +122,47 @@ impl Recipe {
             llm,
             llm_spec,
             llm_info,
+            images,
+            square_tokens,
         })
+    }
+
+    /// How images are prepared, and whether the stages and the score can have theirs.
+    fn configure_images(
+        &self,
+        vision: &EncoderSpec,
+        info: &PluginInfo,
+        tokens: SquareTokens,
+    ) -> Result<ImageProcessor, RecipeError> {
+        let invalid = |key: String, message: String| RecipeError::Invalid {
+            origin: self.origin(&key),
+            key,
+            message,
+        };
+        let resize = self.vision.resize.unwrap_or(info.resize);
+        let mut table = self.vision.images.clone().unwrap_or_default();
+        // A model's folder states them for its own way; the recipe may have chosen another.
+        let of_folder = self.origin("vision.images.pinpoints").is_folder();
+        if resize != Resize::AnyRes && of_folder {
+            table.pinpoints = None;
+        }
+        let images = table
+            .checked(vision, resize, tokens.grid)
+            .map_err(|(key, message)| invalid(format!("vision.{key}"), message))?;
+        let stages = self.stage.iter();
+        let stages = stages.map(|(name, stage)| (format!("stage.{name}"), stage.data.resize));
+        let eval = self.eval.iter();
+        let eval = eval.map(|table| ("eval".to_owned(), table.data.resize));
+        for (place, own) in stages.chain(eval) {
+            if let Some(own) = own.filter(|own| own.is_several() && *own != resize) {
+                let message = format!(
+                    "a model whose images are `{resize}` cannot have them as `{own}` here; state \
+                    `vision.resize = \"{own}\"`, or a way of one square here: crop, pad, naive"
+                );
+                return Err(invalid(format!("{place}.data.resize"), message));
+            }
+        }
+        Ok(images)
     }
 
     /// An error of building `component`, with the place of the key it is about.

@@ -46,6 +46,12 @@ impl Origin {
         &self.source
     }
 
+    /// Whether it is what a model's folder states.
+    pub(crate) fn is_folder(&self) -> bool {
+        let is_config = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
+        matches!(self.source(), Source::File(path) if is_config(path))
+    }
+
     /// The line, from 1.
     #[must_use]
     pub fn line(&self) -> usize {

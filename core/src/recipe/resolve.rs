@@ -6,6 +6,7 @@ use toml::Table;
 use super::Recipe;
 use super::error::RecipeError;
 use crate::hex::hex;
+use crate::image::Resize;
 
 impl Recipe {
     /// The recipe with every plugin option filled in, from presets, weights and defaults.
@@ -16,10 +17,19 @@ impl Recipe {
         let configured = self.configure()?;
         let mut resolved = self.clone();
         resolved.vision.options = configured.vision.options();
-        resolved
+        let resize = resolved.vision.resize;
+        let resize = *resolved
             .vision
             .resize
-            .get_or_insert(configured.vision_info.resize);
+            .insert(resize.unwrap_or(configured.vision_info.resize));
+        if let Some(images) = resolved
+            .vision
+            .images
+            .as_mut()
+            .filter(|_| resize != Resize::AnyRes)
+        {
+            images.pinpoints = None;
+        }
         resolved.projector.options = configured.projector.options();
         resolved.llm.options = configured.llm.options();
         for stage in resolved.stage.values_mut() {

@@ -44,6 +44,12 @@ pub fn check_projector(name: &str) {
     let spec = config
         .spec(&vision, &llm)
         .unwrap_or_else(|error| panic!("{error}"));
+    let grid = config.grid(&vision, &llm);
+    assert!(
+        grid.is_none_or(|[rows, columns]| rows * columns == spec.visual_tokens),
+        "`{name}`: its grid {grid:?} is not of the {} tokens that its spec states",
+        spec.visual_tokens
+    );
     let build = |device: &Device| {
         config
             .init(&vision, &llm, device)

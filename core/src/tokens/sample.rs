@@ -1,6 +1,7 @@
 //! A tokenised conversation.
 
 use super::{EncodeError, IGNORE, IMAGE_TOKEN};
+use crate::splice::{ImageLengths, expanded_lens};
 
 /// A tokenised conversation: ids and labels of one length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,25 +26,42 @@ impl Sample {
         self.labels.iter().filter(|&&label| label != IGNORE).count()
     }
 
-    /// Length once each image has become `visual_tokens` features.
+    /// Length once each image has become as many tokens as `images` says.
+    ///
+    /// # Panics
+    /// `images` has fewer images than the sample.
     #[must_use]
-    pub fn expanded_len(&self, visual_tokens: usize) -> usize {
-        self.input_ids.len() - self.images() + self.images() * visual_tokens
+    pub fn expanded_len<'i>(&self, images: impl Into<ImageLengths<'i>>) -> usize {
+        expanded_lens(&[&self.input_ids], images).iter().sum()
     }
 
-    /// Cuts the end, so that with `visual_tokens` features an image no more than `max_tokens` are
-    /// left. An image that does not fit whole goes too: as nothing follows it, no loss changes.
+    /// Cuts the end, so that with as many tokens for each image as `images` says no more than
+    /// `max_tokens` are left. An image that does not fit whole goes too: as nothing follows it, no
+    /// loss changes.
     ///
     /// # Errors
     /// No supervised token is left.
-    pub fn truncate(&mut self, max_tokens: usize, visual_tokens: usize) -> Result<(), EncodeError> {
-        let length = self.expanded_len(visual_tokens);
+    ///
+    /// # Panics
+    /// `images` has fewer images than the sample.
+    pub fn truncate<'i>(
+        &mut self,
+        max_tokens: usize,
+        images: impl Into<ImageLengths<'i>>,
+    ) -> Result<(), EncodeError> {
+        let images = images.into();
+        let length = self.expanded_len(images);
         if length <= max_tokens {
             return Ok(());
         }
-        let mut room = max_tokens;
+        let (mut room, mut image) = (max_tokens, 0);
         let kept = self.input_ids.iter().take_while(|&&id| {
-            let size = if id == IMAGE_TOKEN { visual_tokens } else { 1 };
+            let size = if id == IMAGE_TOKEN {
+                image += 1;
+                images.of(image - 1)
+            } else {
+                1
+            };
             let fits = size <= room;
             room = room.saturating_sub(size);
             fits
@@ -93,6 +111,14 @@ mod tests {
     fn an_image_is_cut_whole() {
         assert_eq!(cut(10).expect("an answer is left"), [1, IMAGE_TOKEN, 7, 8]);
         assert_eq!(cut(7).expect("an answer is left"), [1, IMAGE_TOKEN, 7, 8]);
+    }
+
+    #[test]
+    fn an_image_is_cut_by_its_own_length() {
+        let mut sample = sample();
+        assert_eq!(sample.expanded_len(&[4, 6][..]), 15);
+        sample.truncate(7, &[4, 6][..]).expect("an answer is left");
+        assert_eq!(sample.input_ids, [1, IMAGE_TOKEN, 7, 8]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::interleave::to_halves;
 use super::transpose::transpose;
 use super::{LoadReport, Shards, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
+use crate::newline::IMAGE_NEWLINE;
 use crate::parameters::{ParameterInfo, ParameterMapper, map_parameters, parameters};
 
 /// Loads every parameter of `module` from `shards`, cast to `dtype`.
@@ -40,15 +41,20 @@ pub fn load_watched<M: Module>(
     dtype: DType,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
-    let wanted = parameters(&module);
+    let mut wanted = parameters(&module);
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
         component,
+        checkpoint,
         spelling,
         shards,
     };
+    let drawn: Vec<String> = wanted
+        .extract_if(.., |parameter| plan.may_be_drawn(&parameter.path))
+        .map(|parameter| parameter.path)
+        .collect();
     let keys = plan.keys(&wanted)?;
-    let (ignored, elsewhere) = plan.left_over(checkpoint, &keys)?;
+    let (ignored, elsewhere) = plan.left_over(&keys)?;
     let mut filler = Filler {
         plan,
         dtype,
@@ -81,6 +87,7 @@ pub fn load_watched<M: Module>(
         stored: filler.stored,
         dtype: dtype.name(),
         cast: filler.cast,
+        drawn,
         ignored,
         elsewhere,
     };
@@ -112,6 +119,7 @@ fn best_spelling<'c>(
 #[derive(Clone, Copy)]
 struct Plan<'a> {
     component: &'a str,
+    checkpoint: &'a Checkpoint,
     spelling: &'a Spelling,
     shards: &'a Shards,
 }
@@ -122,6 +130,20 @@ impl Plan<'_> {
             component: self.component.to_owned(),
             parameter: path.to_owned(),
         })
+    }
+
+    /// Whether a parameter may stay as it is drawn. What was trained on images of one square comes
+    /// without the vector that ends the rows of several.
+    fn may_be_drawn(&self, path: &str) -> bool {
+        let is_absent = |(key, _): (String, _)| self.shards.get(&key).is_none();
+        let alone = || {
+            self.shards
+                .names()
+                .all(|name| self.spelling.joint.key(name).is_some())
+        };
+        path == IMAGE_NEWLINE
+            && self.spelling.key(path).is_some_and(is_absent)
+            && (self.checkpoint.draws_newline || alone())
     }
 
     /// The key of every parameter, all of them present.
@@ -144,11 +166,7 @@ impl Plan<'_> {
     }
 
     /// Sorts the tensors that no parameter takes into ignored ones and ones that lie elsewhere.
-    fn left_over(
-        &self,
-        checkpoint: &Checkpoint,
-        keys: &[String],
-    ) -> Result<(Vec<String>, Vec<String>), WeightError> {
+    fn left_over(&self, keys: &[String]) -> Result<(Vec<String>, Vec<String>), WeightError> {
         let taken: std::collections::HashSet<&str> = keys.iter().map(String::as_str).collect();
         let (mut ignored, mut left_over, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.shards.names().filter(|name| !taken.contains(name)) {
@@ -156,9 +174,9 @@ impl Plan<'_> {
                 elsewhere.push(name.to_owned());
                 continue;
             };
-            let known = checkpoint.ignores(&own);
+            let known = self.checkpoint.ignores(&own);
             match own.strip_prefix(self.spelling.prefix) {
-                Some(key) if known || checkpoint.ignores(key) => ignored.push(name.to_owned()),
+                Some(key) if known || self.checkpoint.ignores(key) => ignored.push(name.to_owned()),
                 Some(_) => left_over.push(name.to_owned()),
                 None if known => ignored.push(name.to_owned()),
                 None => elsewhere.push(name.to_owned()),
@@ -239,7 +257,7 @@ struct Filler<'a> {
 
 impl ParameterMapper for Filler<'_> {
     fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.error.is_some() {
+        if self.error.is_some() || self.plan.may_be_drawn(&path) {
             return param;
         }
         let shape = param.lazy_shape();

@@ -27,6 +27,8 @@ pub struct LoadReport {
     pub dtype: &'static str,
     /// Tensors cast to it.
     pub cast: usize,
+    /// Parameters that the files lack and may lack: they are drawn.
+    pub drawn: Vec<String>,
     /// Names that the component knows and does not want.
     pub ignored: Vec<String>,
     /// Names that belong to other components.

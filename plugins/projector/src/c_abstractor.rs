@@ -119,6 +119,10 @@ impl ProjectorConfig for CAbstractorConfig {
         })
     }
 
+    fn grid(&self, vision: &EncoderSpec, _llm: &DecoderSpec) -> Option<[usize; 2]> {
+        self.average(vision).ok().map(Average::to)
+    }
+
     fn init(
         &self,
         vision: &EncoderSpec,

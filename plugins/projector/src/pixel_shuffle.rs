@@ -87,6 +87,10 @@ impl ProjectorConfig for PixelShuffleConfig {
         })
     }
 
+    fn grid(&self, vision: &EncoderSpec, _llm: &DecoderSpec) -> Option<[usize; 2]> {
+        self.grids(vision).ok().map(|[_, to]| to)
+    }
+
     fn init(
         &self,
         vision: &EncoderSpec,

@@ -152,6 +152,11 @@ impl ProjectorConfig for QFormerConfig {
         })
     }
 
+    /// A query stands for no place.
+    fn grid(&self, _vision: &EncoderSpec, _llm: &DecoderSpec) -> Option<[usize; 2]> {
+        None
+    }
+
     fn init(
         &self,
         vision: &EncoderSpec,

@@ -202,7 +202,7 @@ impl EncoderConfig for SiglipConfig {
     type Encoder = Siglip;
     const NAME: &'static str = "siglip";
     const MODEL_TYPES: &'static [&'static str] = &["siglip", "siglip_vision_model"];
-    const RESIZE: Resize = Resize::Squash;
+    const RESIZE: Resize = Resize::Naive;
     const CHOICES: &'static [&'static str] = &["layer", "select"];
     const PUBLISHED: &'static [(&'static str, &'static str)] = &PUBLISHED;
 

@@ -106,7 +106,7 @@ fn of_files(args: &Args, files: &[PathBuf]) -> Result<Task, CliError> {
             template: args.reading.template(),
             image_position: ImagePosition::AsData,
             seed: 0,
-            visual_tokens: args.image_tokens.unwrap_or(576),
+            images: args.image_tokens.unwrap_or(576).into(),
             max_tokens: args.max_tokens.unwrap_or(usize::MAX),
         },
     })
@@ -123,12 +123,12 @@ fn of_recipe(args: &Args, name: &str) -> Result<Vec<Task>, CliError> {
     let recipe: Recipe = args.sets.load(name)?;
     let configured = recipe.configure()?;
     let tokenizer = recipe.load_tokenizer(configured.llm_spec.vocab_size)?;
-    let encoder = |template, image_position| SampleEncoder {
+    let encoder = |template, image_position, resize| SampleEncoder {
         tokenizer: tokenizer.clone(),
         template,
         image_position,
         seed: recipe.seed,
-        visual_tokens: configured.projector_spec.visual_tokens,
+        images: configured.image_tokens(resize),
         max_tokens: recipe.max_tokens,
     };
     let mut tasks = Vec::new();
@@ -144,7 +144,11 @@ fn of_recipe(args: &Args, name: &str) -> Result<Vec<Task>, CliError> {
                     format!("{name}.mix.{number}")
                 },
                 source,
-                encoder: encoder(recipe.stage_template(stage)?, table.data.image_position),
+                encoder: encoder(
+                    recipe.stage_template(stage)?,
+                    table.data.image_position,
+                    table.data.resize,
+                ),
             });
         }
     }
@@ -152,7 +156,11 @@ fn of_recipe(args: &Args, name: &str) -> Result<Vec<Task>, CliError> {
         tasks.push(Task {
             name: "eval.data".to_owned(),
             source: eval.data.source(),
-            encoder: encoder(recipe.eval_template()?, ImagePosition::AsData),
+            encoder: encoder(
+                recipe.eval_template()?,
+                ImagePosition::AsData,
+                eval.data.resize,
+            ),
         });
     }
     Ok(tasks)

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         template: args.reading.template(),
         image_position: args.image_position,
         seed: args.seed,
-        visual_tokens: 1,
+        images: 1.into(),
         max_tokens: usize::MAX,
     };
     for index in 0..dataset.len().min(args.limit.unwrap_or(usize::MAX)) {
@@ -70,7 +70,7 @@ fn marked(tokenizer: &Tokenizer, sample: &Encoded) -> Result<String, CliError> {
     let labels = sample.labels.iter();
     let supervised = labels.filter(|&&label| label != IGNORE).count();
     let bold = Style::new().bold();
-    let (id, tokens, images) = (&sample.id, sample.input_ids.len(), sample.images);
+    let (id, tokens, images) = (&sample.id, sample.input_ids.len(), sample.images.len());
     let mut out = format!(
         "{bold}{id}{bold:#} · {tokens} tokens, {supervised} supervised · images: {images}\n"
     );

@@ -217,13 +217,18 @@ fn stage_lines(stage: &StageCost) -> Vec<(&'static str, String)> {
         lines.push(("  all steps", flops(all)));
     }
     let memory = &stage.memory;
+    let images = if stage.squares == stage.images {
+        format!("{} images", stage.images)
+    } else {
+        format!("{} images ({} squares)", stage.images, stage.squares)
+    };
     lines.push((
         "  largest",
         format!(
-            "a pass of {} rows of {} tokens with {} images, {} tokens learned",
+            "a pass of {} rows of {} tokens with {}, {} tokens learned",
             stage.rows,
             HumanCount(stage.width as u64),
-            stage.images,
+            images,
             HumanCount(stage.supervised as u64)
         ),
     ));

@@ -61,7 +61,7 @@ impl Samples {
                 template: recipe.stage_template(name)?,
                 image_position: table.image_position,
                 seed: recipe.seed,
-                visual_tokens: configured.projector_spec.visual_tokens,
+                images: configured.image_tokens(table.resize),
                 max_tokens: recipe.max_tokens,
             };
             samples.measure(&encoder, exact);
@@ -84,9 +84,13 @@ impl Samples {
         let longest = measured
             .iter()
             .flatten()
-            .max_by_key(|shape| (shape.images, shape.text));
+            .max_by_key(|shape| (shape.images.len(), shape.tokens(encoder.images.square())))
+            .cloned();
         self.shapes = longest.map(|longest| {
-            let shape = |index: usize| measured[index * taken / all].unwrap_or(*longest);
+            let shape = |index: usize| {
+                let own = measured[index * taken / all].as_ref();
+                own.unwrap_or(&longest).clone()
+            };
             (0..all).map(shape).collect()
         });
     }
@@ -96,8 +100,8 @@ fn shape(encoder: &SampleEncoder, dataset: &Dataset, index: usize) -> Option<Sam
     let tokens = encoder.encode(dataset, index).ok()?;
     let learned = tokens.labels.iter().skip(1).filter(|&&label| label >= 0);
     Some(SampleShape {
-        text: tokens.input_ids.len() - tokens.images,
-        images: tokens.images,
+        text: tokens.input_ids.len() - tokens.images.len(),
         supervised: learned.count(),
+        images: tokens.images,
     })
 }

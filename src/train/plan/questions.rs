@@ -1,7 +1,10 @@
 //! What answering the questions of a score takes.
 
+use std::collections::HashMap;
+
 use menagerie_core::benchmark::AnyBenchmark;
 use menagerie_core::chat::Template;
+use menagerie_core::image::Layout;
 use menagerie_core::plugin;
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
@@ -33,7 +36,9 @@ pub(super) struct Questions {
     _dataset: Dataset,
     shape: PassShape,
     /// The images that they are about, each once.
-    distinct: usize,
+    distinct: Vec<Layout>,
+    /// Which of them each image of a question is.
+    places: Vec<usize>,
     /// Tokens that an answer may have.
     tokens: usize,
 }
@@ -61,23 +66,35 @@ impl Questions {
             error,
         })?;
         let benchmark = benchmark.build();
-        let shape = |batch: &[Conversation]| PassShape {
-            samples: batch
-                .iter()
-                .filter_map(|asked| question(tokenizer, &template, benchmark.as_ref(), asked))
-                .collect(),
-            visual_tokens: configured.projector_spec.visual_tokens,
-            padding: Padding::Left,
-        };
+        let tokens = configured.image_tokens(table.data.resize);
         let asked = dataset.len().min(table.limit.unwrap_or(usize::MAX));
         let batches = dataset.samples()[..asked].chunks(table.batch_size.max(1));
-        let shapes = batches.map(|batch| (shape(batch), distinct(batch)));
-        let largest = shapes.max_by_key(|(shape, _)| shape.slots());
-        Ok(largest.map(|(shape, distinct)| Self {
-            _dataset: dataset,
+        let shapes = batches.map(|batch| {
+            let (mut samples, mut distinct) = (Vec::new(), Distinct::default());
+            for asked in batch {
+                let images = dataset.layouts(asked, &tokens).ok();
+                let sample = images.and_then(|images| {
+                    question(tokenizer, &template, benchmark.as_ref(), asked, images)
+                });
+                if let Some(sample) = sample {
+                    distinct.add(asked, &sample.images);
+                    samples.push(sample);
+                }
+            }
+            let shape = PassShape {
+                samples,
+                square: tokens.square(),
+                padding: Padding::Left,
+            };
+            (shape, distinct.layouts, distinct.places)
+        });
+        let largest = shapes.max_by_key(|(shape, ..)| shape.slots());
+        Ok(largest.map(|(shape, distinct, places)| Self {
             shape,
             distinct,
+            places,
             tokens: table.max_new_tokens,
+            _dataset: dataset,
         }))
     }
 
@@ -91,7 +108,7 @@ impl Questions {
             configured,
             lora: None,
         };
-        let record = recorder.answers(&self.shape, self.distinct, self.tokens)?;
+        let record = recorder.answers(&self.shape, (&self.distinct, &self.places), self.tokens)?;
         let numbers = Numbers {
             dtype: recipe.dtype.into(),
             vocab_size: configured.llm_spec.vocab_size,
@@ -106,21 +123,34 @@ fn question(
     template: &Template,
     benchmark: &dyn AnyBenchmark,
     conversation: &Conversation,
+    images: Vec<Layout>,
 ) -> Option<SampleShape> {
     let asked = benchmark.ask(&conversation.question());
     let ids = tokenizer.encode_prompt(template, &asked).ok()?;
-    let images = conversation.images.len();
     Some(SampleShape {
-        text: ids.len().saturating_sub(images),
+        text: ids.len().saturating_sub(images.len()),
         images,
         supervised: 0,
     })
 }
 
-fn distinct(batch: &[Conversation]) -> usize {
-    let images = batch.iter().flat_map(|asked| &asked.images);
-    let mut names: Vec<&str> = images.map(ImageRef::name).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.len()
+/// The images of a batch, each once.
+#[derive(Default)]
+struct Distinct<'d> {
+    known: HashMap<&'d ImageRef, usize>,
+    layouts: Vec<Layout>,
+    places: Vec<usize>,
+}
+
+impl<'d> Distinct<'d> {
+    fn add(&mut self, asked: &'d Conversation, layouts: &[Layout]) {
+        for (image, layout) in asked.images.iter().zip(layouts) {
+            let next = self.layouts.len();
+            let place = *self.known.entry(image).or_insert(next);
+            if place == next {
+                self.layouts.push(*layout);
+            }
+            self.places.push(place);
+        }
+    }
 }

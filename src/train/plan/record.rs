@@ -12,6 +12,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{CapturedGraph, DType, Device, Int, Tensor, TensorData, TensorId};
 use burn_ir::{NumericOperationIr, OperationIr, TensorIr};
 use menagerie_core::cache::KvCache;
+use menagerie_core::image::Layout;
 use menagerie_core::lora::{self, Form, Passes, Target};
 use menagerie_core::network::Network;
 use menagerie_core::parameters::{ParameterInfo, parameters};
@@ -73,11 +74,15 @@ impl Recorder<'_> {
                 .map(|(ids, labels)| (ids.as_slice(), labels.as_slice()))
                 .collect();
             let ids: Vec<&[i64]> = rows.iter().map(|(ids, _)| *ids).collect();
-            let splice = Splice::new(&ids, shape.visual_tokens, shape.padding);
-            let all = Targets::new(&rows, shape.visual_tokens, &splice);
+            let layouts = shape.layouts();
+            let counts = shape.square.of_each(&layouts);
+            let splice = Splice::new(&ids, &counts, shape.padding);
+            let all = Targets::new(&rows, &counts, &splice);
             let mut context = Context::new(&splice.rows, device);
-            let images = self.pixels(shape.images(), device);
-            let images = images.map(|pixels| network.projector.forward(features(network, pixels)));
+            let images = self.pixels(shape.squares(), device).map(|pixels| {
+                let squares = network.projector.forward(features(network, pixels));
+                network.join(squares, &layouts, &shape.square)
+            });
             let embeds = network.embed(&splice, images);
             let hidden = all.rows(hidden(network, embeds, &mut context));
             begin(Piece::Cut, device);
@@ -87,22 +92,26 @@ impl Recorder<'_> {
         })
     }
 
-    /// Answers to prompts of these shapes, which show `distinct` images: the pass over the prompts,
-    /// with a cache that holds `tokens` more.
+    /// Answers to prompts of these shapes, which show `distinct` images, at each mark the one of its
+    /// place: the pass over the prompts, with a cache that holds `tokens` more.
     pub(super) fn answers(
         &self,
         shape: &PassShape,
-        distinct: usize,
+        (distinct, places): (&[Layout], &[usize]),
         tokens: usize,
     ) -> Result<Record, PlanError> {
         self.record(|network, device| {
-            let images = self.pixels(distinct, device).map(|pixels| {
-                let places = Tensor::<1, Int>::zeros([shape.images()], device);
-                network.encode(pixels).select(0, places)
+            let squares = distinct.iter().map(Layout::squares).sum();
+            let images = self.pixels(squares, device).map(|pixels| {
+                let squares = network.encode(pixels);
+                network
+                    .join(squares, distinct, &shape.square)
+                    .choose(places)
             });
             let rows: Vec<Vec<i64>> = shape.samples.iter().map(|sample| ids(sample).0).collect();
             let rows: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
-            let splice = Splice::new(&rows, shape.visual_tokens, shape.padding);
+            let counts = shape.square.of_each(&shape.layouts());
+            let splice = Splice::new(&rows, &counts, shape.padding);
             let layers = self.configured.llm_spec.num_layers;
             let cache = KvCache::new(layers, splice.width() + tokens);
             let mut context = Context::with_cache(&splice.rows, cache, device);
@@ -113,10 +122,10 @@ impl Recorder<'_> {
         })
     }
 
-    fn pixels(&self, images: usize, device: &Device) -> Option<Tensor<4>> {
+    fn pixels(&self, squares: usize, device: &Device) -> Option<Tensor<4>> {
         let side = self.configured.vision_spec.image_size;
-        let pixels = || Tensor::<4>::zeros([images, 3, side, side], (device, DType::F32));
-        (images > 0).then(|| pixels().cast(DType::from(self.recipe.dtype)))
+        let pixels = || Tensor::<4>::zeros([squares, 3, side, side], (device, DType::F32));
+        (squares > 0).then(|| pixels().cast(DType::from(self.recipe.dtype)))
     }
 
     fn record(&self, work: impl FnOnce(&Network, &Device)) -> Result<Record, PlanError> {
@@ -296,8 +305,9 @@ fn read_all<M: Module>(module: &M) {
 
 /// Token ids and labels of a sample.
 fn ids(sample: &SampleShape) -> (Vec<i64>, Vec<i64>) {
-    let mut ids = vec![0; sample.images + sample.text];
-    ids[..sample.images].fill(IMAGE_TOKEN);
+    let images = sample.images.len();
+    let mut ids = vec![0; images + sample.text];
+    ids[..images].fill(IMAGE_TOKEN);
     let mut labels = vec![IGNORE; ids.len()];
     let learned = labels.len() - sample.supervised.min(sample.text);
     labels[learned..].fill(0);

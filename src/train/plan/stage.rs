@@ -42,6 +42,8 @@ pub struct StageCost {
     pub width: usize,
     /// Its images.
     pub images: usize,
+    /// The squares that these become.
+    pub squares: usize,
     /// Its tokens whose prediction is learned.
     pub supervised: usize,
     /// Memory of its step.
@@ -157,7 +159,7 @@ impl<'p> Planner<'p> {
         };
         let all = steps.and_then(passes_of);
         let step = |shape: &PassShape, passes: usize| self.step(table, shape, passes);
-        let arithmetic = Arithmetic::of(self.configured.projector_spec.visual_tokens, |shape| {
+        let arithmetic = Arithmetic::of(self.configured.square_tokens, |shape| {
             Ok(step(shape, 1)?.flops())
         })?;
         let largest = all
@@ -166,7 +168,7 @@ impl<'p> Planner<'p> {
             .max_by_key(|shape| shape.slots())
             .cloned();
         let largest = largest.unwrap_or_else(|| PassShape {
-            samples: vec![self.longest(); micro],
+            samples: vec![self.longest(table); micro],
             ..self.pass(table, None, Vec::new())
         });
         let passes = table.batch_size.div_ceil(micro);
@@ -186,6 +188,7 @@ impl<'p> Planner<'p> {
             rows,
             width,
             images: largest.images(),
+            squares: largest.squares(),
             supervised: largest.supervised(),
             memory: StepMemory {
                 passes: largest_step.passes(),
@@ -205,10 +208,10 @@ impl<'p> Planner<'p> {
     }
 
     fn order(&self, name: &str, table: &Stage, samples: Option<&Samples>, mix: &Mix) -> Order {
-        let visual_tokens = self.configured.projector_spec.visual_tokens;
+        let images = self.configured.image_tokens(table.data.resize);
         let sizes = match samples {
             _ if !needs_sizes(table) => Vec::new(),
-            Some(samples) => samples.dataset.sizes(visual_tokens),
+            Some(samples) => samples.dataset.sizes(images.most()),
             None => {
                 let alike = SampleSize {
                     length: self.recipe.max_tokens,
@@ -230,23 +233,23 @@ impl<'p> Planner<'p> {
     fn pass(&self, table: &Stage, samples: Option<&Samples>, indices: Vec<usize>) -> PassShape {
         let known = samples.and_then(|samples| samples.shapes.as_deref());
         let known = known.filter(|_| self.options.tokens.is_none());
-        let longest = self.longest();
-        let shape = |index: usize| known.map_or(longest, |shapes| shapes[index]);
+        let longest = self.longest(table);
+        let shape = |index: usize| known.map_or(&longest, |shapes| &shapes[index]).clone();
         PassShape {
             samples: indices.into_iter().map(shape).collect(),
-            visual_tokens: self.configured.projector_spec.visual_tokens,
+            square: self.configured.square_tokens,
             padding: pass_options(table).padding,
         }
     }
 
-    /// A sample of an image and as much text as there may be, all of it learned.
-    fn longest(&self) -> SampleShape {
-        let visual_tokens = self.configured.projector_spec.visual_tokens;
+    /// A sample of the largest image and as much text as there may be, all of it learned.
+    fn longest(&self, table: &Stage) -> SampleShape {
+        let images = self.configured.image_tokens(table.data.resize);
         let tokens = self.options.tokens.unwrap_or(self.recipe.max_tokens);
-        let text = tokens.saturating_sub(visual_tokens).max(1);
+        let text = tokens.saturating_sub(images.most()).max(1);
         SampleShape {
             text,
-            images: 1,
+            images: vec![images.largest()],
             supervised: text,
         }
     }
@@ -303,8 +306,8 @@ impl<'p> Planner<'p> {
     /// Each worker has two batches ahead, as the loader lets it.
     fn ahead(&self, table: &Stage, largest: &PassShape) -> u64 {
         let side = self.configured.vision_spec.image_size;
-        let image = 3 * side * side * size_of::<f32>();
-        (2 * table.data.workers * largest.images() * image) as u64
+        let square = 3 * side * side * size_of::<f32>();
+        (2 * table.data.workers * largest.squares() * square) as u64
     }
 
     /// Nothing if no checkpoint is written within a stage.

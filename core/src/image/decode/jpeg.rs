@@ -36,6 +36,11 @@ pub(super) fn check(file: &[u8]) -> Result<(), ImageError> {
     })
 }
 
+/// Width and height, of a file whose header is right.
+pub(super) fn dimensions(file: &[u8]) -> Result<(u32, u32), ImageError> {
+    read(file, |_, width, height| Ok((width, height)))
+}
+
 /// Whether the header is right and the image has an end; what lies between is not decoded.
 pub(super) fn skim(file: &[u8]) -> Result<(), ImageError> {
     if !Scans::count(file).ended {

@@ -111,7 +111,7 @@ fn data_is_one_set_or_a_mix_with_weights() {
 fn words_that_are_not_among_the_allowed() {
     assert_eq!(
         message("preset", "resize = \"crob\"\npreset"),
-        "<recipe>:6:1: `vision.resize` is `crob`; it must be one of: crop, pad, squash (did you mean \
+        "<recipe>:6:1: `vision.resize` is `crob`; it must be one of: crop, pad, naive, anyres, tiles (did you mean \
          `crop`?)"
     );
     assert_eq!(
