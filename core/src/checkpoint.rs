@@ -193,6 +193,22 @@ impl Checkpoint {
         }
     }
 
+    /// Every parameter under its own path, for a module whose tensors nobody has published by other
+    /// names.
+    #[must_use]
+    pub fn paths() -> Self {
+        let spelling = Spelling {
+            joint: Joint::ALONE,
+            publisher: Publisher::Burn,
+            prefix: "",
+            tensors: Vec::new(),
+        };
+        Self {
+            spellings: vec![spelling],
+            ..Self::default()
+        }
+    }
+
     /// The same tables as those of `publisher`.
     #[must_use]
     pub fn by(self, publisher: Publisher) -> Self {

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{DType, Device};
 use menagerie_core::testing::{Reference, assert_close};
 use menagerie_core::weights::{self, Shards};
-use menagerie_core::{Checkpoint, DecoderConfig};
+use menagerie_core::DecoderConfig;
 use serde_json::Value;
 
 use crate::testing::{config, fixture, folder, hf, load, logits};
@@ -14,10 +14,8 @@ use crate::{LlamaConfig, Qwen2Config};
 /// Saves `module` under its second spelling and loads it again.
 fn through_gguf<C: DecoderConfig>(config: &C, module: &C::Decoder, file: &Path) -> C::Decoder {
     let checkpoint = config.checkpoint();
-    let second = Checkpoint {
-        spellings: checkpoint.spellings[1..].to_vec(),
-        ignored: checkpoint.ignored,
-    };
+    let mut second = checkpoint.clone();
+    second.spellings.remove(0);
     weights::save(module, C::NAME, &second, file).expect("it can be saved");
     let fresh = config.init(&Device::flex()).expect("a module");
     let shards = Shards::open(file).expect("it can be opened");
