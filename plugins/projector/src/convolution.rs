@@ -1,11 +1,12 @@
-//! Convolutions over a grid of tokens, features last: as PyTorch's `Conv2d` stores and computes
-//! them, without a copy into images.
+//! Convolutions over a grid of tokens, stored and computed as PyTorch's `Conv2d`.
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::module::linear;
-use burn::tensor::ops::PadMode;
-use burn::tensor::{DType, Device, Tensor, s};
+use burn::tensor::module::{conv2d, linear};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor};
 use menagerie_core::TensorName;
+
+use crate::grid::{image, tokens};
 
 /// A side of [`Depthwise`]'s kernel.
 const SIDE: usize = 3;
@@ -64,34 +65,12 @@ impl Depthwise {
         }
     }
 
-    /// `[batch, rows · columns, feature]` -> the same, summed in f32 whatever the dtype.
-    ///
-    /// Nine products with the shifted grid. Burn's convolution in groups computes the same, but on
-    /// the way back it goes through the groups one by one, and here each feature is one.
-    pub(crate) fn forward(&self, x: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<3> {
-        let [batch, tokens, features] = x.dims();
-        let dtype = x.dtype();
-        let padded = x
-            .cast(DType::F32)
-            .reshape([batch, rows, columns, features])
-            .pad([(1, 1), (1, 1), (0, 0)], PadMode::Constant(0.0));
-        let kernel = self.weight.val().cast(DType::F32);
-        let kernel = kernel.reshape([features, SIDE * SIDE]).swap_dims(0, 1);
-        let product = |tap: usize| {
-            let (row, column) = (tap / SIDE, tap % SIDE);
-            let shifted =
-                padded
-                    .clone()
-                    .slice(s![.., row..row + rows, column..column + columns, ..]);
-            let weight = kernel.clone().narrow(0, tap, 1);
-            shifted * weight.reshape([1, 1, 1, features])
-        };
-        let sum = (1..SIDE * SIDE).fold(product(0), |sum, tap| sum + product(tap));
-        let sum = sum.reshape([batch, tokens, features]).cast(dtype);
-        match &self.bias {
-            Some(bias) => sum + bias.val().unsqueeze(),
-            None => sum,
-        }
+    /// `[batch, rows · columns, feature]` -> the same
+    pub(crate) fn forward(&self, x: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
+        let [_, _, features] = x.dims();
+        let bias = self.bias.as_ref().map(Param::val);
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], features);
+        tokens(conv2d(image(x, grid), self.weight.val(), bias, options))
     }
 }
 
@@ -99,29 +78,4 @@ impl Depthwise {
 pub(crate) fn names(path: &str, key: &str) -> [TensorName; 2] {
     ["weight", "bias"]
         .map(|part| TensorName::as_is(&format!("{path}.{part}"), &format!("{key}.{part}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Distribution;
-    use burn::tensor::module::conv2d;
-    use burn::tensor::ops::ConvOptions;
-    use menagerie_core::nn::normal;
-    use menagerie_core::testing::assert_close;
-
-    use super::*;
-
-    #[test]
-    fn a_depthwise_convolution_is_burns_in_groups() {
-        let device = Device::flex();
-        let depthwise = Depthwise::new(3, true, &normal(1.0), &device);
-        let x = Tensor::<3>::random([2, 20, 3], Distribution::Normal(0.0, 1.0), &device);
-        let image = x.clone().swap_dims(1, 2).reshape([2, 3, 4, 5]);
-        let bias = depthwise.bias.as_ref().map(Param::val);
-        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 3);
-        let expected = conv2d(image, depthwise.weight.val(), bias, options);
-        let expected = expected.reshape([2, 3, 20]).swap_dims(1, 2);
-        let found = depthwise.forward(x, [4, 5]);
-        assert_close("depthwise", found, expected, 1e-5);
-    }
 }

@@ -89,12 +89,7 @@ impl Average {
 
     /// `[batch, rows · columns, feature]` -> the same of the smaller grid
     pub(crate) fn forward(self, x: Tensor<3>) -> Tensor<3> {
-        let [batch, _, features] = x.dims();
-        let [rows, columns] = self.from;
-        let image = x.swap_dims(1, 2).reshape([batch, features, rows, columns]);
-        adaptive_avg_pool2d(image, self.to)
-            .reshape([batch, features, self.tokens()])
-            .swap_dims(1, 2)
+        tokens(adaptive_avg_pool2d(image(x, self.from), self.to))
     }
 }
 
@@ -124,4 +119,18 @@ pub(crate) fn fold(
         fits.join(", ")
     );
     Err(BuildError::invalid(plugin, key, message))
+}
+
+/// `[batch, rows · columns, feature]` -> `[batch, feature, rows, columns]`
+pub(crate) fn image(x: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<4> {
+    let [batch, _, features] = x.dims();
+    x.swap_dims(1, 2).reshape([batch, features, rows, columns])
+}
+
+/// `[batch, feature, rows, columns]` -> `[batch, rows · columns, feature]`
+pub(crate) fn tokens(image: Tensor<4>) -> Tensor<3> {
+    let [batch, features, rows, columns] = image.dims();
+    image
+        .reshape([batch, features, rows * columns])
+        .swap_dims(1, 2)
 }
