@@ -6,6 +6,8 @@
 mod blocks;
 #[path = "train/checkpoint_model.rs"]
 mod checkpoint_model;
+#[path = "train/decoders.rs"]
+mod decoders;
 #[path = "train/errors.rs"]
 mod errors;
 #[path = "train/folder.rs"]

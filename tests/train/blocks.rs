@@ -114,17 +114,21 @@ fn freeze(patterns: &[&str]) -> Vec<FreezePattern> {
     patterns.collect::<Result<_, _>>().unwrap()
 }
 
-/// Two encoders, one of them read at several states, two decoders, tied and not; all that learns
-/// alone and together.
+/// Two encoders, one of them read at several states; decoders tied and not, with windows shorter than
+/// a row and capped logits, with biases; all that learns alone and together.
 #[test]
 fn gradients_are_those_of_the_whole_graph() {
     let world = World::new();
     let several = "type = \"clip\"\nlayer = [0, -1, 1]";
     let tied = "type = \"llama\"\ntie_word_embeddings = true";
+    let capped = "type = \"gemma2\"\nhead_dim = 12\nsliding_window = 4\n\
+                  attn_logit_softcapping = 5.0\nfinal_logit_softcapping = 3.0";
     let models = [
         model(&world, "clip", "type = \"clip\"", "type = \"llama\""),
         model(&world, "siglip", "type = \"siglip\"\nlayer = -1", tied),
         model(&world, "states", several, "type = \"qwen2\""),
+        model(&world, "capped", "type = \"clip\"", capped),
+        model(&world, "biased", "type = \"clip\"", "type = \"phi\""),
     ];
     let stages: [&[&str]; 7] = [
         &["vision", "llm"],

@@ -89,6 +89,13 @@ impl Export<'_> {
         tensors.extend(self.tensors(Component::Vision, layout, true)?);
         tensors.extend(self.tensors(Component::Projector, layout, true)?);
         for tensor in self.tensors(Component::Llm, layout, true)? {
+            if tensor.name.ends_with("lm_head.bias") {
+                // `LlavaForConditionalGeneration` has an output layer of its own, and would drop it.
+                return Err(ExportError::NoWay {
+                    layout: layout.name(),
+                    what: "a decoder whose output layer has a bias".to_owned(),
+                });
+            }
             tensors.push(with_rows(tensor, vocab_size));
         }
         write_shards(tensors, self.folder, self.options.max_shard_bytes)?;

@@ -185,6 +185,8 @@ impl DecoderConfig for Phi3Config {
         let shape = self.shape().ok()?;
         let mut config = hf::fields("phi3", "Phi3ForCausalLM", &shape, self.head_dim);
         config.insert("sliding_window".to_owned(), json!(self.sliding_window));
+        // Its default is a row that a smaller table has not.
+        config.insert("pad_token_id".to_owned(), Value::Null);
         // Transformers prefers it here, where it has a default, to its place beside the factors.
         if let Some(RopeScaling::Longrope {
             original_max_position_embeddings: original,

@@ -11,7 +11,8 @@ use crate::rope::Rope;
 use crate::rotary::Rotary;
 use crate::shape::Shape;
 
-/// A block of a [`Transformer`], and the norm that follows the last one.
+/// A block of a [`Transformer`], and the norm that follows the last one. The decoders here have theirs;
+/// one elsewhere implements [`Decoder`] whole.
 pub trait Block: Module + Sync {
     /// The norm after the last block.
     type Norm: Module + ModuleDisplay + Sync;
