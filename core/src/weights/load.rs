@@ -25,22 +25,36 @@ pub fn load<M: Module>(
     shards: &Shards,
     dtype: DType,
 ) -> Result<(M, LoadReport), WeightError> {
-    load_watched(module, component, checkpoint, shards, dtype, &mut |_| {})
+    load_within(
+        module,
+        "",
+        component,
+        checkpoint,
+        shards,
+        dtype,
+        &mut |_| {},
+    )
 }
 
-/// As [`load`]; `progress` hears of each tensor how many numbers it had.
+/// As [`load`], for the parameters alone whose paths begin with `root`, which is not part of their
+/// names; `progress` hears of each tensor how many numbers it had.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_watched<M: Module>(
+pub fn load_within<M: Module>(
     module: M,
+    root: &str,
     component: &str,
     checkpoint: &Checkpoint,
     shards: &Shards,
     dtype: DType,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
-    let wanted = parameters(&module);
+    let wanted = parameters(&module).into_iter().filter_map(|info| {
+        let path = info.path.strip_prefix(root)?.to_owned();
+        Some(ParameterInfo { path, ..info })
+    });
+    let wanted: Vec<ParameterInfo> = wanted.collect();
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
         component,
@@ -50,6 +64,7 @@ pub fn load_watched<M: Module>(
     let keys = plan.keys(&wanted)?;
     let (ignored, elsewhere) = plan.left_over(checkpoint, &keys)?;
     let mut filler = Filler {
+        root,
         plan,
         dtype,
         progress,
@@ -227,6 +242,7 @@ impl Plan<'_> {
 }
 
 struct Filler<'a> {
+    root: &'a str,
     plan: Plan<'a>,
     dtype: DType,
     progress: &'a mut dyn FnMut(usize),
@@ -239,11 +255,14 @@ struct Filler<'a> {
 
 impl ParameterMapper for Filler<'_> {
     fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(path) = path.strip_prefix(self.root) else {
+            return param;
+        };
         if self.error.is_some() {
             return param;
         }
         let shape = param.lazy_shape();
-        match self.plan.read(&path, shape.as_slice()) {
+        match self.plan.read(path, shape.as_slice()) {
             Ok(data) => {
                 self.loaded += 1;
                 self.parameters += shape.num_elements();
