@@ -15,6 +15,7 @@ fn the_default_plugins_are_linked_in() {
             ("vision", "clip", "menagerie-vision"),
             ("vision", "convnext", "menagerie-vision"),
             ("vision", "dinov2", "menagerie-vision"),
+            ("vision", "fused", "menagerie-vision"),
             ("vision", "siglip", "menagerie-vision"),
             ("projector", "c_abstractor", "menagerie-projector"),
             ("projector", "identity", "menagerie-projector"),

@@ -268,6 +268,7 @@ fn plugins_are_listed_and_shown() {
             "clip",
             "convnext",
             "dinov2",
+            "fused",
             "siglip",
             "c_abstractor",
             "identity",
@@ -284,7 +285,8 @@ fn plugins_are_listed_and_shown() {
             "phi",
             "phi3",
             "qwen2",
-            "qwen3"
+            "qwen3",
+            "exact-match"
         ]
     );
     assert!(listed.contains("options: depth = 2\n"), "{listed}");
@@ -302,7 +304,7 @@ fn plugins_are_listed_and_shown() {
     assert_eq!(json[0]["options"][0]["default"], 2);
     assert_eq!(
         stderr(&run(folder.path(), &["plugins", "lama"])),
-        "error: no plugin is called `lama`; there are: clip, convnext, dinov2, siglip, c_abstractor, identity, ldp_v2, linear, mlp, pixel_shuffle, pool, qformer, resampler, gemma2, llama, mistral, phi, phi3, qwen2, qwen3 (did you mean `llama`?)\n"
+        "error: no plugin is called `lama`; there are: clip, convnext, dinov2, fused, siglip, c_abstractor, identity, ldp_v2, linear, mlp, pixel_shuffle, pool, qformer, resampler, gemma2, llama, mistral, phi, phi3, qwen2, qwen3, exact-match (did you mean `llama`?)\n"
     );
 }
 

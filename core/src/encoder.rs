@@ -69,6 +69,11 @@ pub trait EncoderConfig:
     /// LLaVA name their encoder by such an id and state none of its sizes.
     const PUBLISHED: &'static [(&'static str, &'static str)] = &[];
 
+    /// Whether it is made of other encoders. Its option `parts` then lists their tables, each with
+    /// `type`, `preset`, `weights` and that plugin's options as `[vision]` itself has them, and its
+    /// module holds them as `parts.0`, `parts.1` and so on, each of which loads its own weights.
+    const HAS_PARTS: bool = false;
+
     /// The smallest sensible model, which the contract checks run on (see [`crate::testing`]).
     fn tiny() -> Self;
 

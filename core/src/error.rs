@@ -118,6 +118,17 @@ impl BuildError {
         Err(Self::invalid(plugin, key, message))
     }
 
+    /// The same error about an encoder that is a part of another, whose table lies at `place` within
+    /// that one's.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        if let Self::Option { key, .. } | Self::Invalid { key, .. } = &mut self {
+            let dot = if key.is_empty() { "" } else { "." };
+            *key = format!("{place}{dot}{key}");
+        }
+        self
+    }
+
     /// The key within the component's table that the error is about, if it is about one.
     #[must_use]
     pub fn key(&self) -> Option<&str> {

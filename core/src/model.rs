@@ -112,7 +112,8 @@ impl Model {
         self.configured.square_tokens
     }
 
-    /// What each component loaded; `None` where its weights were drawn from the seed.
+    /// What each component loaded; `None` where its weights were drawn from the seed. An encoder whose
+    /// parts have weights of their own is here once for each of them.
     pub fn loaded(&self) -> &[(Component, Option<LoadReport>)] {
         &self.loaded
     }

@@ -51,6 +51,8 @@ pub struct PluginInfo {
     pub resize: Resize,
     /// Hub ids of published weights, each with the preset of its sizes.
     pub published: &'static [(&'static str, &'static str)],
+    /// See [`EncoderConfig::HAS_PARTS`].
+    pub has_parts: bool,
     schema: fn() -> Schema,
     presets: fn() -> Vec<(&'static str, Table)>,
     tiny: fn() -> Table,
@@ -166,7 +168,8 @@ impl PluginInfo {
             return Err(option_error(key, message));
         }
         serde_path_to_error::deserialize(toml::Value::Table(options)).map_err(|error| {
-            let path = error.path().to_string();
+            // An item's place as a recipe's key paths state it.
+            let path = error.path().to_string().replace('[', ".").replace(']', "");
             let key = if path == "." { "" } else { &path };
             let problem = error.inner().to_string();
             let presets: Vec<_> = self.presets().iter().map(|(name, _)| *name).collect();
@@ -331,7 +334,7 @@ impl<C: DecoderConfig> AnyDecoderConfig for C {
 
 /// Declares the registry entry of one component: what its config gives, and its macro.
 macro_rules! registry {
-    ($entry:ident, $config:ident, $any:ident, $component:expr, $resize:expr, $published:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
+    ($entry:ident, $config:ident, $any:ident, $component:expr, $resize:expr, $published:expr, $has_parts:expr, $choices:expr, $from_hf:expr, $register:ident, $find:ident, $what:literal) => {
         #[doc = concat!("A registered ", $what, ".")]
         #[derive(Debug)]
         pub struct $entry {
@@ -366,6 +369,7 @@ macro_rules! registry {
                         choices: $choices,
                         resize: $resize,
                         published: $published,
+                        has_parts: $has_parts,
                         tiny: || to_table(&C::tiny()),
                         from_hf: $from_hf,
                     },
@@ -427,6 +431,7 @@ registry!(
     Component::Vision,
     C::RESIZE,
     C::PUBLISHED,
+    C::HAS_PARTS,
     C::CHOICES,
     |config| C::from_hf(config).map(Some),
     register_encoder,
@@ -440,6 +445,7 @@ registry!(
     Component::Projector,
     Resize::Crop,
     &[],
+    false,
     &[],
     C::from_hf,
     register_projector,
@@ -453,6 +459,7 @@ registry!(
     Component::Llm,
     Resize::Crop,
     &[],
+    false,
     C::CHOICES,
     |config| C::from_hf(config).map(Some),
     register_decoder,

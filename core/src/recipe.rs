@@ -24,6 +24,7 @@ mod model;
 mod node;
 mod optimizer;
 mod origin;
+mod parts;
 mod paths;
 mod resolve;
 mod schema;
@@ -63,6 +64,7 @@ pub use lora::{LoraTable, Quantize};
 pub use model::Resolve;
 pub use optimizer::{AdamW, GroupError, NoDecay, Optimizer, OptimizerGroup, ParameterOptions};
 pub use origin::{Origin, Source};
+pub(crate) use parts::ConfiguredPart;
 pub use stage::{Constant, Cosine, Length, Sampler, Schedule, Stage};
 pub use sweep::{Axis, Budget, Sweep, SweepPoint};
 
@@ -231,6 +233,9 @@ impl Recipe {
         *place = Some(weights);
         *adapter = None;
         *base = None;
+        if component == Component::Vision {
+            parts::take_weights(&mut self.vision.options);
+        }
     }
 
     /// Every place that may hold a hub id, with its key path: weights, adapters and bases.
@@ -250,6 +255,7 @@ impl Recipe {
         let places = places.into_iter();
         places
             .filter_map(|(key, place)| Some((key.to_owned(), place.as_mut()?)))
+            .chain(parts::weight_places(&mut vision.options))
             .collect()
     }
 

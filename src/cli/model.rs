@@ -93,7 +93,9 @@ impl ModelArgs {
         // what it trained.
         if let Found::Recipe(recipe) = &found {
             let mut all = Component::ALL.into_iter();
-            if let Some(component) = all.find(|&component| recipe.weights(component).is_none()) {
+            if let Some(component) =
+                all.find(|&component| recipe.weight_sources(component).is_empty())
+            {
                 return Err(CliError::NoWeights {
                     path: self.model.clone(),
                     component,

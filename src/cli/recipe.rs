@@ -250,10 +250,8 @@ fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let configured = recipe.configure()?;
     recipe.check_stages(&configured, &lazy_parameters(&recipe, &configured)?)?;
     for component in Component::ALL {
-        let weights = recipe
-            .weights(component)
-            .filter(|path| !Path::new(path).exists());
-        if let Some(weights) = weights {
+        let weights = recipe.weight_sources(component).into_iter();
+        for weights in weights.filter(|path| !Path::new(path).exists()) {
             let remedy = match HubId::parse(weights) {
                 Some(_) => "not beside it: they come from the hub or its cache",
                 None => "not on this machine",

@@ -73,7 +73,7 @@ fn begin(args: &Args, name: &str) -> Result<(), CliError> {
         None => RunFolder::create_new(Path::new("runs"), &recipe.name)?,
     };
     for component in Component::ALL {
-        if recipe.weights(component).is_none() {
+        if recipe.weight_sources(component).is_empty() {
             anstream::eprintln!(
                 "note: [{component}] states no weights: they are drawn from the seed {}",
                 recipe.seed

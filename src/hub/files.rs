@@ -53,6 +53,10 @@ impl Weights {
                 return Some(Self::Files(vec![single.to_owned()]));
             }
         }
+        let open_clip = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"];
+        if let Some(file) = open_clip.into_iter().find(|name| has(name)) {
+            return Some(Self::Files(vec![file.to_owned()]));
+        }
         let adapters = ["adapter_model.safetensors", "adapter_model.bin"];
         if let Some(adapter) = adapters.into_iter().find(|name| has(name)) {
             let beside = ["adapter_config.json", "non_lora_trainables.bin"];
@@ -160,6 +164,10 @@ mod tests {
                 "adapter_config.json",
                 "non_lora_trainables.bin"
             ]))
+        );
+        assert_eq!(
+            among(&["open_clip_config.json", "open_clip_pytorch_model.bin"]),
+            Some(files(&["open_clip_pytorch_model.bin"]))
         );
         assert_eq!(
             among(&["config.json", "mm_projector.bin"]),

@@ -13,7 +13,7 @@ use crate::generate::GenerationConfig;
 use crate::network::Network;
 use crate::newline::WithNewline;
 use crate::parameters::draw;
-use crate::recipe::{Configured, Dtype, Origin, Recipe, RecipeError};
+use crate::recipe::{Configured, ConfiguredPart, Dtype, Origin, Recipe, RecipeError};
 use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
 
 impl Configured {
@@ -99,6 +99,8 @@ impl Recipe {
         let open = |component| Weights::open(self, component, apart.contains(&component));
         let [vision, projector, llm] = Component::ALL.map(open);
         let (vision, projector, llm) = (vision?, projector?, llm?);
+        let parts = configured.vision_parts.iter().map(Weights::of_part);
+        let parts: Vec<Weights> = parts.collect::<Result<_, _>>()?;
         let tokenizer = self.load_tokenizer(configured.llm_spec.vocab_size)?;
         let template = self.template(&self.llm.chat, "llm.chat")?;
 
@@ -109,10 +111,28 @@ impl Recipe {
             done += parameters;
             progress(done, total);
         };
-        let (vision, vision_report) = vision.load(fresh.vision, &configured, dtype, &mut loaded)?;
-        let (projector, projector_report) =
-            projector.load(fresh.projector, &configured, dtype, &mut loaded)?;
-        let (llm, llm_report) = llm.load(fresh.llm, &configured, dtype, &mut loaded)?;
+        let checkpoint = |component| configured.checkpoint(component);
+        let (mut vision, vision_report) = vision.load(
+            fresh.vision,
+            checkpoint(Component::Vision),
+            dtype,
+            &mut loaded,
+        )?;
+        let mut part_reports = Vec::new();
+        for (part, weights) in configured.vision_parts.iter().zip(parts) {
+            let checkpoint = part.config.checkpoint().joined(Component::Vision);
+            let report;
+            (vision, report) = weights.load(vision, checkpoint, dtype, &mut loaded)?;
+            part_reports.push(report);
+        }
+        let (projector, projector_report) = projector.load(
+            fresh.projector,
+            checkpoint(Component::Projector),
+            dtype,
+            &mut loaded,
+        )?;
+        let (llm, llm_report) =
+            llm.load(fresh.llm, checkpoint(Component::Llm), dtype, &mut loaded)?;
         let network = Network {
             vision,
             projector,
@@ -120,7 +140,11 @@ impl Recipe {
         };
         let reports = [vision_report, projector_report, llm_report];
         self.check_left_over(&reports)?;
-        let loaded = Component::ALL.into_iter().zip(reports).collect();
+        let mut loaded: Vec<_> = Component::ALL.into_iter().zip(reports).collect();
+        if part_reports.iter().any(Option::is_some) {
+            let parts = part_reports.into_iter();
+            loaded.splice(0..1, parts.map(|report| (Component::Vision, report)));
+        }
         draw(&network, self.seed);
         let network = network.map(&mut Cast(dtype));
         let (generation, end_tokens) = self.generation(&tokenizer, &template)?;
@@ -236,9 +260,12 @@ fn open_shards(component: Component, path: &Path) -> Result<Shards, WeightError>
     }
 }
 
-/// The files of a component's weights, opened; none if the recipe states none.
+/// The files of a component's weights, or of a part of it, opened; none if the recipe states none.
 struct Weights {
-    component: Component,
+    /// The component, in errors.
+    name: String,
+    /// What the paths of its parameters begin with within the component's module.
+    root: String,
     origin: Origin,
     shards: Option<Shards>,
     /// Whether no model's folder says that images are grids.
@@ -253,7 +280,8 @@ impl Weights {
         let failed = |origin: Origin| move |source| AssembleError::Weights { origin, source };
         let Some(path) = recipe.weights(component) else {
             return Ok(Self {
-                component,
+                name: component.name().to_owned(),
+                root: String::new(),
                 origin,
                 shards: None,
                 draws_newline: true,
@@ -273,10 +301,32 @@ impl Weights {
             };
         }
         Ok(Self {
-            component,
+            name: component.name().to_owned(),
+            root: String::new(),
             origin,
             shards: Some(shards),
             draws_newline: !recipe.origin("vision.resize").is_folder(),
+        })
+    }
+
+    /// Of an encoder that is a part of another.
+    fn of_part(part: &ConfiguredPart) -> Result<Self, AssembleError> {
+        let shards = part
+            .weights
+            .as_ref()
+            .map(|path| Shards::open(path.as_ref()));
+        let shards = shards
+            .transpose()
+            .map_err(|source| AssembleError::Weights {
+                origin: part.origin.clone(),
+                source,
+            })?;
+        Ok(Self {
+            name: format!("{}.{}", Component::Vision, part.place),
+            root: format!("{}.", part.place),
+            origin: part.origin.clone(),
+            shards,
+            draws_newline: true,
         })
     }
 
@@ -284,7 +334,7 @@ impl Weights {
     fn load<M: Module>(
         self,
         module: M,
-        configured: &Configured,
+        checkpoint: Checkpoint,
         dtype: DType,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(M, Option<LoadReport>), AssembleError> {
@@ -293,10 +343,10 @@ impl Weights {
         };
         let checkpoint = Checkpoint {
             draws_newline: self.draws_newline,
-            ..configured.checkpoint(self.component)
+            ..checkpoint
         };
-        let name = self.component.name();
-        match weights::load_watched(module, name, &checkpoint, &shards, dtype, progress) {
+        let (root, name) = (&self.root, &self.name);
+        match weights::load_within(module, root, name, &checkpoint, &shards, dtype, progress) {
             Ok((module, report)) => Ok((module, Some(report))),
             Err(source) => Err(AssembleError::Weights {
                 origin: self.origin,

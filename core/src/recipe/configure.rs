@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::component::own_keys;
 use super::error::RecipeError;
+use super::parts::ConfiguredPart;
 use super::{Component, Recipe};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
@@ -30,6 +31,8 @@ pub struct Configured {
     pub vision_spec: EncoderSpec,
     /// The encoder's plugin.
     pub vision_info: &'static PluginInfo,
+    /// The encoders that it is made of; none of most.
+    pub(crate) vision_parts: Vec<ConfiguredPart>,
     /// The projector's options.
     pub projector: Box<dyn AnyProjectorConfig>,
     /// The projector's sizes.
@@ -85,7 +88,11 @@ impl Recipe {
 
         let component = Component::Vision;
         let entry = plugin::encoder(&self.vision.r#type).map_err(at(component))?;
-        let options = table(component).options(&entry.info)?;
+        let mut options = table(component).options(&entry.info)?;
+        let vision_parts = match entry.info.has_parts {
+            true => self.configure_parts(&mut options)?,
+            false => Vec::new(),
+        };
         let vision = entry.configure(options).map_err(at(component))?;
         let vision_spec = vision.spec().map_err(at(component))?;
         let vision_info = &entry.info;
@@ -116,6 +123,7 @@ impl Recipe {
             vision,
             vision_spec,
             vision_info,
+            vision_parts,
             projector,
             projector_spec,
             projector_info,
@@ -168,19 +176,27 @@ impl Recipe {
     /// An error of building `component`, with the place of the key it is about.
     #[must_use]
     pub fn build_error(&self, component: Component, error: BuildError) -> RecipeError {
+        self.build_error_at(component.name(), error)
+    }
+
+    /// An error of building what the table at `path` states.
+    pub(super) fn build_error_at(&self, path: &str, error: BuildError) -> RecipeError {
         let key = error.key().unwrap_or_default();
-        let origin = self.origin(&format!("{component}.{key}"));
+        let origin = self.origin(&format!("{path}.{key}"));
         RecipeError::Build { origin, error }
     }
 }
 
-/// What the three tables have in common.
-struct ComponentTable<'r> {
-    recipe: &'r Recipe,
-    component: Component,
-    preset: Option<&'r str>,
-    weights: Option<&'r str>,
-    stated: &'r Table,
+/// What the three tables and those of an encoder's parts have in common.
+pub(super) struct ComponentTable<'r> {
+    pub(super) recipe: &'r Recipe,
+    /// The table's key path.
+    pub(super) path: String,
+    /// The keys that are not the plugin's.
+    pub(super) own_keys: &'static [&'static str],
+    pub(super) preset: Option<&'r str>,
+    pub(super) weights: Option<&'r str>,
+    pub(super) stated: &'r Table,
 }
 
 impl<'r> ComponentTable<'r> {
@@ -201,7 +217,8 @@ impl<'r> ComponentTable<'r> {
         };
         Self {
             recipe,
-            component,
+            path: component.name().to_owned(),
+            own_keys: own_keys(component),
             preset: preset.as_deref(),
             weights: weights.as_deref(),
             stated,
@@ -209,13 +226,13 @@ impl<'r> ComponentTable<'r> {
     }
 
     fn key(&self, key: &str) -> String {
-        format!("{}.{key}", self.component)
+        format!("{}.{key}", self.path)
     }
 
-    fn options(&self, info: &PluginInfo) -> Result<Table, RecipeError> {
+    pub(super) fn options(&self, info: &PluginInfo) -> Result<Table, RecipeError> {
         self.check_keys(info)?;
         let preset = self.preset.map(|name| info.preset(name)).transpose();
-        let preset = preset.map_err(|error| self.recipe.build_error(self.component, error))?;
+        let preset = preset.map_err(|error| self.recipe.build_error_at(&self.path, error))?;
         let mut options = preset.unwrap_or_default();
         options.extend(self.stated.clone());
         self.supply_from_weights(info, &mut options)?;
@@ -226,11 +243,11 @@ impl<'r> ComponentTable<'r> {
         let mut allowed = info.option_names();
         let unknown = self.stated.keys().find(|key| !allowed.contains(key));
         let Some(key) = unknown else { return Ok(()) };
-        let own = own_keys(self.component).iter().map(|&key| key.to_owned());
+        let own = self.own_keys.iter().map(|&key| key.to_owned());
         allowed.splice(0..0, own);
         Err(RecipeError::UnknownKey {
             origin: self.recipe.origin(&self.key(key)),
-            table: self.component.name().to_owned(),
+            table: self.path.clone(),
             key: key.clone(),
             allowed,
         })

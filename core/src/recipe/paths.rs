@@ -16,13 +16,14 @@ const PATHS: [&[&str]; 7] = [
 ];
 
 /// Keys whose values are paths or hub ids.
-const WEIGHTS: [&[&str]; 6] = [
+const WEIGHTS: [&[&str]; 7] = [
     &["model"],
     &["model", "path"],
     &["model", "base"],
     &["*", "weights"],
     &["*", "adapter"],
     &["*", "base"],
+    &["vision", "parts", "*", "weights"],
 ];
 
 /// Makes the paths that `layer` states absolute; they are relative to `folder`, which is relative

@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use super::WeightError;
 
 /// What a model's folder calls its weights, the first that is there.
-const MODEL_FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+const MODEL_FILES: [&str; 4] = [
+    "model.safetensors",
+    "pytorch_model.bin",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.bin",
+];
 
 /// The one file to open: an index, the weights themselves, or the only GGUF file of the folder.
 pub(super) fn model_file(folder: &Path) -> Result<PathBuf, WeightError> {

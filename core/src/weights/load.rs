@@ -26,22 +26,36 @@ pub fn load<M: Module>(
     shards: &Shards,
     dtype: DType,
 ) -> Result<(M, LoadReport), WeightError> {
-    load_watched(module, component, checkpoint, shards, dtype, &mut |_| {})
+    load_within(
+        module,
+        "",
+        component,
+        checkpoint,
+        shards,
+        dtype,
+        &mut |_| {},
+    )
 }
 
-/// As [`load`]; `progress` hears of each tensor how many numbers it had.
+/// As [`load`], for the parameters alone whose paths begin with `root`, which is not part of their
+/// names; `progress` hears of each tensor how many numbers it had.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_watched<M: Module>(
+pub fn load_within<M: Module>(
     module: M,
+    root: &str,
     component: &str,
     checkpoint: &Checkpoint,
     shards: &Shards,
     dtype: DType,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
-    let mut wanted = parameters(&module);
+    let wanted = parameters(&module).into_iter().filter_map(|info| {
+        let path = info.path.strip_prefix(root)?.to_owned();
+        Some(ParameterInfo { path, ..info })
+    });
+    let mut wanted: Vec<ParameterInfo> = wanted.collect();
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
         component,
@@ -56,6 +70,7 @@ pub fn load_watched<M: Module>(
     let keys = plan.keys(&wanted)?;
     let (ignored, elsewhere) = plan.left_over(&keys)?;
     let mut filler = Filler {
+        root,
         plan,
         dtype,
         progress,
@@ -245,6 +260,7 @@ impl Plan<'_> {
 }
 
 struct Filler<'a> {
+    root: &'a str,
     plan: Plan<'a>,
     dtype: DType,
     progress: &'a mut dyn FnMut(usize),
@@ -257,11 +273,14 @@ struct Filler<'a> {
 
 impl ParameterMapper for Filler<'_> {
     fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.error.is_some() || self.plan.may_be_drawn(&path) {
+        let Some(path) = path.strip_prefix(self.root) else {
+            return param;
+        };
+        if self.error.is_some() || self.plan.may_be_drawn(path) {
             return param;
         }
         let shape = param.lazy_shape();
-        match self.plan.read(&path, shape.as_slice()) {
+        match self.plan.read(path, shape.as_slice()) {
             Ok(data) => {
                 self.loaded += 1;
                 self.parameters += shape.num_elements();

@@ -52,8 +52,8 @@ impl Shards {
     ///
     /// What a file is, is read from its content: safetensors, what `torch.save` writes (both its
     /// formats, as data: no code in it runs), GGUF, or an index. Of a folder it opens the first of
-    /// `model.safetensors` and `pytorch_model.bin` that is there, by its index
-    /// (`model.safetensors.index.json`) if it has one; or else its only `*.gguf`.
+    /// `model.safetensors`, `pytorch_model.bin` and open_clip's names for them that is there, by its
+    /// index (`model.safetensors.index.json`) if it has one; or else its only `*.gguf`.
     ///
     /// # Errors
     /// No such file, one that is damaged or of no known format, an index that names a file outside

@@ -38,34 +38,12 @@ fn its_binary_lists_it_beside_the_default_plugins() {
         .collect();
     assert_eq!(
         names,
-        [
-            "clip",
-            "convnext",
-            "dinov2",
-            "patchify",
-            "siglip",
-            "c_abstractor",
-            "identity",
-            "ldp_v2",
-            "linear",
-            "mlp",
-            "pixel_shuffle",
-            "pool",
-            "qformer",
-            "resampler",
-            "gemma2",
-            "llama",
-            "mistral",
-            "phi",
-            "phi3",
-            "qwen2",
-            "qwen3"
-        ]
+        ["clip", "convnext", "dinov2", "fused", "patchify", "siglip", "c_abstractor", "identity", "ldp_v2", "linear", "mlp", "pixel_shuffle", "pool", "qformer", "resampler", "gemma2", "llama", "mistral", "phi", "phi3", "qwen2", "qwen3"]
     );
-    assert_eq!(listed[3]["crate"], "acme-encoder");
-    assert_eq!(listed[3]["version"], "0.3.0");
+    assert_eq!(listed[4]["crate"], "acme-encoder");
+    assert_eq!(listed[4]["version"], "0.3.0");
     assert_eq!(
-        listed[3]["options"][1]["description"],
+        listed[4]["options"][1]["description"],
         "Side of a patch, in pixels."
     );
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::{DType, Device};
+use menagerie_core::DecoderConfig;
 use menagerie_core::testing::{Reference, assert_close};
 use menagerie_core::weights::{self, Shards};
-use menagerie_core::DecoderConfig;
 use serde_json::Value;
 
 use crate::testing::{config, fixture, folder, hf, load, logits};
