@@ -38,7 +38,31 @@ fn its_binary_lists_it_beside_the_default_plugins() {
         .collect();
     assert_eq!(
         names,
-        ["clip", "convnext", "dinov2", "fused", "patchify", "siglip", "c_abstractor", "identity", "ldp_v2", "linear", "mlp", "pixel_shuffle", "pool", "qformer", "resampler", "gemma2", "llama", "mistral", "phi", "phi3", "qwen2", "qwen3"]
+        [
+            "clip",
+            "convnext",
+            "dinov2",
+            "fused",
+            "patchify",
+            "siglip",
+            "c_abstractor",
+            "identity",
+            "ldp_v2",
+            "linear",
+            "mlp",
+            "pixel_shuffle",
+            "pool",
+            "qformer",
+            "resampler",
+            "gemma2",
+            "llama",
+            "mistral",
+            "phi",
+            "phi3",
+            "qwen2",
+            "qwen3",
+            "exact-match"
+        ]
     );
     assert_eq!(listed[4]["crate"], "acme-encoder");
     assert_eq!(listed[4]["version"], "0.3.0");
