@@ -23,8 +23,8 @@ const LAYER_NORM_EPS: f64 = 1e-5;
 /// Linear layers of InternVL's projector.
 const DEPTH: usize = 2;
 
-/// Squares of patches side by side in one token, then linear maps: no patch is lost, and there are
-/// fewer tokens. As in InternVL (arXiv 2312.14238) and Idefics3 (arXiv 2408.12637).
+/// Squares of patches side by side in one token, then linear maps, as in InternVL (arXiv 2312.14238)
+/// and Idefics3 (arXiv 2408.12637): fewer tokens, and no patch is lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PixelShuffleConfig {

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::testing::{Fixture, clip, in_whole_model, load, refusal};
 
-/// Off by 3.0e-6 here, with a norm's epsilon of 1e-5 by 2.0e-5.
-const TOLERANCE: f64 = 1e-5;
+/// Off by 1.8e-6 here, with a norm's epsilon of 1e-5 by 2.0e-5.
+const TOLERANCE: f64 = 6e-6;
 
 fn config() -> QFormerConfig {
     QFormerConfig {
