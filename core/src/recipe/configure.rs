@@ -89,9 +89,10 @@ impl Recipe {
         let component = Component::Vision;
         let entry = plugin::encoder(&self.vision.r#type).map_err(at(component))?;
         let mut options = table(component).options(&entry.info)?;
-        let vision_parts = match entry.info.has_parts {
-            true => self.configure_parts(&mut options)?,
-            false => Vec::new(),
+        let vision_parts = if entry.info.has_parts {
+            self.configure_parts(&mut options)?
+        } else {
+            Vec::new()
         };
         let vision = entry.configure(options).map_err(at(component))?;
         let vision_spec = vision.spec().map_err(at(component))?;

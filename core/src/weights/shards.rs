@@ -52,7 +52,7 @@ impl Shards {
     ///
     /// What a file is, is read from its content: safetensors, what `torch.save` writes (both its
     /// formats, as data: no code in it runs), GGUF, or an index. Of a folder it opens the first of
-    /// `model.safetensors`, `pytorch_model.bin` and open_clip's names for them that is there, by its
+    /// `model.safetensors`, `pytorch_model.bin` and `open_clip`'s names for them that is there, by its
     /// index (`model.safetensors.index.json`) if it has one; or else its only `*.gguf`.
     ///
     /// # Errors

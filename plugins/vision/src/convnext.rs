@@ -1,5 +1,5 @@
 //! `convnext`: the convolutional network of Liu et al. 2022 (arXiv 2201.03545), trained on ImageNet
-//! or as the image tower of a CLIP, as timm's `ConvNeXt` and Hugging Face's `ConvNextModel` compute
+//! or as the image tower of a CLIP, as timm's ConvNeXt and Hugging Face's `ConvNextModel` compute
 //! it.
 
 mod hf;
@@ -131,12 +131,12 @@ impl ConvNextConfig {
             );
             return invalid("depths", message);
         }
-        let sizes = [
+        let image = [
             ("image_size", self.image_size),
             ("patch_size", self.patch_size),
         ];
         let widths = self.hidden_sizes.iter().map(|&size| ("hidden_sizes", size));
-        BuildError::check_sizes(Self::NAME, sizes.into_iter().chain(widths))?;
+        BuildError::check_sizes(Self::NAME, image.into_iter().chain(widths))?;
         if let Some(depth) = self
             .depths
             .iter()
@@ -232,7 +232,7 @@ impl EncoderConfig for ConvNextConfig {
         let base = Self::sized(128, [3, 3, 27, 3]);
         let large = Self::sized(192, [3, 3, 27, 3]);
         let xlarge = Self::sized(256, [3, 3, 27, 3]);
-        let xxlarge = Self {
+        let largest = Self {
             layer_norm_eps: 1e-5,
             ..Self::sized(384, [3, 4, 30, 3])
         };
@@ -246,7 +246,7 @@ impl EncoderConfig for ConvNextConfig {
             ("clip-base-320", base.clip(320)),
             ("clip-large-d-256", large.clone().clip(256)),
             ("clip-large-d-320", large.clip(320)),
-            ("clip-xxlarge", xxlarge.clip(256)),
+            ("clip-xxlarge", largest.clip(256)),
         ]
     }
 
@@ -301,7 +301,7 @@ impl EncoderConfig for ConvNextConfig {
 
 menagerie_core::register_encoder!(ConvNextConfig);
 
-/// A `ConvNeXt` without its head. It holds the weights after the map that is read, too, up to the
+/// A ConvNeXt without its head. It holds the weights after the map that is read, too, up to the
 /// norm of the pooled features.
 #[derive(Module, Debug)]
 pub struct ConvNext {

@@ -67,6 +67,9 @@ impl FusedPart {
     }
 }
 
+/// A part's options, checked, and its sizes.
+type Configured = (Box<dyn AnyEncoderConfig>, EncoderSpec);
+
 /// Most encoders. With each the features of a token grow.
 const MAX_PARTS: usize = 8;
 
@@ -76,7 +79,7 @@ impl FusedConfig {
     }
 
     /// Each part's options and sizes, which fit together.
-    fn configured(&self) -> Result<Vec<(Box<dyn AnyEncoderConfig>, EncoderSpec)>, BuildError> {
+    fn configured(&self) -> Result<Vec<Configured>, BuildError> {
         let count = self.parts.len();
         if !(2..=MAX_PARTS).contains(&count) {
             let message = format!("lists {count}; there must be from 2 to {MAX_PARTS}");

@@ -169,8 +169,8 @@ impl SiglipConfig {
     /// The same transformer for another image.
     fn at(self, patch_size: usize, image_size: usize) -> Self {
         Self {
-            patch_size,
             image_size,
+            patch_size,
             ..self
         }
     }

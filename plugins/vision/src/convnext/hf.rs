@@ -1,4 +1,4 @@
-//! What `config.json` says of a `ConvNeXt`: transformers' own, or timm's.
+//! What `config.json` says of a ConvNeXt: transformers' own, or timm's.
 
 use menagerie_core::BuildError;
 use menagerie_core::hf::{HfConfig, HfParts};

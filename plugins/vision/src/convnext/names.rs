@@ -1,4 +1,4 @@
-//! The names of a `ConvNeXt`'s tensors in checkpoints.
+//! The names of a ConvNeXt's tensors in checkpoints.
 
 use menagerie_core::{Checkpoint, TensorName};
 
@@ -45,7 +45,7 @@ const TIMM: Names = Names {
     norm: "head.norm",
 };
 
-/// Heads, and the other tower of a model of open_clip.
+/// Heads, and the other tower of a model of `open_clip`.
 const IGNORED: [&str; 13] = [
     "classifier.**",
     "head.fc.**",
@@ -62,7 +62,7 @@ const IGNORED: [&str; 13] = [
     "attn_mask",
 ];
 
-/// transformers' names, timm's, and open_clip's, which are timm's under a prefix.
+/// transformers' names, timm's, and `open_clip`'s, which are timm's under a prefix.
 pub(super) fn checkpoint() -> Checkpoint {
     let table = |prefixes: &[&'static str], names: &Names| {
         Checkpoint::with_prefixes(prefixes, &tensors(names), &IGNORED)

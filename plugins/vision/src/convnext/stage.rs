@@ -1,4 +1,4 @@
-//! The parts of a `ConvNeXt`. A map of features lies as tokens, row by row, so that norms and linear
+//! The parts of a ConvNeXt. A map of features lies as tokens, row by row, so that norms and linear
 //! layers read it as it is.
 
 use burn::module::{Initializer, Module, Param};

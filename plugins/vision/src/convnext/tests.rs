@@ -1,4 +1,4 @@
-//! `ConvNeXt` against values that timm stored, which transformers computes too.
+//! ConvNeXt against values that timm stored, which transformers computes too.
 
 use burn::tensor::DType;
 use menagerie_core::plugin;
