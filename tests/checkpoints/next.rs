@@ -139,8 +139,8 @@ fn a_batch_of_images_of_all_proportions_equals_transformers() {
             }
         }
     }
-    // Measured: 1.4e-6 of the largest logit.
-    assert!(furthest < 1e-5, "{furthest:e}");
+    // Measured: 1.2e-6 of the largest logit.
+    assert!(furthest < 5e-6, "{furthest:e}");
 }
 
 #[test]
@@ -152,6 +152,7 @@ fn loss_and_gradients_are_those_of_pytorch() {
     let expected = f64::from(floats(&EXPECTED["loss"])[0]);
     let check = |what: &str, loss: f64, tokens: usize, mut gradients: GradientSet| {
         let far = (loss / tokens as f64 / expected - 1.0).abs();
+        // Measured: 1.4e-7.
         assert!(far < 1e-6, "{what}: loss {far:e}");
         gradients.scale(1.0 / tokens as f64);
         for (path, key) in [
@@ -175,6 +176,7 @@ fn loss_and_gradients_are_those_of_pytorch() {
             let shape = [ours.len()];
             let [ours, theirs] = [ours, theirs].map(|values| TensorData::new(values, shape));
             let off = difference(&ours, &theirs);
+            // Measured: 2.4e-6 of the largest number.
             assert!(off < 1e-5, "{what}: {path} is off by {off:e}");
         }
     };

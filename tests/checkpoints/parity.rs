@@ -44,7 +44,12 @@ fn the_original_layouts_equal_the_original_code() {
 /// weights carry that on: transformers itself is 3.1 % off in bf16 on these models, and 0.43 % in f16.
 #[test]
 fn sixteen_bits_are_as_near_as_they_can_be() {
-    for name in ["hf-clip-llama", "hf-siglip-qwen2", "hf-siglip-llama"] {
+    for name in [
+        "hf-clip-llama",
+        "hf-siglip-qwen2",
+        "hf-siglip-llama",
+        "hf-next-llama",
+    ] {
         let place = fixture(name);
         let expected = read(&place.join("expected.safetensors"));
         for (dtype, tolerance) in [("bf16", 6e-2), ("f16", 6e-3)] {
