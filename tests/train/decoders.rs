@@ -1,4 +1,4 @@
-//! Every decoder in a recipe: it learns whole and by an adapter, in packed rows, and answers.
+//! Every decoder in a recipe: it learns whole and by an adapter, in packed rows, answers, and is exported.
 
 use menagerie::Component;
 use menagerie::weights::Shards;
@@ -69,7 +69,7 @@ fn recipe(kind: &str, options: &str) -> String {
 }
 
 #[test]
-fn every_decoder_learns_and_answers() {
+fn every_decoder_learns_answers_and_is_exported() {
     let world = World::new();
     for (kind, options, layers) in DECODERS {
         let run = world.train(kind, &recipe(kind, options));
@@ -88,6 +88,16 @@ fn every_decoder_learns_and_answers() {
 
         let image = world.path("images/red.bmp").display().to_string();
         let said = world.menagerie(&["ask", kind, "--image", &image, "what color is it?"]);
+        assert_eq!(said.code, Some(0), "{kind}: {said:?}");
+
+        // Transformers' LLaVA has no bias in its output layer.
+        let folder = format!("{kind}-hf");
+        let said = world.menagerie(&["export", kind, "--layout", "hf", &folder]);
+        assert_eq!(said.code == Some(0), kind != "phi", "{kind}: {said:?}");
+        let mut alone = vec!["export", kind, "--layout", "hf", "--component", "llm"];
+        let folder = format!("{kind}-alone");
+        alone.push(&folder);
+        let said = world.menagerie(&alone);
         assert_eq!(said.code, Some(0), "{kind}: {said:?}");
     }
 }

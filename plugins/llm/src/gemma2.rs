@@ -1,26 +1,26 @@
 //! `gemma2`: the decoder of Gemma 2 (Gemma Team 2024, arXiv 2408.00118), as Hugging Face's
 //! `Gemma2ForCausalLM` computes it.
 
+mod block;
+
 use std::num::NonZeroUsize;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use menagerie_core::hf::HfParts;
-use menagerie_core::{BuildError, Checkpoint, Context, DecoderConfig, DecoderSpec};
+use menagerie_core::{BuildError, Checkpoint, DecoderConfig, DecoderSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::attention::Attention;
 use crate::hf::{self, Defaults, LLAMA};
-use crate::mlp::{Activation, Mlp};
+use crate::mlp::Activation;
 use crate::names::HfNames;
-use crate::norm::OffsetRmsNorm;
 use crate::rope::RopeScaling;
-use crate::rotary::Rotary;
 use crate::shape::{Biases, Shape, Variant, default_initializer_range};
-use crate::transformer::{Block, Transformer};
+use crate::transformer::Transformer;
 use crate::window::{self, LayerType, Layers, Windows};
+
+pub use block::SandwichBlock;
 
 const NAMES: HfNames = HfNames {
     norms: &[
@@ -307,56 +307,6 @@ impl DecoderConfig for Gemma2Config {
         }
         let outer = Map::new();
         Some(HfParts { config, outer })
-    }
-}
-
-/// `x + norm(attention(norm(x)))`, then `x + norm(mlp(norm(x)))`.
-#[derive(Module, Debug)]
-pub struct SandwichBlock {
-    input_layernorm: OffsetRmsNorm,
-    attention: Attention,
-    post_attention_layernorm: OffsetRmsNorm,
-    pre_feedforward_layernorm: OffsetRmsNorm,
-    mlp: Mlp,
-    post_feedforward_layernorm: OffsetRmsNorm,
-}
-
-impl Transformer<SandwichBlock> {
-    fn sandwich(shape: &Shape, device: &Device) -> Self {
-        let norm = || OffsetRmsNorm::new(shape.hidden_size, shape.norm_eps.1, device);
-        let block = |index| SandwichBlock {
-            input_layernorm: norm(),
-            attention: Attention::new(shape, index, device),
-            post_attention_layernorm: norm(),
-            pre_feedforward_layernorm: norm(),
-            mlp: Mlp::new(shape, device),
-            post_feedforward_layernorm: norm(),
-        };
-        Self::new(shape, block, norm(), device)
-    }
-}
-
-impl Block for SandwichBlock {
-    type Norm = OffsetRmsNorm;
-
-    fn forward(
-        &self,
-        x: Tensor<3>,
-        rotary: &Rotary,
-        index: usize,
-        context: &mut Context,
-    ) -> Tensor<3> {
-        let normed = self.input_layernorm.forward(x.clone());
-        let attended = self.attention.forward(normed, rotary, index, context);
-        let x = x + self.post_attention_layernorm.forward(attended);
-        let normed = self.pre_feedforward_layernorm.forward(x.clone());
-        x + self
-            .post_feedforward_layernorm
-            .forward(self.mlp.forward(normed))
-    }
-
-    fn finish(norm: &OffsetRmsNorm, x: Tensor<3>) -> Tensor<3> {
-        norm.forward(x)
     }
 }
 

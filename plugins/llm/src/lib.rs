@@ -1,7 +1,6 @@
 //! Language decoders of Menagerie, registered at link time.
 
 mod attention;
-mod fused;
 mod gemma2;
 mod hf;
 mod hf_rope;
@@ -23,12 +22,11 @@ mod testing;
 mod transformer;
 mod window;
 
-pub use fused::FusedBlock;
 pub use gemma2::{Gemma2Config, SandwichBlock};
 pub use llama::LlamaConfig;
 pub use mistral::MistralConfig;
 pub use phi::{ParallelBlock, PhiConfig};
-pub use phi3::Phi3Config;
+pub use phi3::{FusedBlock, Phi3Config};
 pub use pre_norm::PreNorm;
 pub use qwen2::Qwen2Config;
 pub use qwen3::Qwen3Config;

@@ -2,6 +2,8 @@
 //! `Phi3ForCausalLM` computes it: LLaMA's, whose queries, keys and values are one layer and whose gate
 //! and up are one, with a window.
 
+mod block;
+
 use std::num::NonZeroUsize;
 
 use burn::tensor::Device;
@@ -11,12 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::fused::{self, FusedBlock};
 use crate::hf::{self, Defaults, LLAMA};
 use crate::rope::RopeScaling;
 use crate::shape::{Biases, Shape, Variant, default_initializer_range, head_dim};
 use crate::transformer::Transformer;
 use crate::window::{self, Layers, Windows};
+
+pub use block::FusedBlock;
 
 /// The decoder of Phi-3 (arXiv 2404.14219).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -163,7 +166,7 @@ impl DecoderConfig for Phi3Config {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        fused::NAMES.checkpoint(self.tie_word_embeddings)
+        block::NAMES.checkpoint(self.tie_word_embeddings)
     }
 
     /// Field names and defaults of transformers' `Phi3Config`.

@@ -12,7 +12,7 @@ use crate::rotary::Rotary;
 use crate::shape::Shape;
 use crate::transformer::{Block, Transformer};
 
-pub(crate) const NAMES: HfNames = HfNames {
+pub(super) const NAMES: HfNames = HfNames {
     linear: &[
         ("attention.query_key_value", "self_attn.qkv_proj"),
         ("attention.output", "self_attn.o_proj"),
@@ -32,7 +32,7 @@ pub struct FusedBlock {
 }
 
 impl Transformer<FusedBlock> {
-    pub(crate) fn fused(shape: &Shape, device: &Device) -> Self {
+    pub(super) fn fused(shape: &Shape, device: &Device) -> Self {
         let norm = || RmsNorm::new(shape.hidden_size, shape.norm_eps.1, device);
         let block = |index| FusedBlock {
             input_layernorm: norm(),
