@@ -9,6 +9,7 @@ fn hugging_faces_folders_equal_transformers() {
         "hf-clip-qwen2",
         "hf-siglip-llama",
         "hf-siglip-qwen2",
+        "hf-dinov2-llama",
     ] {
         let place = fixture(name);
         let actual = trace(&folder(&place), &place, &["dtype = 'f32'"]);
