@@ -10,6 +10,7 @@ fn hugging_faces_folders_equal_transformers() {
         "hf-siglip-llama",
         "hf-siglip-qwen2",
         "hf-next-llama",
+        "hf-dinov2-llama",
     ] {
         let place = fixture(name);
         let actual = trace(&folder(&place), &place, &["dtype = 'f32'"]);

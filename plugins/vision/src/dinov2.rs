@@ -3,20 +3,21 @@
 //! `Dinov2WithRegistersModel` compute it.
 
 mod block;
+mod hf;
+mod names;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use menagerie_core::hf::{HfConfig, HfParts};
+use menagerie_core::hf::HfParts;
 use menagerie_core::nn::{INITIALIZER_RANGE, LayerNorm, normal};
 use menagerie_core::{
     BuildError, Checkpoint, Encoder, EncoderBlocks, EncoderConfig, EncoderSpec, OneOrMany,
-    TensorName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::features::{Features, Select, SelectNames, choices_from_hf, default_layer, is_original};
+use crate::features::{Features, Select, default_layer};
 use crate::pixels::{IMAGENET_MEAN, IMAGENET_STD};
 use crate::positions::{Grid, Interpolation};
 use crate::sizes::Sizes;
@@ -196,7 +197,7 @@ impl Dinov2Config {
 impl EncoderConfig for Dinov2Config {
     type Encoder = Dinov2;
     const NAME: &'static str = "dinov2";
-    const MODEL_TYPES: &'static [&'static str] = &["dinov2", WITH_REGISTERS];
+    const MODEL_TYPES: &'static [&'static str] = &["dinov2", hf::WITH_REGISTERS];
     const CHOICES: &'static [&'static str] = &["image_size", "layer", "select"];
     const PUBLISHED: &'static [(&'static str, &'static str)] = &[
         ("facebook/dinov2-small", "small"),
@@ -286,148 +287,19 @@ impl EncoderConfig for Dinov2Config {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let patches = "embeddings.patch_embeddings.projection";
-        let mut tensors = vec![
-            TensorName::as_is("class_token", "embeddings.cls_token"),
-            TensorName::as_is("register_tokens", "embeddings.register_tokens"),
-            TensorName::as_is("patch_embedding.weight", &format!("{patches}.weight")),
-            TensorName::as_is("patch_embedding.bias", &format!("{patches}.bias")),
-            TensorName::as_is("position_embedding", "embeddings.position_embeddings"),
-        ];
-        let path = |part: &str| format!("layers.*.{part}");
-        let key = |part: &str| format!("encoder.layer.*.{part}");
-        for (part, stored) in [("layer_norm1", "norm1"), ("layer_norm2", "norm2")] {
-            tensors.extend(TensorName::layer_norm(&path(part), &key(stored)));
-        }
-        for part in ["layer_scale1", "layer_scale2"] {
-            let (gamma, lambda) = (format!("{part}.gamma"), format!("{part}.lambda1"));
-            tensors.push(TensorName::as_is(&path(&gamma), &key(&lambda)));
-        }
-        let [fc1, fc2] = if self.swiglu {
-            ["mlp.weights_in", "mlp.weights_out"]
-        } else {
-            ["mlp.fc1", "mlp.fc2"]
-        };
-        for (part, stored) in [
-            ("attention.query", "attention.attention.query"),
-            ("attention.key", "attention.attention.key"),
-            ("attention.value", "attention.attention.value"),
-            ("attention.output", "attention.output.dense"),
-            ("mlp.fc1", fc1),
-            ("mlp.fc2", fc2),
-        ] {
-            tensors.extend(TensorName::linear(&path(part), &key(stored)));
-        }
-        tensors.extend(TensorName::layer_norm("layernorm", "layernorm"));
-        Checkpoint::with_prefixes(
-            &["", "dinov2.", "dinov2_with_registers."],
-            &tensors,
-            // What stands for patches that are hidden in pretraining, and a classifier.
-            &["embeddings.mask_token", "classifier.**"],
-        )
+        names::checkpoint(self.swiglu)
     }
 
-    /// Field names and defaults of `Dinov2Config` and `Dinov2WithRegistersConfig`.
     fn from_hf(config: &Value) -> Result<toml::Table, BuildError> {
-        let names = SelectNames {
-            default: "patch",
-            full: "cls_patch",
-            patch: "patch",
-            cls_patch: "cls_patch",
-        };
-        let hf = HfConfig::new(Self::NAME, config, "vision_config");
-        let hf = choices_from_hf(hf, names)?;
-        if is_original(&hf) {
-            return Ok(hf.into_options());
-        }
-        check_fixed(&hf)?;
-        let has_registers = hf
-            .get("model_type")
-            .is_some_and(|name| name == WITH_REGISTERS);
-        if has_registers && hf.outer("vision_config").is_some() {
-            let value = json!(WITH_REGISTERS);
-            let allowed = "whole models of transformers take its registers for patches, and no \
-                           features come of them here; an encoder without registers is read";
-            return Err(hf.unsupported("select", "model_type", &value, allowed));
-        }
-        let base = Self::base();
-        let patch_size = if has_registers { 16 } else { 14 };
-        let registers = if has_registers { 4 } else { 0 };
-        let whole = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
-        let options = hf
-            .set("image_size", &["image_size"], 224)?
-            .set("trained_image_size", &["image_size"], 224)?
-            .set("patch_size", &["patch_size"], patch_size)?
-            .set("hidden_size", &["hidden_size"], whole(base.hidden_size))?
-            .set("num_layers", &["num_hidden_layers"], whole(base.num_layers))?
-            .set("num_heads", &["num_attention_heads"], whole(base.num_heads))?
-            .set("mlp_ratio", &["mlp_ratio"], whole(base.mlp_ratio))?
-            .set("swiglu", &["use_swiglu_ffn"], false)?
-            .set("num_registers", &["num_register_tokens"], registers)?
-            .set("layer_norm_eps", &["layer_norm_eps"], 1e-6)?;
-        Ok(options.into_options())
+        hf::read(config)
     }
 
     fn to_hf(&self) -> Option<HfParts> {
-        let has_registers = self.num_registers > 0;
-        let (architecture, model_type) = if has_registers {
-            ("Dinov2WithRegistersModel", WITH_REGISTERS)
-        } else {
-            ("Dinov2Model", "dinov2")
-        };
-        let image_size = self.trained_image_size.unwrap_or(self.image_size);
-        let config = [
-            ("architectures", json!([architecture])),
-            ("model_type", json!(model_type)),
-            ("num_channels", json!(3)),
-            ("image_size", json!(image_size)),
-            ("patch_size", json!(self.patch_size)),
-            ("hidden_size", json!(self.hidden_size)),
-            ("num_hidden_layers", json!(self.num_layers)),
-            ("num_attention_heads", json!(self.num_heads)),
-            ("mlp_ratio", json!(self.mlp_ratio)),
-            ("use_swiglu_ffn", json!(self.swiglu)),
-            ("hidden_act", json!("gelu")),
-            ("layer_norm_eps", json!(self.layer_norm_eps)),
-        ];
-        // With registers there is always one.
-        let own = if has_registers {
-            ("num_register_tokens", json!(self.num_registers))
-        } else {
-            ("use_mask_token", json!(false))
-        };
-        let select = match self.select {
-            Select::Patch => "default",
-            Select::ClsPatch => "full",
-        };
-        // transformers' LLaVA would take the registers for patches.
-        let outer = [
-            ("vision_feature_layer", json!(self.layer)),
-            ("vision_feature_select_strategy", json!(select)),
-        ];
-        let outer = outer.into_iter().filter(|_| !has_registers);
-        Some(HfParts::new(config.into_iter().chain([own]), outer))
+        Some(hf::write(self))
     }
 }
 
 menagerie_core::register_encoder!(Dinov2Config);
-
-/// The `model_type` of the models with registers.
-const WITH_REGISTERS: &str = "dinov2_with_registers";
-
-/// What no published model has otherwise.
-fn check_fixed(hf: &HfConfig) -> Result<(), BuildError> {
-    for (key, field, fixed) in [
-        ("swiglu", "hidden_act", json!("gelu")),
-        ("num_heads", "qkv_bias", json!(true)),
-    ] {
-        if let Some(value) = hf.get(field).filter(|value| **value != fixed) {
-            let allowed = format!("it is {fixed} in every published model");
-            return Err(hf.unsupported(key, field, value, &allowed));
-        }
-    }
-    Ok(())
-}
 
 /// DINOv2's vision transformer. It holds every published weight but the mask token of the
 /// pretraining, those after the hidden state that is read included.

@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 use menagerie_core::testing::{Reference, assert_close, check_encoder};
 use menagerie_core::weights::{self, Shards};
+use serde_json::json;
 
 use super::*;
 
