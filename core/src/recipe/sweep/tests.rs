@@ -232,7 +232,7 @@ fn errors_say_where_and_what_is_allowed() {
         ),
         (
             "[axes]\n\"stage.align.batch_size\" = [1, \"many\"]",
-            "toys.toml:3:31: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
+            "toys.toml:3:32: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
              text \"many\" (in the point `batch_size=many`)",
         ),
     ];
