@@ -39,10 +39,10 @@ fn done(report: &Report<'_>) -> String {
         "That makes {}, {} in all; {} finished",
         counted(settings, "setting"),
         counted(points, "run"),
-        if results.finished() == points {
-            "all are".to_owned()
-        } else {
-            format!("{} of them are", results.finished())
+        match results.finished() {
+            0 => "none is".to_owned(),
+            all if all == points => "all are".to_owned(),
+            some => format!("{some} of them are"),
         }
     );
     if failed > 0 {
@@ -83,11 +83,9 @@ fn best(report: &Report<'_>) -> Option<String> {
         Some(compared) => {
             let points = format!("{:+.1} points to {name}", 100.0 * compared.difference);
             match &compared.verdict {
-                Verdict::Better => format!(", {points}, which is more than chance gives"),
-                Verdict::Withheld(why) => {
-                    format!(", {points}; how sure that is is not said ({why})")
-                }
-                Verdict::Unclear | Verdict::Worse => format!(", {points}, which may be chance"),
+                Verdict::Better => format!(", {points} (marked as better)"),
+                Verdict::Withheld(why) => format!(", {points} (not marked: {why})"),
+                Verdict::Unclear | Verdict::Worse => format!(", {points} (may be chance)"),
             }
         }
     };
@@ -113,8 +111,8 @@ pub(super) fn how_to_read(report: &Report<'_>) -> Vec<String> {
     let count = report.results.settings.len().saturating_sub(1);
     let chance = if count > 1 {
         format!(
-            " Each mark is right in 95 of 100 cases by itself; of {count} comparisons without any real \
-             difference about one in twenty would be marked all the same."
+            " Each mark stands for itself: where there is no real difference, about one comparison in \
+             twenty is marked all the same, and there are {count} here."
         )
     } else {
         String::new()

@@ -208,7 +208,7 @@ fn errors_say_where_and_what_is_allowed() {
         ),
         (
             "[axes]\nx = [\"b\"]\n[alternatives.x]\na = {}",
-            "toys.toml:3:6: `x` is `b`; it must be one of: a",
+            "toys.toml:3:6: `x` is `b`; it must be one of: a (did you mean `a`?)",
         ),
         (
             "[axes]\nseed = [1]\n[alternatives.x]\na = {}",
@@ -216,7 +216,7 @@ fn errors_say_where_and_what_is_allowed() {
         ),
         (
             "exclude = [{ seed = 2 }]\n[axes]\nseed = [1]",
-            "toys.toml:2:14: `seed` is `2`; it must be one of: 1",
+            "toys.toml:2:14: `seed` is `2`; it must be one of: 1 (did you mean `1`?)",
         ),
         (
             "exclude = [{ sed = 1 }]\n[axes]\nseed = [1]",
@@ -232,7 +232,7 @@ fn errors_say_where_and_what_is_allowed() {
         ),
         (
             "[axes]\n\"stage.align.batch_size\" = [1, \"many\"]",
-            "toys.toml:3:31: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
+            "toys.toml:3:32: `stage.align.batch_size`: expected a whole number of 0 or more, found the \
              text \"many\" (in the point `batch_size=many`)",
         ),
     ];
