@@ -30,7 +30,7 @@ pub(super) fn write(out: &Path, files: &[File]) -> Result<(), NewError> {
         .map_err(failed)?;
     let made = around.path().join("crate");
     for file in files {
-        let path = made.join(&file.path);
+        let path = made.join(file.path);
         let folder = path.parent().unwrap_or(&made);
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, &file.bytes))
