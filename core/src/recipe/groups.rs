@@ -134,9 +134,15 @@ impl Recipe {
     }
 }
 
-/// The part a parameter belongs to: component and field, and the number within a numbered field.
+/// The part a parameter belongs to: component and field, and the number within a numbered field. Of
+/// an encoder made of others the field is that of one of them: `vision.parts.0.layers`.
 fn part(path: &str) -> (&str, Option<usize>) {
-    let mut dots = path.match_indices('.').map(|(place, _)| place).skip(1);
+    let before_field = match path.split('.').nth(1) {
+        Some("parts") => 3,
+        _ => 1,
+    };
+    let dots = path.match_indices('.').map(|(place, _)| place);
+    let mut dots = dots.skip(before_field);
     let Some(field_end) = dots.next() else {
         return (path, None);
     };
@@ -193,6 +199,14 @@ mod tests {
         assert_eq!(
             part("llm.layers.12.mlp.up.weight"),
             ("llm.layers", Some(12))
+        );
+        assert_eq!(
+            part("vision.parts.1.layers.12.mlp.fc1.weight"),
+            ("vision.parts.1.layers", Some(12))
+        );
+        assert_eq!(
+            part("vision.parts.0.class_token"),
+            ("vision.parts.0.class_token", None)
         );
     }
 }
