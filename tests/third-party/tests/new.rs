@@ -18,7 +18,16 @@ fn acme(folder: &Path, args: &[&str]) -> Output {
 
 fn cargo(folder: &Path, args: &[&str]) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo says of this crate to its tests would have build scripts that read it run again, and
+    // all above them be built again.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {
+        cargo.env_remove(name);
+    }
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
+        cargo.env_remove(name);
+    }
+    let output = cargo
         .args(args)
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target.expect("a folder above"))
