@@ -37,6 +37,7 @@ pub use entry::{TensorEntry, count_non_finite};
 #[doc(hidden)]
 pub use in_memory::InMemory;
 pub use input::Format;
+pub(crate) use load::load_with;
 pub use load::{load, load_watched};
 pub use report::LoadReport;
 pub(crate) use save::{Stored, stored, stored_where, write};

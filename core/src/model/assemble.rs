@@ -291,12 +291,16 @@ impl Weights {
         let Some(shards) = self.shards else {
             return Ok((module, None));
         };
-        let checkpoint = Checkpoint {
-            draws_newline: self.draws_newline,
-            ..configured.checkpoint(self.component)
-        };
+        let checkpoint = configured.checkpoint(self.component);
         let name = self.component.name();
-        match weights::load_watched(module, name, &checkpoint, &shards, dtype, progress) {
+        match weights::load_with(
+            module,
+            name,
+            (&checkpoint, self.draws_newline),
+            &shards,
+            dtype,
+            progress,
+        ) {
             Ok((module, report)) => Ok((module, Some(report))),
             Err(source) => Err(AssembleError::Weights {
                 origin: self.origin,

@@ -41,11 +41,29 @@ pub fn load_watched<M: Module>(
     dtype: DType,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
+    let how = (checkpoint, false);
+    load_with(module, component, how, shards, dtype, progress)
+}
+
+/// As [`load_watched`]. With `draws_newline` a whole model's files may lack the vector that ends a row
+/// of an image of several squares, which is drawn then; those of a projector alone always may.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_with<M: Module>(
+    module: M,
+    component: &str,
+    (checkpoint, draws_newline): (&Checkpoint, bool),
+    shards: &Shards,
+    dtype: DType,
+    progress: &mut dyn FnMut(usize),
+) -> Result<(M, LoadReport), WeightError> {
     let mut wanted = parameters(&module);
     let spelling = best_spelling(checkpoint, &wanted, shards);
     let plan = Plan {
         component,
         checkpoint,
+        draws_newline,
         spelling,
         shards,
     };
@@ -120,6 +138,7 @@ fn best_spelling<'c>(
 struct Plan<'a> {
     component: &'a str,
     checkpoint: &'a Checkpoint,
+    draws_newline: bool,
     spelling: &'a Spelling,
     shards: &'a Shards,
 }
@@ -143,7 +162,7 @@ impl Plan<'_> {
         };
         path == IMAGE_NEWLINE
             && self.spelling.key(path).is_some_and(is_absent)
-            && (self.checkpoint.draws_newline || alone())
+            && (self.draws_newline || alone())
     }
 
     /// The key of every parameter, all of them present.
