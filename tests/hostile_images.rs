@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use menagerie::image::{ImageError, ImageProcessor, MAX_BYTES, Resize};
+use menagerie::image::{ImageError, ImageProcessor, MAX_BYTES, Resize, RgbImage};
 
 #[path = "hostile_images/bombs.rs"]
 mod bombs;
@@ -72,6 +72,14 @@ fn peak_memory() -> u64 {
     kib.expect("a number of KiB") << 10
 }
 
+const WAYS: [Resize; 5] = [
+    Resize::Crop,
+    Resize::Pad,
+    Resize::Naive,
+    Resize::AnyRes,
+    Resize::Tiles,
+];
+
 /// `MENAGERIE_HOSTILE_REPORT=1` prints the slowest files and the peak.
 #[test]
 fn hostile_images_end_in_an_image_or_an_error_within_the_memory_stated() {
@@ -92,14 +100,23 @@ fn hostile_images_end_in_an_image_or_an_error_within_the_memory_stated() {
             wrong.push(format!("{name}: {ended:?} {error:?}, not {end:?}"));
         }
         if let Ok(image) = result {
-            for resize in [Resize::Crop, Resize::Pad, Resize::Naive] {
-                let square = ImageProcessor {
+            let size = [image.height(), image.width()].map(|side| side as usize);
+            for resize in WAYS {
+                let processor = ImageProcessor {
                     resize,
                     ..crop.clone()
-                }
-                .square(&image);
-                assert_eq!(square.dimensions(), (32, 32), "{name}");
+                };
+                let squares = processor.squares(&image);
+                assert_eq!(squares.len(), processor.layout(size).squares(), "{name}");
+                let is_square = |square: &RgbImage| square.dimensions() == (32, 32);
+                assert!(squares.iter().all(is_square), "{name}");
             }
+            drop(image);
+            let told = menagerie::image::size(file);
+            assert!(
+                told.as_ref().is_ok_and(|told| *told == size),
+                "{name}: {told:?}"
+            );
         }
         times.push((start.elapsed(), name));
         let checked = menagerie::image::check(file);

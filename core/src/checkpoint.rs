@@ -19,9 +19,6 @@ pub struct Checkpoint {
     /// Keys (after the prefix; `*` for one path segment, `**` at the end for all that follows) that
     /// checkpoints may hold and this component does not want: stored buffers, sibling towers.
     pub ignored: &'static [&'static str],
-    /// Whether a whole model's files may lack the vector that ends a row of an image of several
-    /// squares, which is drawn then. Those of a projector alone always may.
-    pub(crate) draws_newline: bool,
 }
 
 /// One way of naming the tensors: a prefix and a table.
@@ -189,7 +186,6 @@ impl Checkpoint {
         Self {
             spellings: prefixes.iter().map(spelling).collect(),
             ignored,
-            draws_newline: false,
         }
     }
 
@@ -248,7 +244,7 @@ impl Checkpoint {
         let paths = std::iter::once(Spelling::paths(component));
         Self {
             spellings: spellings.chain(paths).collect(),
-            ..*self
+            ignored: self.ignored,
         }
     }
 

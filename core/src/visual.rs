@@ -140,14 +140,13 @@ impl ImageTokens {
         processor.map_or(Layout::Square, |processor| processor.layout(image))
     }
 
-    /// The layout that takes most tokens.
-    #[must_use]
-    pub fn largest(&self) -> Layout {
+    /// The layouts that images may have, each without padding.
+    fn layouts(&self) -> Vec<Layout> {
         let Some(processor) = &self.processor else {
-            return Layout::Square;
+            return vec![Layout::Square];
         };
         if processor.resize == Resize::Tiles {
-            return processor.tiles.largest();
+            return processor.tiles.layouts().collect();
         }
         // An image of a pinpoint's own proportions has no padding.
         let full = |&[height, width]: &[usize; 2]| {
@@ -158,15 +157,26 @@ impl ImageTokens {
                 width,
             })
         };
-        let layouts = processor.pinpoints.iter().map(full);
-        let largest = layouts.max_by_key(|layout| self.square.of(layout));
-        largest.unwrap_or_default()
+        processor.pinpoints.iter().map(full).collect()
+    }
+
+    /// The layout that takes most tokens, but no more than `limit`, if there is one; else the one that
+    /// takes fewest.
+    #[must_use]
+    pub fn largest(&self, limit: usize) -> Layout {
+        let mut layouts = self.layouts();
+        layouts.sort_by_key(|layout| self.square.of(layout));
+        let fit = layouts.partition_point(|layout| self.square.of(layout) <= limit);
+        layouts
+            .get(fit.saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The most tokens that an image takes.
     #[must_use]
     pub fn most(&self) -> usize {
-        self.square.of(&self.largest())
+        self.square.of(&self.largest(usize::MAX))
     }
 }
 
@@ -257,6 +267,20 @@ mod tests {
         let order = TOKENS.order(&[wide(10, 10)]).expect("a grid");
         assert_eq!(order, [0, 1, 2, 3, 5, 8, 12, 7, 10, 12]);
         assert_eq!(TOKENS.of(&wide(10, 10)), order.len());
+    }
+
+    #[test]
+    fn the_largest_image_is_one_that_fits() {
+        let mut processor = ImageProcessor::bicubic(8, Resize::Tiles, [0.5; 3], [0.5; 3]);
+        let tokens = ImageTokens::new(TOKENS, &processor);
+        assert_eq!(tokens.largest(usize::MAX).squares(), 13);
+        assert_eq!(tokens.largest(40).squares(), 10);
+        assert_eq!(tokens.largest(3).squares(), 1);
+        processor.resize = Resize::AnyRes;
+        let tokens = ImageTokens::new(TOKENS, &processor);
+        assert_eq!(tokens.most(), 4 + 4 * 5);
+        assert_eq!(tokens.square().of(&tokens.largest(23)), 4 + 6 * 3);
+        assert_eq!(ImageTokens::from(9).most(), 9);
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub use entry::{TensorEntry, count_non_finite};
 #[doc(hidden)]
 pub use in_memory::InMemory;
 pub use input::Format;
-pub use load::{load, load_within};
+pub use load::load;
+pub(crate) use load::{Target, load_into};
 pub use report::LoadReport;
 pub(crate) use save::{Stored, stored, stored_where, write};
 pub use save::{save, save_data, save_tensors};

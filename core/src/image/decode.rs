@@ -81,14 +81,15 @@ pub fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
 }
 
 /// Height and width of the image that [`decode`] makes of a file, in pixels, as its header says them.
-/// A GIF and a TIFF are decoded for it: their frames and orientation change their size.
+/// A TIFF is decoded for it, as its orientation may turn it.
 ///
 /// # Errors
 /// As [`decode`], as far as the header shows it.
 pub fn size(file: &[u8]) -> Result<[usize; 2], ImageError> {
     let (width, height) = match image::guess_format(file) {
         Ok(ImageFormat::Jpeg) => jpeg::dimensions(file)?,
-        Ok(ImageFormat::Gif | ImageFormat::Tiff) => decode(file)?.dimensions(),
+        Ok(ImageFormat::Gif) => gif::dimensions(file)?,
+        Ok(ImageFormat::Tiff) => decode(file)?.dimensions(),
         Ok(format) => ImageReader::with_format(Cursor::new(file), format).into_dimensions()?,
         Err(_) => return Err(ImageError::Format),
     };

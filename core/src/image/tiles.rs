@@ -35,9 +35,9 @@ impl Tiles {
         self.with(rows * columns)
     }
 
-    /// The most squares that an image becomes.
-    pub(crate) fn largest(self) -> Layout {
-        self.with(self.max)
+    /// The layouts that images may have.
+    pub(crate) fn layouts(self) -> impl Iterator<Item = Layout> {
+        (self.min..=self.max).map(move |tiles| self.with(tiles))
     }
 
     fn with(self, tiles: usize) -> Layout {

@@ -14,7 +14,7 @@ use crate::network::Network;
 use crate::newline::WithNewline;
 use crate::parameters::draw;
 use crate::recipe::{Configured, ConfiguredPart, Dtype, Origin, Recipe, RecipeError};
-use crate::weights::{self, Adapter, LoadReport, Shards, WeightError};
+use crate::weights::{self, Adapter, LoadReport, Shards, Target, WeightError};
 
 impl Configured {
     /// How checkpoints of a component are read, alone or within a whole model.
@@ -114,7 +114,7 @@ impl Recipe {
         let checkpoint = |component| configured.checkpoint(component);
         let (mut vision, vision_report) = vision.load(
             fresh.vision,
-            checkpoint(Component::Vision),
+            &checkpoint(Component::Vision),
             dtype,
             &mut loaded,
         )?;
@@ -122,17 +122,17 @@ impl Recipe {
         for (part, weights) in configured.vision_parts.iter().zip(parts) {
             let checkpoint = part.config.checkpoint().joined(Component::Vision);
             let report;
-            (vision, report) = weights.load(vision, checkpoint, dtype, &mut loaded)?;
+            (vision, report) = weights.load(vision, &checkpoint, dtype, &mut loaded)?;
             part_reports.push(report);
         }
         let (projector, projector_report) = projector.load(
             fresh.projector,
-            checkpoint(Component::Projector),
+            &checkpoint(Component::Projector),
             dtype,
             &mut loaded,
         )?;
         let (llm, llm_report) =
-            llm.load(fresh.llm, checkpoint(Component::Llm), dtype, &mut loaded)?;
+            llm.load(fresh.llm, &checkpoint(Component::Llm), dtype, &mut loaded)?;
         let network = Network {
             vision,
             projector,
@@ -334,19 +334,20 @@ impl Weights {
     fn load<M: Module>(
         self,
         module: M,
-        checkpoint: Checkpoint,
+        checkpoint: &Checkpoint,
         dtype: DType,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(M, Option<LoadReport>), AssembleError> {
         let Some(shards) = self.shards else {
             return Ok((module, None));
         };
-        let checkpoint = Checkpoint {
+        let target = Target {
+            component: &self.name,
+            root: &self.root,
+            checkpoint,
             draws_newline: self.draws_newline,
-            ..checkpoint
         };
-        let (root, name) = (&self.root, &self.name);
-        match weights::load_within(module, root, name, &checkpoint, &shards, dtype, progress) {
+        match weights::load_into(module, target, &shards, dtype, progress) {
             Ok((module, report)) => Ok((module, Some(report))),
             Err(source) => Err(AssembleError::Weights {
                 origin: self.origin,

@@ -26,40 +26,48 @@ pub fn load<M: Module>(
     shards: &Shards,
     dtype: DType,
 ) -> Result<(M, LoadReport), WeightError> {
-    load_within(
-        module,
-        "",
+    let target = Target {
         component,
+        root: "",
         checkpoint,
-        shards,
-        dtype,
-        &mut |_| {},
-    )
+        draws_newline: false,
+    };
+    load_into(module, target, shards, dtype, &mut |_| {})
 }
 
-/// As [`load`], for the parameters alone whose paths begin with `root`, which is not part of their
-/// names; `progress` hears of each tensor how many numbers it had.
+/// What of a module is filled, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// Names the module in errors.
+    pub component: &'a str,
+    /// Parameters whose paths begin so are filled, and no others. It is not part of their names.
+    pub root: &'a str,
+    /// How files name them.
+    pub checkpoint: &'a Checkpoint,
+    /// Whether a whole model's files may lack the vector that ends a row of an image of several
+    /// squares, which is drawn then. Those of a projector alone always may.
+    pub draws_newline: bool,
+}
+
+/// As [`load`]; `progress` hears of each tensor how many numbers it had.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_within<M: Module>(
+pub(crate) fn load_into<M: Module>(
     module: M,
-    root: &str,
-    component: &str,
-    checkpoint: &Checkpoint,
+    target: Target<'_>,
     shards: &Shards,
     dtype: DType,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
     let wanted = parameters(&module).into_iter().filter_map(|info| {
-        let path = info.path.strip_prefix(root)?.to_owned();
+        let path = info.path.strip_prefix(target.root)?.to_owned();
         Some(ParameterInfo { path, ..info })
     });
     let mut wanted: Vec<ParameterInfo> = wanted.collect();
-    let spelling = best_spelling(checkpoint, &wanted, shards);
+    let spelling = best_spelling(target.checkpoint, &wanted, shards);
     let plan = Plan {
-        component,
-        checkpoint,
+        target,
         spelling,
         shards,
     };
@@ -70,7 +78,6 @@ pub fn load_within<M: Module>(
     let keys = plan.keys(&wanted)?;
     let (ignored, elsewhere) = plan.left_over(&keys)?;
     let mut filler = Filler {
-        root,
         plan,
         dtype,
         progress,
@@ -133,8 +140,7 @@ fn best_spelling<'c>(
 
 #[derive(Clone, Copy)]
 struct Plan<'a> {
-    component: &'a str,
-    checkpoint: &'a Checkpoint,
+    target: Target<'a>,
     spelling: &'a Spelling,
     shards: &'a Shards,
 }
@@ -142,7 +148,7 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn key(&self, path: &str) -> Result<(String, Storage), WeightError> {
         self.spelling.key(path).ok_or_else(|| WeightError::Unnamed {
-            component: self.component.to_owned(),
+            component: self.target.component.to_owned(),
             parameter: path.to_owned(),
         })
     }
@@ -158,7 +164,7 @@ impl Plan<'_> {
         };
         path == IMAGE_NEWLINE
             && self.spelling.key(path).is_some_and(is_absent)
-            && (self.checkpoint.draws_newline || alone())
+            && (self.target.draws_newline || alone())
     }
 
     /// The key of every parameter, all of them present.
@@ -173,7 +179,7 @@ impl Plan<'_> {
             return Ok(keys);
         }
         Err(WeightError::Missing {
-            component: self.component.to_owned(),
+            component: self.target.component.to_owned(),
             path: self.shards.path().to_owned(),
             wanted: wanted.len(),
             missing,
@@ -189,9 +195,11 @@ impl Plan<'_> {
                 elsewhere.push(name.to_owned());
                 continue;
             };
-            let known = self.checkpoint.ignores(&own);
+            let known = self.target.checkpoint.ignores(&own);
             match own.strip_prefix(self.spelling.prefix) {
-                Some(key) if known || self.checkpoint.ignores(key) => ignored.push(name.to_owned()),
+                Some(key) if known || self.target.checkpoint.ignores(key) => {
+                    ignored.push(name.to_owned())
+                }
                 Some(_) => left_over.push(name.to_owned()),
                 None if known => ignored.push(name.to_owned()),
                 None => elsewhere.push(name.to_owned()),
@@ -201,7 +209,7 @@ impl Plan<'_> {
             return Ok((ignored, elsewhere));
         }
         Err(WeightError::LeftOver {
-            component: self.component.to_owned(),
+            component: self.target.component.to_owned(),
             path: self.shards.path().to_owned(),
             left_over,
         })
@@ -222,7 +230,7 @@ impl Plan<'_> {
         };
         if entry.shape != stored {
             return Err(WeightError::Shape {
-                component: self.component.to_owned(),
+                component: self.target.component.to_owned(),
                 path: entry.file().to_owned(),
                 key,
                 expected: stored,
@@ -260,7 +268,6 @@ impl Plan<'_> {
 }
 
 struct Filler<'a> {
-    root: &'a str,
     plan: Plan<'a>,
     dtype: DType,
     progress: &'a mut dyn FnMut(usize),
@@ -273,7 +280,7 @@ struct Filler<'a> {
 
 impl ParameterMapper for Filler<'_> {
     fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(path) = path.strip_prefix(self.root) else {
+        let Some(path) = path.strip_prefix(self.plan.target.root) else {
             return param;
         };
         if self.error.is_some() || self.plan.may_be_drawn(path) {

@@ -246,10 +246,12 @@ impl<'p> Planner<'p> {
     fn longest(&self, table: &Stage) -> SampleShape {
         let images = self.configured.image_tokens(table.data.resize);
         let tokens = self.options.tokens.unwrap_or(self.recipe.max_tokens);
-        let text = tokens.saturating_sub(images.most()).max(1);
+        // One that leaves no room for text is none to learn from.
+        let image = images.largest(tokens.saturating_sub(1));
+        let text = tokens.saturating_sub(images.square().of(&image)).max(1);
         SampleShape {
             text,
-            images: vec![images.largest()],
+            images: vec![image],
             supervised: text,
         }
     }

@@ -1,6 +1,6 @@
 //! The first frame of a GIF, on its canvas.
 
-use gif::{ColorOutput, DecodeOptions};
+use gif::{ColorOutput, DecodeOptions, Frame};
 use image::RgbImage;
 
 use super::{ImageError, check_size, rgb_bytes};
@@ -20,18 +20,14 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     let canvas = (decoder.width(), decoder.height());
     let global = decoder.global_palette().map(<[u8]>::to_vec);
     let Some(frame) = decoder.next_frame_info()? else {
-        return Err(ImageError::Decode("it has no frame".to_owned()));
+        return Err(no_frame());
     };
     let [left, top, width, height] =
         [frame.left, frame.top, frame.width, frame.height].map(usize::from);
     let around = frame.transparent.unwrap_or(0);
     let palette = frame.palette.clone().or(global).unwrap_or_default();
 
-    let size = [
-        usize::from(canvas.0).max(left + width),
-        usize::from(canvas.1).max(top + height),
-    ];
-    let [canvas_width, canvas_height] = size.map(|side| u32::try_from(side).expect("17 bits"));
+    let (canvas_width, canvas_height) = enlarged(canvas, frame);
     let bytes = rgb_bytes(canvas_width, canvas_height) + (width * height) as u64;
     check_size(canvas_width, canvas_height, bytes)?;
     let mut indices = vec![0; width * height];
@@ -40,7 +36,8 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
     let colours = colours(&palette);
     let pixel = image::Rgb(colours[usize::from(around)]);
     let mut image = RgbImage::from_pixel(canvas_width, canvas_height, pixel);
-    let lines = image.as_mut().chunks_exact_mut(3 * size[0]).skip(top);
+    let line = 3 * canvas_width as usize;
+    let lines = image.as_mut().chunks_exact_mut(line).skip(top);
     for (line, indices) in lines.zip(indices.chunks_exact(width.max(1))) {
         let pixels = line[3 * left..].as_chunks_mut::<3>().0;
         for (pixel, &index) in pixels.iter_mut().zip(indices) {
@@ -48,6 +45,31 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage, ImageError> {
         }
     }
     Ok(image)
+}
+
+/// Width and height of what [`decode`] makes.
+pub(super) fn dimensions(file: &[u8]) -> Result<(u32, u32), ImageError> {
+    let mut decoder = DecodeOptions::new().read_info(file)?;
+    let canvas = (decoder.width(), decoder.height());
+    match decoder.next_frame_info()? {
+        Some(frame) => Ok(enlarged(canvas, frame)),
+        None => Err(no_frame()),
+    }
+}
+
+/// The canvas with room for a frame.
+fn enlarged(canvas: (u16, u16), frame: &Frame<'_>) -> (u32, u32) {
+    let side = |canvas: u16, begin: u16, length: u16| {
+        u32::from(canvas).max(u32::from(begin) + u32::from(length))
+    };
+    (
+        side(canvas.0, frame.left, frame.width),
+        side(canvas.1, frame.top, frame.height),
+    )
+}
+
+fn no_frame() -> ImageError {
+    ImageError::Decode("it has no frame".to_owned())
 }
 
 /// The colour of every index. One beyond the palette is black, save where the palette is a ramp of
