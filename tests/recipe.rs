@@ -143,8 +143,9 @@ fn mistakes_in_a_recipe_point_at_their_line() {
         ),
         (
             "[projector]\ntype = \"mpl\"",
-            "mine.toml:3:1: no projector plugin is called `mpl`; there are: linear, mlp (did you \
-             mean `mlp`?)",
+            "mine.toml:3:1: no projector plugin is called `mpl`; there are: \
+             c_abstractor, identity, ldp_v2, linear, mlp, pixel_shuffle, pool, qformer, resampler \
+             (did you mean `mlp`?)",
         ),
         (
             "[llm]\npreset = \"vicuna-7\"",
