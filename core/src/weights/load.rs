@@ -198,7 +198,7 @@ impl Plan<'_> {
             let known = self.target.checkpoint.ignores(&own);
             match own.strip_prefix(self.spelling.prefix) {
                 Some(key) if known || self.target.checkpoint.ignores(key) => {
-                    ignored.push(name.to_owned())
+                    ignored.push(name.to_owned());
                 }
                 Some(_) => left_over.push(name.to_owned()),
                 None if known => ignored.push(name.to_owned()),

@@ -254,6 +254,8 @@ fn a_hostile_template_ends_in_an_error_at_once() {
         let taken = begun.elapsed();
         let start: String = source.chars().take(120).collect();
         assert!(read.is_err(), "{start}");
-        assert!(taken < Duration::from_millis(100), "{taken:?} for {start}");
+        // By its limits, which take a tenth of a second at most on a machine with nothing else to do,
+        // and not by the deadline of five that ends what they do not.
+        assert!(taken < Duration::from_secs(3), "{taken:?} for {start}");
     }
 }
