@@ -18,7 +18,7 @@ mod report;
 mod results;
 mod statistics;
 
-pub use check::check;
+pub use check::{check, check_recipe};
 pub use cost::{JobCost, SweepCost, cost};
 pub use error::SweepError;
 pub use folder::{Standing, SweepFolder};

@@ -19,6 +19,7 @@ use super::hub;
 use super::output::{print, print_json};
 use crate::hub::HubId;
 use crate::recipes;
+use crate::sweep::check_recipe;
 
 pub(super) use plan::flops;
 
@@ -246,9 +247,7 @@ fn check(arguments: &[String], sets: &Sets, as_json: bool) -> Result<(), CliErro
 
 fn check_one(argument: &str, sets: &Sets) -> Result<(), CliError> {
     let recipe = sets.load(argument)?;
-    recipe.check_dtype()?;
-    let configured = recipe.configure()?;
-    recipe.check_stages(&configured, &lazy_parameters(&recipe, &configured)?)?;
+    check_recipe(&recipe)?;
     for component in Component::ALL {
         let weights = recipe.weight_sources(component).into_iter();
         for weights in weights.filter(|path| !Path::new(path).exists()) {

@@ -20,7 +20,6 @@ pub fn check(sweep: &Sweep) -> Result<(), RecipeError> {
 }
 
 fn check_one(recipe: &Recipe) -> Result<(), RecipeError> {
-    recipe.check_dtype()?;
     if recipe.stages.is_empty() {
         return Err(RecipeError::Invalid {
             origin: recipe.origin("stages"),
@@ -28,6 +27,15 @@ fn check_one(recipe: &Recipe) -> Result<(), RecipeError> {
             message: "lists no stage, so there is nothing to train".to_owned(),
         });
     }
+    check_recipe(recipe)
+}
+
+/// Checks a recipe's plugins, options, sizes and stages, without weights or data.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub fn check_recipe(recipe: &Recipe) -> Result<(), RecipeError> {
+    recipe.check_dtype()?;
     let configured = recipe.configure()?;
     let network = recipe.network(&configured, &Device::flex())?;
     recipe.check_stages(&configured, &parameters(&network))
