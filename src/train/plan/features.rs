@@ -61,9 +61,12 @@ impl Seen {
             shown += shape.squares();
             for (&index, sample) in indices.iter().zip(&shape.samples) {
                 for (place, layout) in sample.images.iter().enumerate() {
-                    let image = image(samples.map(|samples| &samples.dataset), index, place);
-                    let image = image.unwrap_or_else(|| (stage.into(), index, place));
-                    fresh += self.add(resize, image, layout);
+                    let image = match samples {
+                        Some(samples) => image(&samples.dataset, index, place),
+                        None => Some((stage.into(), index, place)),
+                    };
+                    // Of large data a sample's shape may be another one's, with more images.
+                    fresh += image.map_or(0, |image| self.add(resize, image, layout));
                 }
             }
         }
@@ -81,7 +84,7 @@ impl Seen {
     ) {
         for (index, sample) in asked {
             for (place, layout) in sample.images.iter().enumerate() {
-                if let Some(image) = image(Some(dataset), *index, place) {
+                if let Some(image) = image(dataset, *index, place) {
                     self.add(resize, image, layout);
                 }
             }
@@ -101,8 +104,7 @@ impl Seen {
     }
 }
 
-fn image(dataset: Option<&Dataset>, index: usize, place: usize) -> Option<Image> {
-    let dataset = dataset?;
+fn image(dataset: &Dataset, index: usize, place: usize) -> Option<Image> {
     let image: &ImageRef = dataset.sample(index).images.get(place)?;
     Some(dataset.place(image))
 }

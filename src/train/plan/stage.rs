@@ -334,10 +334,14 @@ impl<'p> Planner<'p> {
         (numbers * (weight + 2 * float + master)) as u64
     }
 
-    /// Each worker has two batches ahead, as the loader lets it.
+    /// Each worker has two batches ahead, as the loader lets it: of pixels, or of features that are kept.
     fn ahead(&self, table: &Stage, largest: &PassShape) -> u64 {
-        let side = self.configured.vision_spec.image_size;
-        let square = 3 * side * side * size_of::<f32>();
+        let spec = &self.configured.vision_spec;
+        let mut square = 3 * spec.image_size * spec.image_size * size_of::<f32>();
+        if self.recipe.cache_features {
+            let number = burn::tensor::DType::from(self.recipe.dtype).size();
+            square = square.max(spec.tokens * spec.feature_size * number);
+        }
         (2 * table.data.workers * largest.squares() * square) as u64
     }
 
