@@ -263,6 +263,33 @@ fn a_killed_run_leaves_features_that_are_whole() {
 }
 
 #[test]
+fn runs_at_the_same_time_share_features() {
+    let world = World::new();
+    let without = world.train("without", SCORED);
+    world.recipe("kept", &format!("{KEPT}{SCORED}"));
+    let names = ["first", "second", "third"];
+    let start = |name: &&str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_menagerie"));
+        let program = program.args(["train", "kept.toml", "--out", name]);
+        let program = program.current_dir(world.path("")).stdout(Stdio::null());
+        program.stderr(Stdio::null()).spawn().unwrap()
+    };
+    let children: Vec<_> = names.iter().map(start).collect();
+    for (name, mut child) in names.into_iter().zip(children) {
+        assert!(child.wait().unwrap().success(), "{name}");
+        let run = Run(world.path(name));
+        assert_same(&without, &run);
+        let (found, computed) = asked(&run);
+        assert!(found > 0 && computed <= COLOURS.len(), "{name}");
+    }
+    let features = world.path(".features");
+    assert_eq!(
+        (encoders(&features), kept(&features).len()),
+        (1, COLOURS.len() + 1)
+    );
+}
+
+#[test]
 fn an_encoder_that_changes_has_no_features_to_keep() {
     let world = World::new();
     let check = |text: &str| {
