@@ -54,6 +54,7 @@ use menagerie_core::{GenerationConfig, Model, VisualTokens};
 use marker::Marker;
 
 use crate::data::{Dataset, ImageRef, Prefetch};
+use crate::features::{FeatureCache, Known, Preparation};
 
 /// How a model is scored.
 #[derive(Debug, Clone)]
@@ -73,6 +74,9 @@ pub struct EvalOptions {
     pub template: Option<Template>,
     /// Questions to take, from the first; all if `None`.
     pub limit: Option<usize>,
+    /// The features of images that this model's encoder has seen, prepared as
+    /// [`resize`](Self::resize) says.
+    pub features: Option<Arc<FeatureCache>>,
 }
 
 impl Default for EvalOptions {
@@ -85,6 +89,7 @@ impl Default for EvalOptions {
             resize: None,
             template: None,
             limit: None,
+            features: None,
         }
     }
 }
@@ -100,6 +105,7 @@ impl From<&EvalTable> for EvalOptions {
             resize: table.data.resize,
             template: None,
             limit: table.limit,
+            features: None,
         }
     }
 }
@@ -134,17 +140,16 @@ pub fn evaluate(
     let mut answers = Vec::with_capacity(count);
     let mut done = 0;
     for batch in prepared {
-        let batch = batch?;
+        let mut batch = batch?;
+        let seen = batch.seen(model, options.features.as_deref());
         let ids: Vec<&[i64]> = batch
             .prompts
             .iter()
             .map(|prompt| prompt.ids.as_slice())
             .collect();
-        let seen = batch.visual_tokens(model, batch.images.clone());
         let said = answer(model, &ids, seen, &config)?;
         let blind = if options.blind {
-            // Zero is the mean colour of the encoder's training images, a middle grey.
-            let unseen = batch.visual_tokens(model, batch.images.blank());
+            let unseen = batch.unseen(model, options.features.as_deref());
             answer(model, &ids, unseen, &config)?
                 .into_iter()
                 .map(Some)
@@ -213,12 +218,29 @@ struct Batch {
     images: Squares,
     /// For each image mark of the prompts, which of the distinct images it stands for.
     places: Vec<usize>,
+    /// What is known of each of the distinct images, if features are kept.
+    known: Vec<Known>,
 }
 
 impl Batch {
-    /// Visual tokens of every image mark in order, `images` being the distinct ones.
-    fn visual_tokens(&self, model: &Model, images: Squares) -> Option<VisualTokens> {
-        let distinct = model.encode_images(images)?;
+    /// Visual tokens of every image mark in order.
+    fn seen(&mut self, model: &Model, cache: Option<&FeatureCache>) -> Option<VisualTokens> {
+        let distinct = match cache {
+            Some(cache) => {
+                let known = std::mem::take(&mut self.known);
+                model.project(cache.features(model, &self.images, known)?)
+            }
+            None => model.encode_images(self.images.clone())?,
+        };
+        Some(distinct.choose(&self.places))
+    }
+
+    /// The same of grey images: zero is the mean colour of the encoder's training images.
+    fn unseen(&self, model: &Model, cache: Option<&FeatureCache>) -> Option<VisualTokens> {
+        let distinct = match cache {
+            Some(cache) => model.project(cache.blank(model, self.images.layouts.clone())?),
+            None => model.encode_images(self.images.blank())?,
+        };
         Some(distinct.choose(&self.places))
     }
 }
@@ -234,7 +256,10 @@ fn prepare(
     let tokenizer = model.tokenizer().clone();
     let template = options.template.clone();
     let template = template.unwrap_or_else(|| model.template().clone());
-    let processor = model.image_processor(options.resize);
+    let preparation = match &options.features {
+        Some(cache) => Preparation::Features(Arc::clone(cache)),
+        None => Preparation::Pixels(model.image_processor(options.resize)),
+    };
     let data = Arc::clone(data);
     let benchmark = Arc::clone(benchmark);
     let name = options.benchmark.clone();
@@ -243,6 +268,7 @@ fn prepare(
             prompts: Vec::new(),
             images: Squares::default(),
             places: Vec::new(),
+            known: Vec::new(),
         };
         let mut distinct: Vec<&ImageRef> = Vec::new();
         for sample in indices {
@@ -269,9 +295,9 @@ fn prepare(
                 let place = known.unwrap_or(distinct.len());
                 if known.is_none() {
                     distinct.push(image);
-                    batch
-                        .images
-                        .extend(data.squares(sample, image, &processor)?);
+                    let (squares, known) = data.prepare(sample, image, &preparation)?;
+                    batch.images.extend(squares);
+                    batch.known.extend(known);
                 }
                 batch.places.push(place);
             }

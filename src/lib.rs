@@ -162,6 +162,12 @@ pub mod cli;
 pub mod data;
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(feature = "data")]
+#[cfg_attr(
+    not(feature = "eval"),
+    allow(dead_code, reason = "scores and training see images")
+)]
+pub mod features;
 #[cfg(any(feature = "data", feature = "hub"))]
 mod hash;
 #[cfg(feature = "train")]

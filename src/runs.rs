@@ -18,6 +18,7 @@ pub use losses::StageLosses;
 pub use summary::{RunState, RunSummary};
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,9 @@ pub fn list(folder: &Path) -> Result<(Vec<RunSummary>, usize), RunsError> {
     let mut others = 0;
     for entry in fs::read_dir(folder).map_err(read)? {
         let path = entry.map_err(read)?.path();
-        if !path.is_dir() {
+        // A folder with a dot is hidden: the features of the runs' images lie in one.
+        let is_hidden = |name: &OsStr| name.to_string_lossy().starts_with('.');
+        if !path.is_dir() || path.file_name().is_some_and(is_hidden) {
             continue;
         }
         if is_run(&path) {

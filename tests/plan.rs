@@ -218,6 +218,52 @@ fn arithmetic_is_that_of_the_matrices() {
     assert_close(epoch(1), finetune);
 }
 
+/// Every image is seen once, whatever shows it how often.
+#[test]
+fn kept_features_are_planned_as_a_run_keeps_them() {
+    let world = World::new();
+    // What scores ask for is not counted with the steps.
+    let eval = "[eval]\nevery_steps = 2\nmax_new_tokens = 3\n[eval.data]\n\
+                conversations = \"questions.json\"\nimages = \"images\"";
+    let without = planned(&world.recipe("without", eval));
+    assert!(without.features.is_none());
+    let text = format!("cache_features = true\n{eval}");
+    let plan = planned(&world.recipe("kept", &text));
+    let features = plan.features.expect("kept");
+    assert_eq!((features.images, features.squares), (4, 5));
+    // 4 tokens of 16 features in f32.
+    assert_eq!(features.bytes, 5 * 4 * 16 * 4);
+    let run = world.train("kept", &text);
+    let stages = menagerie::runs::RunSummary::read(&run.0)
+        .expect("a run")
+        .stages;
+    let found: usize = stages
+        .iter()
+        .map(|stage| stage.features_found.expect("kept"))
+        .sum();
+    let count = Count {
+        rows: 1.0,
+        width: 0.0,
+        learned: 0.0,
+        patches: 4.0,
+    };
+    assert_close(features.saved_flops, found as f64 * count.vision());
+    let all = |plan: &Plan| {
+        plan.stages
+            .iter()
+            .map(|stage| stage.flops.expect("known"))
+            .sum::<f64>()
+    };
+    assert_close(all(&without) - all(&plan), features.saved_flops);
+    let said = world.menagerie(&["recipe", "plan", "kept.toml"]);
+    assert!(
+        said.stdout.contains(
+            "\nfeatures      1.25 KiB on disk, beside the run, of 4 images (5 squares); "
+        ),
+        "{said:?}"
+    );
+}
+
 fn assert_close(found: f64, expected: f64) {
     let off = found / expected - 1.0;
     assert!(off.abs() < 1e-9, "{found} for {expected}: {off:+.3e}");

@@ -10,6 +10,8 @@ mod checkpoint_model;
 mod decoders;
 #[path = "train/errors.rs"]
 mod errors;
+#[path = "train/features.rs"]
+mod features;
 #[path = "train/folder.rs"]
 mod folder;
 #[path = "train/layouts.rs"]

@@ -60,7 +60,7 @@ pub use error::BuildError;
 pub use generate::{Completion, Finish, GenerationConfig};
 pub use hf::HfParts;
 pub use model::Model;
-pub use network::{Images, Network};
+pub use network::{Features, Images, Network};
 pub use one_or_many::OneOrMany;
 pub use projector::{Projector, ProjectorConfig, ProjectorFields, ProjectorSpec};
 pub use recipe::{Configured, Recipe, RecipeError, RecipeSource, Stage};

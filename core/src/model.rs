@@ -18,7 +18,7 @@ use crate::checkpoint::Checkpoint;
 use crate::component::Component;
 use crate::generate::{Completion, GenerateError, GenerationConfig, Generator};
 use crate::image::{ImageProcessor, Resize, Squares};
-use crate::network::{Images, Network};
+use crate::network::{Features, Images, Network};
 use crate::parameters::{ParameterInfo, parameters};
 use crate::recipe::Configured;
 use crate::tokens::Tokenizer;
@@ -127,9 +127,17 @@ impl Model {
     /// image.
     pub fn encode_images(&self, squares: Squares) -> Option<VisualTokens> {
         let images = self.images(squares)?;
-        let squares = self.network.encode(images.pixels);
+        Some(self.project(Features {
+            squares: self.network.vision.forward(images.pixels),
+            layouts: images.layouts,
+        }))
+    }
+
+    /// The visual tokens of images whose features are there.
+    pub fn project(&self, features: Features) -> VisualTokens {
+        let squares = self.network.projector.forward(features.squares);
         let tokens = self.square_tokens();
-        Some(self.network.join(squares, &images.layouts, &tokens))
+        self.network.join(squares, &features.layouts, &tokens)
     }
 
     /// Prepared images on the model's device and in its dtype. `None` if there is no image.

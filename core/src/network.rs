@@ -32,6 +32,15 @@ impl From<Tensor<4>> for Images {
     }
 }
 
+/// What the encoder makes of images, on a device.
+#[derive(Debug, Clone)]
+pub struct Features {
+    /// Of the squares of all images, `[square, token, feature]`.
+    pub squares: Tensor<3>,
+    /// How the squares of each image lie.
+    pub layouts: Vec<Layout>,
+}
+
 /// Encoder, projector and decoder. Its fields are the names of the components in a recipe, so a
 /// parameter's path starts with them: `vision.…`, `projector.…`, `llm.…`.
 #[derive(Module, Debug)]

@@ -91,6 +91,10 @@ pub struct Recipe {
     /// stage that has a table and is not listed does not run.
     #[serde(default)]
     pub stages: Vec<String>,
+    /// Whether the features of every image are kept on disk, for all runs beside this one: the encoder
+    /// then sees an image once. Every stage must freeze `vision` whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_features: bool,
     /// The encoder.
     pub vision: VisionTable,
     /// The projector.

@@ -47,6 +47,10 @@ pub(super) struct Args {
     /// taken.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Where a recipe with `cache_features` keeps the features of images. Default: `.features` beside
+    /// the run folder.
+    #[arg(long, value_name = "FOLDER")]
+    features: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArg,
     /// Stop as at Ctrl-C once stdin ends: how `ablate` stops its runs, and how these stop if it is
@@ -81,7 +85,7 @@ fn begin(args: &Args, name: &str) -> Result<(), CliError> {
         }
     }
     let device = &args.device.device;
-    watched(run, |run, progress| {
+    watched(args, run, |run, progress| {
         let stop = interrupt::flag();
         match &args.fork {
             Some(from) => train::fork(&recipe, from, run, device, progress, stop),
@@ -96,16 +100,21 @@ fn resume(args: &Args, path: &Path) -> Result<(), CliError> {
     let mut recipe = args.sets.load_for_training(&own.to_string_lossy(), None)?;
     hub::localise(&mut recipe)?;
     let device = &args.device.device;
-    watched(run, |run, progress| {
+    watched(args, run, |run, progress| {
         let stop = interrupt::flag();
         train::resume(&recipe, run, args.allow_changes, device, progress, stop)
     })
 }
 
 fn watched(
+    args: &Args,
     run: RunFolder,
     work: impl FnOnce(&RunFolder, &mut TrainProgress) -> Result<(), TrainError>,
 ) -> Result<(), CliError> {
+    let run = match &args.features {
+        Some(folder) => run.with_features(folder.clone()),
+        None => run,
+    };
     let mut progress = TrainProgress::new();
     let trained = work(&run, &mut progress);
     progress.finish();

@@ -10,6 +10,7 @@ use super::dataset::Dataset;
 use super::error::{DataError, SampleError, chain};
 use super::sample::Conversation;
 use super::skipped::Skipped;
+use crate::features::{Known, Preparation};
 
 /// How a sample's text becomes token ids and labels.
 #[derive(Debug, Clone)]
@@ -52,6 +53,9 @@ pub struct Batch {
     /// The images of all samples one after the other. Each sample owns as many as it has
     /// [`Encoded::images`].
     pub images: Squares,
+    /// What is known of each image, if features are kept. The squares of those whose features are known
+    /// are not among the pixels.
+    pub(crate) known: Vec<Known>,
     /// Samples whose places others took, because they cannot be used; in the order they were tried.
     pub skipped: Vec<Skipped>,
 }
@@ -122,19 +126,32 @@ impl SampleEncoder {
         processor: &ImageProcessor,
         indices: &[usize],
     ) -> Result<Batch, DataError> {
+        let preparation = Preparation::Pixels(processor.clone());
+        self.prepared(dataset, &preparation, indices)
+    }
+
+    /// As [`batch`](Self::batch), images prepared in any way.
+    pub(crate) fn prepared(
+        &self,
+        dataset: &Dataset,
+        preparation: &Preparation,
+        indices: &[usize],
+    ) -> Result<Batch, DataError> {
         let mut batch = Batch {
             samples: Vec::with_capacity(indices.len()),
             // An image a sample is the rule.
             images: Squares {
-                pixels: Vec::with_capacity(indices.len() * processor.values()),
+                pixels: Vec::with_capacity(preparation.values(indices.len())),
                 layouts: Vec::with_capacity(indices.len()),
             },
+            known: Vec::new(),
             skipped: Vec::new(),
         };
         for &index in indices {
-            let (encoded, images) = self.usable(dataset, processor, index, &mut batch.skipped)?;
-            batch.images.extend(images);
-            batch.samples.push(encoded);
+            let sample = self.usable(dataset, preparation, index, &mut batch.skipped)?;
+            batch.images.extend(sample.images);
+            batch.known.extend(sample.known);
+            batch.samples.push(sample.encoded);
         }
         Ok(batch)
     }
@@ -143,14 +160,14 @@ impl SampleEncoder {
     fn usable(
         &self,
         dataset: &Dataset,
-        processor: &ImageProcessor,
+        preparation: &Preparation,
         index: usize,
         skipped: &mut Vec<Skipped>,
-    ) -> Result<(Encoded, Squares), DataError> {
+    ) -> Result<Prepared, DataError> {
         let all = dataset.len();
         let mut first = None;
         for index in (index..all).chain(0..index) {
-            let error = match self.sample(dataset, processor, index) {
+            let error = match self.sample(dataset, preparation, index) {
                 Ok(sample) => return Ok(sample),
                 Err(error) if dataset.on_bad_sample() == OnBadSample::Error => return Err(error),
                 Err(error) => error,
@@ -167,14 +184,27 @@ impl SampleEncoder {
     fn sample(
         &self,
         dataset: &Dataset,
-        processor: &ImageProcessor,
+        preparation: &Preparation,
         index: usize,
-    ) -> Result<(Encoded, Squares), DataError> {
+    ) -> Result<Prepared, DataError> {
         let encoded = self.encode(dataset, index)?;
-        let mut images = Squares::default();
+        let (mut images, mut all_known) = (Squares::default(), Vec::new());
         for image in &dataset.sample(index).images[..encoded.images.len()] {
-            images.extend(dataset.squares(index, image, processor)?);
+            let (squares, known) = dataset.prepare(index, image, preparation)?;
+            images.extend(squares);
+            all_known.extend(known);
         }
-        Ok((encoded, images))
+        Ok(Prepared {
+            encoded,
+            images,
+            known: all_known,
+        })
     }
+}
+
+/// A sample that can be used.
+struct Prepared {
+    encoded: Encoded,
+    images: Squares,
+    known: Vec<Known>,
 }

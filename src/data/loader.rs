@@ -8,6 +8,7 @@ use super::batch::{Batch, SampleEncoder};
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::prefetch::Prefetch;
+use crate::features::Preparation;
 
 /// Batches in order, read, decoded, resized and tokenised by worker threads ahead of their use; the
 /// same whatever the number of threads. See [`Prefetch`] for how far ahead.
@@ -30,7 +31,19 @@ impl Loader {
         batches: impl IntoIterator<Item = Vec<usize>, IntoIter: ExactSizeIterator + Send + 'static>,
         workers: usize,
     ) -> Self {
-        let make = move |indices: Vec<usize>| encoder.batch(&dataset, &processor, &indices);
+        let preparation = Preparation::Pixels(processor);
+        Self::prepared(dataset, encoder, preparation, batches, workers)
+    }
+
+    /// As [`new`](Self::new), images prepared in any way.
+    pub(crate) fn prepared(
+        dataset: Arc<Dataset>,
+        encoder: SampleEncoder,
+        preparation: Preparation,
+        batches: impl IntoIterator<Item = Vec<usize>, IntoIter: ExactSizeIterator + Send + 'static>,
+        workers: usize,
+    ) -> Self {
+        let make = move |indices: Vec<usize>| encoder.prepared(&dataset, &preparation, &indices);
         Self {
             batches: Prefetch::new(batches, workers, make),
         }

@@ -205,6 +205,11 @@ impl SweepFolder {
         self.path.join("logs").join(format!("{}.log", job.name))
     }
 
+    /// Where the features of images are kept, if the recipes say so.
+    pub fn features(&self) -> PathBuf {
+        self.path.join("features")
+    }
+
     /// How far a job's run came.
     ///
     /// # Errors

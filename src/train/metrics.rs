@@ -50,6 +50,12 @@ pub struct StepTiming {
     /// The most that the process ever held; absent where the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+    /// Images whose features were there; absent where none are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features_found: Option<usize>,
+    /// Images that the encoder saw; absent where no features are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features_computed: Option<usize>,
 }
 
 /// A line of `timings.jsonl` too: what a score cost.

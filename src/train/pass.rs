@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use burn::tensor::Tensor;
+use menagerie_core::image::Layout;
 use menagerie_core::splice::{Padding, Splice};
-use menagerie_core::{Context, Images, Model, Network, SquareTokens};
+use menagerie_core::{Context, Features, Images, Model, Network, SquareTokens};
 
 use super::gradients::GradientSet;
 use super::loss::Targets;
@@ -55,6 +56,14 @@ pub struct Pass<'a> {
     padding: Padding,
 }
 
+/// Squares before or behind the encoder.
+enum Squares {
+    /// `[square, channel, height, width]`
+    Pixels(Tensor<4>),
+    /// `[square, token, feature]`
+    Features(Tensor<3>),
+}
+
 /// What a pass gave.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -89,8 +98,25 @@ impl<'a> Pass<'a> {
     /// `samples`: token ids with their labels. `images`: those of the samples, in their order.
     #[must_use]
     pub fn run(&self, samples: &[(&[i64], &[i64])], images: Option<Images>) -> PassDone {
+        let images = images.map(|images| (images.layouts, Squares::Pixels(images.pixels)));
+        self.pass(samples, images)
+    }
+
+    /// As [`Pass::run`], of images that the encoder has seen.
+    #[must_use]
+    pub fn run_seen(&self, samples: &[(&[i64], &[i64])], images: Option<Features>) -> PassDone {
+        let images = images.map(|images| (images.layouts, Squares::Features(images.squares)));
+        self.pass(samples, images)
+    }
+
+    /// `images`: how they lie, and their squares.
+    fn pass(
+        &self,
+        samples: &[(&[i64], &[i64])],
+        images: Option<(Vec<Layout>, Squares)>,
+    ) -> PassDone {
         let ids: Vec<&[i64]> = samples.iter().map(|(ids, _)| *ids).collect();
-        let layouts = images.as_ref().map_or(&[][..], |images| &images.layouts);
+        let layouts = images.as_ref().map_or(&[][..], |(layouts, _)| layouts);
         let counts = self.square_tokens.of_each(layouts);
         let splice = Splice::new(&ids, &counts, self.padding);
         let targets = Targets::new(samples, &counts, &splice);
@@ -99,11 +125,13 @@ impl<'a> Pass<'a> {
         }
         let context = RefCell::new(Context::new(&splice.rows, &self.network.device()));
         let mut tape = Tape::new(self.network, self.plain.as_ref());
-        let images = images.map(|images| {
-            let features = self.features(&mut tape, images.pixels);
+        let images = images.map(|(layouts, squares)| {
+            let features = match squares {
+                Squares::Pixels(pixels) => self.features(&mut tape, pixels),
+                Squares::Features(features) => features,
+            };
             let squares = self.network.projector.forward(features);
-            self.network
-                .join(squares, &images.layouts, &self.square_tokens)
+            self.network.join(squares, &layouts, &self.square_tokens)
         });
         let embeds = self.network.embed(&splice, images);
         let hidden = self.hidden(&mut tape, embeds, &context);

@@ -8,6 +8,7 @@
 mod arithmetic;
 mod disk;
 mod error;
+mod features;
 mod flops;
 mod lengths;
 mod memory;
@@ -20,6 +21,7 @@ mod step;
 mod tape;
 
 pub use error::PlanError;
+pub use features::FeatureCost;
 pub use memory::Held;
 pub use questions::ScoreCost;
 pub use stage::{EpochCost, StageCost, StepMemory};
@@ -33,6 +35,7 @@ use menagerie_core::tokens::Tokenizer;
 use serde::Serialize;
 
 use super::memory::Memory;
+use features::Seen;
 use questions::Questions;
 use stage::Planner;
 
@@ -66,6 +69,9 @@ pub struct Plan {
     pub stages: Vec<StageCost>,
     /// Answering the questions of the score, if the recipe asks some and they are on this machine.
     pub score: Option<ScoreCost>,
+    /// The features of images, if the recipe keeps them. They lie beside the run, for others too, and
+    /// are not part of [`disk_bytes`](Self::disk_bytes).
+    pub features: Option<FeatureCost>,
     /// Memory of the process besides tensors: the program, the tokenizer, the texts of the data.
     /// It is this process's own, which holds the same. None where the system does not tell.
     pub process_bytes: Option<u64>,
@@ -128,10 +134,15 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
     let questions = Questions::open(recipe, &configured, tokenizer.as_ref())?;
     let process_bytes = Memory::now().resident;
 
+    let mut seen = recipe.cache_features.then(Seen::default);
     let stages = stages
         .iter()
-        .map(|(name, table, samples)| planner.stage(name, table, samples.as_ref()))
+        .map(|(name, table, samples)| planner.stage(name, table, samples.as_ref(), seen.as_mut()))
         .collect::<Result<Vec<_>, _>>()?;
+    if let (Some(seen), Some(questions)) = (&mut seen, &questions) {
+        questions.show(seen);
+    }
+    let size = burn::tensor::DType::from(recipe.dtype).size();
     let score = questions
         .map(|questions| questions.cost(recipe, &configured))
         .transpose()?;
@@ -147,6 +158,7 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
         peak_bytes: process_bytes.unwrap_or(0) + tensors.unwrap_or(0),
         stages,
         score,
+        features: seen.map(|seen| seen.cost(&configured, size)),
         process_bytes,
         machine_bytes: Memory::of_machine(),
         disk_bytes: disk.total,

@@ -24,10 +24,14 @@ use crate::eval::Evaluation;
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Where the features of images are kept.
+    features: PathBuf,
     /// Locked as long as it is open.
     lock: File,
 }
 
+/// The folder beside the runs that their images' features lie in.
+const FEATURES: &str = ".features";
 /// The file whose lock says that a process trains here.
 const LOCK: &str = ".lock";
 /// How long somebody who looks whether a run goes on may hold the lock, and how often that is waited
@@ -81,6 +85,7 @@ impl RunFolder {
                 Ok(()) | Err(TryLockError::Error(_)) => {
                     return Ok(Self {
                         path: path.to_owned(),
+                        features: path.with_file_name(FEATURES),
                         lock,
                     });
                 }
@@ -134,6 +139,21 @@ impl RunFolder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Keeps the features of images in `folder`, if the recipe says that they are kept. Default: in
+    /// `.features` beside the run folder, where all runs beside it find them.
+    #[must_use]
+    pub fn with_features(self, folder: PathBuf) -> Self {
+        Self {
+            features: folder,
+            ..self
+        }
+    }
+
+    /// Where the features of images are kept.
+    pub fn features(&self) -> &Path {
+        &self.features
     }
 
     /// The file of a component's weights after a stage.

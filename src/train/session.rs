@@ -1,5 +1,6 @@
 //! A run from where it stands to its end: its stages, and the files of each.
 
+mod features;
 mod score;
 mod steps;
 
@@ -26,6 +27,7 @@ use super::stage::StageRun;
 use super::{report, trainable};
 use crate::data::Dataset;
 use crate::eval::EvalError;
+use crate::features::EncoderIdentity;
 
 /// Where a session begins.
 pub(super) enum Start<'s> {
@@ -73,6 +75,8 @@ pub(super) struct Session<'a> {
     saved_step: usize,
     log: RunLog,
     start: Start<'a>,
+    /// The encoder whose features are kept, once it is known.
+    encoder: Option<EncoderIdentity>,
 }
 
 /// A stage as it goes.
@@ -141,6 +145,7 @@ impl<'a> Session<'a> {
             saved_step: standing.map_or(0, |standing| standing.step),
             log,
             start,
+            encoder: None,
         })
     }
 

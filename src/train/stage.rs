@@ -16,6 +16,7 @@ use super::observer::StagePlan;
 use super::pass::PassOptions;
 use super::rates::StageRates;
 use crate::data::{Dataset, Loader, Mix, OnBadSample, Order, Passes, SampleEncoder, Sampler};
+use crate::features::{FeatureCache, Preparation};
 
 /// A stage of a recipe with its data open.
 #[derive(Debug)]
@@ -178,8 +179,14 @@ impl<'r> StageRun<'r> {
         StageRates::new(self.table, &parameters(model.network()), self.steps)
     }
 
-    /// The batches of `passes` from `step` on.
-    pub(super) fn loader(&self, model: &Model, passes: &Passes, step: usize) -> Loader {
+    /// The batches of `passes` from `step` on, with the features of images that `cache` knows.
+    pub(super) fn loader(
+        &self,
+        model: &Model,
+        passes: &Passes,
+        step: usize,
+        cache: Option<Arc<FeatureCache>>,
+    ) -> Loader {
         let table = &self.table.data;
         let encoder = SampleEncoder {
             tokenizer: model.tokenizer().clone(),
@@ -189,11 +196,14 @@ impl<'r> StageRun<'r> {
             images: model.configured().image_tokens(table.resize),
             max_tokens: self.recipe.max_tokens,
         };
-        let processor = model.image_processor(table.resize);
-        Loader::new(
+        let preparation = match cache {
+            Some(cache) => Preparation::Features(cache),
+            None => Preparation::Pixels(model.image_processor(table.resize)),
+        };
+        Loader::prepared(
             Arc::clone(&self.data),
             encoder,
-            processor,
+            preparation,
             passes.from_step(step),
             table.workers,
         )

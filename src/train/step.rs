@@ -6,11 +6,14 @@ use menagerie_core::network::Network;
 use super::gradients::GradientSet;
 use super::pass::{Pass, PassOptions};
 use crate::data::Batch;
+use crate::features::FeatureCache;
 
 /// The forward and backward passes of one optimizer step.
 pub(super) struct Step<'a> {
     model: &'a Model,
     pass: Pass<'a>,
+    /// The features of images, if they are kept.
+    features: Option<&'a FeatureCache>,
     gradients: GradientSet,
     loss_sum: f64,
     supervised_tokens: usize,
@@ -31,9 +34,15 @@ pub(super) struct StepDone {
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(model: &'a Model, network: &'a Network, options: PassOptions) -> Self {
+    pub(super) fn new(
+        model: &'a Model,
+        network: &'a Network,
+        options: PassOptions,
+        features: Option<&'a FeatureCache>,
+    ) -> Self {
         Self {
             model,
+            features,
             pass: Pass::new(model, network, options),
             gradients: GradientSet::default(),
             loss_sum: 0.0,
@@ -45,7 +54,6 @@ impl<'a> Step<'a> {
 
     /// Takes one micro-batch's loss and gradients.
     pub(super) fn pass(&mut self, batch: Batch) {
-        let images = self.model.images(batch.images);
         let rows: Vec<(&[i64], &[i64])> = batch
             .samples
             .iter()
@@ -58,7 +66,13 @@ impl<'a> Step<'a> {
             sample.input_ids.len() - images.len() + images.iter().sum::<usize>()
         });
         self.tokens += lengths.sum::<usize>();
-        let done = self.pass.run(&rows, images);
+        let done = match self.features {
+            Some(cache) => {
+                let features = cache.features(self.model, &batch.images, batch.known);
+                self.pass.run_seen(&rows, features)
+            }
+            None => self.pass.run(&rows, self.model.images(batch.images)),
+        };
         self.gradients.add(done.gradients);
         self.loss_sum += done.loss_sum;
         self.supervised_tokens += done.supervised_tokens;

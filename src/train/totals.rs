@@ -28,6 +28,12 @@ pub struct StageTotals {
     pub wait_seconds: f64,
     /// The most memory that the process held; absent where the system does not say.
     pub peak_bytes: Option<u64>,
+    /// Images whose features were there; absent where none are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_found: Option<usize>,
+    /// Images that the encoder saw; absent where no features are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_computed: Option<usize>,
     /// The smoothed loss of the last step.
     pub loss: Option<f64>,
 }
@@ -52,6 +58,8 @@ impl StageTotals {
             seconds: 0.0,
             wait_seconds: 0.0,
             peak_bytes: None,
+            features_found: None,
+            features_computed: None,
             loss: None,
         };
         let mut smooth = Smooth::over(planned_steps);
@@ -66,6 +74,8 @@ impl StageTotals {
             totals.seconds += timing.seconds;
             totals.wait_seconds += timing.wait_seconds;
             totals.peak_bytes = totals.peak_bytes.max(timing.peak_bytes);
+            add(&mut totals.features_found, timing.features_found);
+            add(&mut totals.features_computed, timing.features_computed);
         }
         totals
     }
@@ -78,6 +88,12 @@ impl StageTotals {
     /// The share of its time in which a step waited for its batch.
     pub fn wait_share(&self) -> f64 {
         share(self.wait_seconds, self.seconds)
+    }
+}
+
+fn add(sum: &mut Option<usize>, more: Option<usize>) {
+    if let Some(more) = more {
+        *sum = Some(sum.unwrap_or(0) + more);
     }
 }
 

@@ -121,3 +121,32 @@ fn a_point_that_others_begin_with_is_not_trained_twice() {
     let whole = Run(world.path("sweeps/sweep/runs/stages=align,finetune"));
     assert_eq!(whole.metrics().len(), 9);
 }
+
+/// Points that differ behind the encoder share its features.
+#[test]
+fn points_share_the_features_of_an_encoder() {
+    let world = World::new();
+    let text = "base = \"tiny.toml\"\n[recipe]\ncache_features = true\n[axes]\n\
+                projector = [\"mlp\", \"linear\"]\n\"vision.layer\" = [-1, -2]";
+    world.write("sweep.toml", text);
+    let said = world.menagerie(&["ablate", "sweep.toml", "--jobs", "1"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    // One folder a layer, in the sweep's own.
+    let features = world.path("sweeps/sweep/features");
+    assert_eq!(fs::read_dir(&features).unwrap().count(), 2);
+    assert!(!world.path("sweeps/sweep/runs/.features").exists());
+    let mut computed: Vec<u64> = Vec::new();
+    for run in fs::read_dir(world.path("sweeps/sweep/runs")).unwrap() {
+        let path = run.unwrap().path().display().to_string();
+        let summary = world.menagerie(&["runs", &path, "--json"]).json();
+        let stages = summary["stages"].as_array().unwrap().iter();
+        computed.push(
+            stages
+                .map(|stage| stage["features_computed"].as_u64().unwrap())
+                .sum(),
+        );
+    }
+    computed.sort_unstable();
+    // Each layer's features were computed by one of its two points.
+    assert_eq!(computed, [0, 0, 4, 4]);
+}

@@ -244,6 +244,7 @@ impl Recipe {
         recipe.llm.generation = Some(generation.clone());
         recipe.stages = Vec::new();
         recipe.stage.clear();
+        recipe.cache_features = false;
         recipe.eval = None;
         recipe.checkpoint = None;
         recipe

@@ -2,7 +2,7 @@
 
 use super::data::DataTable;
 use super::error::RecipeError;
-use super::freeze::FreezeError;
+use super::freeze::{FreezeError, FreezePattern};
 use super::optimizer::{AdamW, Optimizer};
 use super::stage::{Schedule, Stage};
 use super::{Component, Recipe};
@@ -15,6 +15,9 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
     check_stage_names(recipe)?;
     for (name, stage) in &recipe.stage {
         check_stage(recipe, name, stage)?;
+    }
+    if recipe.cache_features {
+        check_frozen(recipe)?;
     }
     if let Some(generation) = &recipe.llm.generation {
         let key = |name| format!("llm.generation.{name}");
@@ -71,6 +74,28 @@ fn check_stage_names(recipe: &Recipe) -> Result<(), RecipeError> {
             &key,
             message,
         )?;
+    }
+    Ok(())
+}
+
+/// Whether no stage changes the encoder.
+fn check_frozen(recipe: &Recipe) -> Result<(), RecipeError> {
+    let rule = Rule(recipe);
+    for (name, stage) in recipe.stages() {
+        let whole = |target: &FreezePattern| {
+            target.is_component() && target.component() == Component::Vision
+        };
+        let message = "`cache_features` keeps what an encoder makes of an image, so no stage may \
+                       train any of it: name `\"vision\"` here, or leave `cache_features` out";
+        let is_frozen = stage.freeze.iter().any(whole);
+        rule.holds(is_frozen, &format!("stage.{name}.freeze"), message)?;
+        let on = stage.lora.iter().flat_map(|lora| &lora.on);
+        for (index, target) in on.enumerate() {
+            let message = "`cache_features` keeps what an encoder makes of an image, so no adapter \
+                           may lie on it: take this target out, or leave `cache_features` out";
+            let is_fine = target.component() != Component::Vision;
+            rule.holds(is_fine, &format!("stage.{name}.lora.on.{index}"), message)?;
+        }
     }
     Ok(())
 }

@@ -22,6 +22,14 @@ pub(super) enum Begin<'a> {
     Resume,
 }
 
+/// What a run computes with.
+pub(super) struct Means<'a> {
+    pub device: &'a str,
+    pub threads: usize,
+    /// Where the features of images are kept, which all runs of a sweep share.
+    pub features: &'a Path,
+}
+
 /// A run that goes on. It stops, saved, once this is dropped.
 pub(super) struct RunningChild {
     child: Child,
@@ -43,7 +51,7 @@ impl RunningChild {
         begin: &Begin<'_>,
         run: &Path,
         log: &Path,
-        (device, threads): (&str, usize),
+        means: &Means<'_>,
     ) -> Result<Self, CliError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -64,12 +72,14 @@ impl RunningChild {
             Begin::Resume => command.arg("--resume").arg(run),
         };
         command
-            .args(["--device", device, "--until-eof"])
+            .args(["--device", means.device, "--until-eof"])
+            .arg("--features")
+            .arg(means.features)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(file);
         if std::env::var_os(THREADS).is_none() {
-            command.env(THREADS, threads.to_string());
+            command.env(THREADS, means.threads.to_string());
         }
         // Ctrl-C is for this process, which then stops its runs.
         #[cfg(unix)]

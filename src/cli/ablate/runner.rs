@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use menagerie_core::recipe::Sweep;
 
-use super::child::{Begin, ChildEnd, RunningChild, forget};
+use super::child::{Begin, ChildEnd, Means, RunningChild, forget};
 use crate::cli::error::CliError;
 use crate::html::{counted, duration, percent};
 use crate::runs::RunSummary;
@@ -206,8 +206,12 @@ impl Runner<'_> {
             String::new()
         };
         anstream::eprintln!("{} {what}{shared}", job.name);
-        let means = (self.device, self.threads);
-        RunningChild::start(&begin, &run, &log, means)
+        let means = Means {
+            device: self.device,
+            threads: self.threads,
+            features: &self.folder.features(),
+        };
+        RunningChild::start(&begin, &run, &log, &means)
     }
 
     fn end(&mut self, number: usize, end: ChildEnd, took: f64) -> Result<State, CliError> {

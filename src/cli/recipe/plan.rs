@@ -286,6 +286,18 @@ fn whole_lines(plan: &Plan, device: Where) -> Vec<(&'static str, String)> {
             ));
         }
     }
+    if let Some(features) = &plan.features {
+        lines.push((
+            "features",
+            format!(
+                "{} on disk, beside the run, of {} images ({} squares); they spare the encoder {}",
+                BinaryBytes(features.bytes),
+                HumanCount(features.images as u64),
+                HumanCount(features.squares as u64),
+                flops(features.saved_flops)
+            ),
+        ));
+    }
     lines.push((
         "disk",
         format!(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use menagerie_core::benchmark::AnyBenchmark;
 use menagerie_core::chat::Template;
-use menagerie_core::image::Layout;
+use menagerie_core::image::{Layout, Resize};
 use menagerie_core::plugin;
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
@@ -12,6 +12,7 @@ use menagerie_core::{Configured, Recipe, RecipeError};
 use serde::Serialize;
 
 use super::error::PlanError;
+use super::features::Seen;
 use super::lengths::are_here;
 use super::memory::Held;
 use super::record::Recorder;
@@ -33,7 +34,11 @@ pub struct ScoreCost {
 /// The largest batch of questions.
 pub(super) struct Questions {
     /// They are in memory during the whole run.
-    _dataset: Dataset,
+    dataset: Dataset,
+    /// Those that are asked, by their number in the data.
+    asked: Vec<(usize, SampleShape)>,
+    /// How their images are made square, if not as the recipe says.
+    resize: Option<Resize>,
     shape: PassShape,
     /// The images that they are about, each once.
     distinct: Vec<Layout>,
@@ -69,6 +74,8 @@ impl Questions {
         let tokens = configured.image_tokens(table.data.resize);
         let asked = dataset.len().min(table.limit.unwrap_or(usize::MAX));
         let batches = dataset.samples()[..asked].chunks(table.batch_size.max(1));
+        let mut all = Vec::new();
+        let mut number = 0;
         let shapes = batches.map(|batch| {
             let (mut samples, mut distinct) = (Vec::new(), Distinct::default());
             for asked in batch {
@@ -78,8 +85,10 @@ impl Questions {
                 });
                 if let Some(sample) = sample {
                     distinct.add(asked, &sample.images);
+                    all.push((number, sample.clone()));
                     samples.push(sample);
                 }
+                number += 1;
             }
             let shape = PassShape {
                 samples,
@@ -94,8 +103,15 @@ impl Questions {
             distinct,
             places,
             tokens: table.max_new_tokens,
-            _dataset: dataset,
+            asked: all,
+            resize: table.data.resize,
+            dataset,
         }))
+    }
+
+    /// Lets the encoder see their images.
+    pub(super) fn show(&self, seen: &mut Seen) {
+        seen.questions(self.resize, &self.dataset, &self.asked);
     }
 
     pub(super) fn cost(

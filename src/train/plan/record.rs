@@ -92,6 +92,14 @@ impl Recorder<'_> {
         })
     }
 
+    /// The features of a square.
+    pub(super) fn square(&self) -> Result<Record, PlanError> {
+        self.record(|network, device| {
+            let pixels = self.pixels(1, device).expect("a square has pixels");
+            drop(network.vision.forward(pixels));
+        })
+    }
+
     /// Answers to prompts of these shapes, which show `distinct` images, at each mark the one of its
     /// place: the pass over the prompts, with a cache that holds `tokens` more.
     pub(super) fn answers(

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::PlanOptions;
 use super::arithmetic::Arithmetic;
 use super::error::PlanError;
+use super::features::Seen;
 use super::lengths::Samples;
 use super::memory::Held;
 use super::record::Recorder;
@@ -50,7 +51,7 @@ pub struct StageCost {
     pub memory: StepMemory,
     /// A pass over all samples; none where their number is not known.
     pub epoch: Option<EpochCost>,
-    /// Arithmetic of all steps.
+    /// Arithmetic of all steps; where features are kept, the encoder sees every image once.
     pub flops: Option<f64>,
     /// Bytes of one of its checkpoints.
     pub checkpoint_bytes: u64,
@@ -131,6 +132,7 @@ impl<'p> Planner<'p> {
         name: &str,
         table: &Stage,
         samples: Option<&Samples>,
+        seen: Option<&mut Seen>,
     ) -> Result<StageCost, PlanError> {
         let mix = match (samples, self.options.samples) {
             (Some(samples), _) => Some(samples.mix.clone()),
@@ -153,7 +155,10 @@ impl<'p> Planner<'p> {
             .map(|mix| self.order(name, table, samples, mix));
         let passes_of = |steps: usize| {
             let order = order.clone()?;
-            let shape = |indices| self.pass(table, samples, indices);
+            let shape = |indices: Vec<usize>| {
+                let shape = self.pass(table, samples, indices.clone());
+                (indices, shape)
+            };
             let passes = Passes::new(order, micro, steps).from_step(0);
             Some(passes.map(shape).collect::<Vec<_>>())
         };
@@ -165,6 +170,7 @@ impl<'p> Planner<'p> {
         let largest = all
             .iter()
             .flatten()
+            .map(|(_, shape)| shape)
             .max_by_key(|shape| shape.slots())
             .cloned();
         let largest = largest.unwrap_or_else(|| PassShape {
@@ -175,6 +181,17 @@ impl<'p> Planner<'p> {
         // From the second pass on, the gradients of those before are there.
         let largest_step = step(&largest, passes.min(2))?;
         let epoch = epoch_steps.and_then(passes_of);
+        let saved = match (seen, &all) {
+            (Some(seen), Some(all)) => {
+                let resize = table.data.resize;
+                seen.stage((name, resize), samples, all, self.square_flops()?)
+            }
+            _ => 0.0,
+        };
+        let flops = all.map(|all| {
+            let all = all.iter().map(|(_, shape)| arithmetic.flops(shape));
+            all.sum::<f64>() - saved
+        });
         let trainable = self.trainable(table);
         let checkpoint_bytes = self.checkpoint_bytes(&trainable);
         let [rows, width] = largest.dims();
@@ -201,7 +218,7 @@ impl<'p> Planner<'p> {
                 let exact = samples.is_some_and(|samples| samples.exact);
                 EpochCost::of(&epoch, &arithmetic, exact)
             }),
-            flops: all.map(|all| all.iter().map(|shape| arithmetic.flops(shape)).sum()),
+            flops,
             trainable,
             checkpoint_bytes,
         })
@@ -282,6 +299,20 @@ impl<'p> Planner<'p> {
         Ok(Step::of(&record, learns, numbers, repeats))
     }
 
+    /// Arithmetic of the encoder for a square.
+    fn square_flops(&self) -> Result<f64, PlanError> {
+        let recorder = Recorder {
+            recipe: self.recipe,
+            configured: self.configured,
+            lora: None,
+        };
+        let numbers = Numbers {
+            dtype: self.recipe.dtype.into(),
+            vocab_size: self.configured.llm_spec.vocab_size,
+        };
+        Ok(Step::forward_flops(&recorder.square()?, numbers))
+    }
+
     fn trainable(&self, table: &Stage) -> Vec<(&'static str, usize)> {
         let lora = table.lora.as_ref();
         let factors = lora.map(|lora| lora.factors(self.configured, self.parameters));
@@ -305,10 +336,14 @@ impl<'p> Planner<'p> {
         (numbers * (weight + 2 * float + master)) as u64
     }
 
-    /// Each worker has two batches ahead, as the loader lets it.
+    /// Each worker has two batches ahead, as the loader lets it: of pixels, or of features that are kept.
     fn ahead(&self, table: &Stage, largest: &PassShape) -> u64 {
-        let side = self.configured.vision_spec.image_size;
-        let square = 3 * side * side * size_of::<f32>();
+        let spec = &self.configured.vision_spec;
+        let mut square = 3 * spec.image_size * spec.image_size * size_of::<f32>();
+        if self.recipe.cache_features {
+            let number = burn::tensor::DType::from(self.recipe.dtype).size();
+            square = square.max(spec.tokens * spec.feature_size * number);
+        }
         (2 * table.data.workers * largest.squares() * square) as u64
     }
 
@@ -326,14 +361,15 @@ impl<'p> Planner<'p> {
 }
 
 impl EpochCost {
-    fn of(passes: &[PassShape], arithmetic: &Arithmetic, exact: bool) -> Self {
-        let sum = |of: fn(&PassShape) -> usize| passes.iter().map(of).sum();
+    fn of(passes: &[(Vec<usize>, PassShape)], arithmetic: &Arithmetic, exact: bool) -> Self {
+        let shapes = || passes.iter().map(|(_, shape)| shape);
+        let sum = |of: fn(&PassShape) -> usize| shapes().map(of).sum();
         Self {
             tokens: sum(PassShape::tokens),
             padded_tokens: sum(PassShape::slots),
             supervised: sum(PassShape::supervised),
             images: sum(PassShape::images),
-            flops: passes.iter().map(|shape| arithmetic.flops(shape)).sum(),
+            flops: shapes().map(|shape| arithmetic.flops(shape)).sum(),
             exact,
         }
     }

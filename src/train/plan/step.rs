@@ -88,6 +88,13 @@ impl Step {
         (fullest(&step.tape, events), resident(&step.tape))
     }
 
+    /// Multiplications and additions of a forward pass like `record` where nothing learns.
+    pub(super) fn forward_flops(record: &Record, numbers: Numbers) -> f64 {
+        let mut step = Self::begin(record, |_| false, numbers);
+        replay(&mut step.tape, &mut step.ids, &record.operations);
+        step.flops()
+    }
+
     fn begin(record: &Record, learns: impl Fn(&str) -> bool, numbers: Numbers) -> Self {
         let mut step = Self {
             tape: Tape::new(numbers.vocab_size),

@@ -80,6 +80,7 @@ fn bar(score: f64, blind: Option<f64>) -> String {
 /// A row a stage.
 pub(super) fn stages(totals: &[StageTotals]) -> String {
     let number = |text: String| format!("<td class=\"number\">{text}</td>");
+    let keeps_features = totals.iter().any(|stage| stage.features_found.is_some());
     let rows = totals.iter().map(|stage| {
         let cells = [
             format!(
@@ -97,13 +98,20 @@ pub(super) fn stages(totals: &[StageTotals]) -> String {
             percent(stage.wait_share()),
             stage.peak_bytes.map_or("–".to_owned(), bytes),
         ];
+        let features = [stage.features_found, stage.features_computed]
+            .map(|images| images.map_or("–".to_owned(), thousands));
+        let features = if keeps_features {
+            features.map(number).concat()
+        } else {
+            String::new()
+        };
         format!(
-            "<tr><td>{}</td>{}</tr>\n",
+            "<tr><td>{}</td>{}{features}</tr>\n",
             escape(&stage.stage),
             cells.map(number).concat()
         )
     });
-    let columns = [
+    let mut columns = vec![
         ("stage", ""),
         ("steps", "number"),
         ("samples", "number"),
@@ -114,6 +122,9 @@ pub(super) fn stages(totals: &[StageTotals]) -> String {
         ("waiting for data", "number"),
         ("most memory", "number"),
     ];
+    if keeps_features {
+        columns.extend([("features found", "number"), ("computed", "number")]);
+    }
     format!(
         "<h2>Stages</h2>\n<div class=\"wide\"><table>{}\n<tbody>{}</tbody></table></div>\n",
         head(&columns),

@@ -53,7 +53,11 @@ impl Session<'_> {
         let (Some(table), Some(data)) = (&self.recipe.eval, self.questions.clone()) else {
             return Ok(());
         };
-        let options = self.options(table)?;
+        let features = self.features_of(model, table.data.resize)?;
+        let options = EvalOptions {
+            features: features.shared(),
+            ..self.options(table)?
+        };
         let mut progress = |done, total| {
             self.observer.scoring(stage.name, done, total);
             !self.stop.load(Ordering::Relaxed)

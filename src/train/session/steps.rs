@@ -43,7 +43,8 @@ impl Session<'_> {
         let passes = stage.passes(&at.model);
         let mut skipped = self.run.skipped(stage.name)?;
         skipped.note(stage.data.left_out(), self.observer)?;
-        let mut loader = stage.loader(&at.model, &passes, at.step);
+        let mut features = self.features_of(&at.model, stage.table.data.resize)?;
+        let mut loader = stage.loader(&at.model, &passes, at.step, features.shared());
         while at.step < stage.steps {
             if self.stop.load(Ordering::Relaxed) {
                 // Someone may have asked since the last step was looked at.
@@ -53,13 +54,14 @@ impl Session<'_> {
                 return Err(self.interrupted(stage, at.step)?);
             }
             let (begun, mut waited) = (Instant::now(), Duration::ZERO);
-            let mut work = Step::new(&at.model, at.model.network(), stage.pass());
+            let network = at.model.network();
+            let mut work = Step::new(&at.model, network, stage.pass(), features.cache());
             for pass in 0..passes.of_step(at.step) {
-                let asked = Instant::now();
+                let waiting = Instant::now();
                 let batch = loader
                     .next()
                     .expect("the loader has a batch for every pass")?;
-                waited += asked.elapsed();
+                waited += waiting.elapsed();
                 skipped.note(&batch.skipped, self.observer)?;
                 stage.adapter_passes.begin(stage.pass_seed(at.step, pass));
                 work.pass(batch);
@@ -108,6 +110,7 @@ impl Session<'_> {
             };
             let seconds = begun.elapsed().as_secs_f64();
             let memory = Memory::now();
+            let asked = features.step();
             let timing = StepTiming {
                 stage: stage.name.to_owned(),
                 step: at.step,
@@ -115,6 +118,8 @@ impl Session<'_> {
                 wait_seconds: waited.as_secs_f64(),
                 resident_bytes: memory.resident,
                 peak_bytes: memory.peak,
+                features_found: asked.map(|asked| asked.found),
+                features_computed: asked.map(|asked| asked.computed),
             };
             self.log.step(&line, &timing)?;
             self.observer.step(&line, &timing);
@@ -125,6 +130,7 @@ impl Session<'_> {
             at.step += 1;
             at = self.after_step(stage, at)?;
         }
+        self.tell_of(&features, stage);
         Ok(at)
     }
 

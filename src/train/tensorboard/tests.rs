@@ -30,6 +30,8 @@ fn timing(stage: &str, step: usize) -> StepTiming {
         wait_seconds: 0.125,
         resident_bytes: (step == 0).then_some(1 << 30),
         peak_bytes: None,
+        features_found: None,
+        features_computed: None,
     }
 }
 

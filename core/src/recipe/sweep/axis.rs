@@ -153,12 +153,13 @@ impl Varied {
 }
 
 /// Keys of a recipe's own table that can be varied; `name` and `description` are the point's.
-pub(super) const RECIPE_KEYS: [&str; 11] = [
+pub(super) const RECIPE_KEYS: [&str; 12] = [
     "model",
     "seed",
     "dtype",
     "max_tokens",
     "stages",
+    "cache_features",
     "vision",
     "projector",
     "llm",

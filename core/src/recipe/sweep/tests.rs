@@ -192,7 +192,7 @@ fn errors_say_where_and_what_is_allowed() {
         (
             "[axes]\nseeds = [1]",
             "toys.toml:3:10: `axes.seeds`: is no component and no key of a recipe, which begins with \
-             one of: model, seed, dtype, max_tokens, stages, vision, projector, llm, stage, eval, \
+             one of: model, seed, dtype, max_tokens, stages, cache_features, vision, projector, llm, stage, eval, \
              checkpoint; for an axis of your own state what its alternatives are: \
              [alternatives.seeds.NAME]",
         ),
