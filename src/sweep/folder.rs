@@ -200,9 +200,15 @@ impl SweepFolder {
         self.path.join("recipes").join(format!("{}.toml", job.name))
     }
 
+    /// Where what runs say lies.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
     /// What a job's runs said.
     pub fn log(&self, job: &Job) -> PathBuf {
-        self.path.join("logs").join(format!("{}.log", job.name))
+        self.logs().join(format!("{}.log", job.name))
     }
 
     /// Where the features of images are kept, if the recipes say so.

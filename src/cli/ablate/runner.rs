@@ -55,10 +55,11 @@ impl Runner<'_> {
         };
         let waiting = count(&states, |state| matches!(state, State::Waiting));
         anstream::eprintln!(
-            "{}, {waiting} to train, {} at once, {} each",
+            "{}, {waiting} to train, {} at once, {} each; what they say is in {}",
             counted(states.len(), "run"),
             self.at_once.min(waiting.max(1)),
-            counted(self.threads, "thread")
+            counted(self.threads, "thread"),
+            self.folder.logs().display()
         );
         let begun = Instant::now();
         let spent_before = self.folder.seconds();
