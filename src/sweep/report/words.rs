@@ -69,6 +69,8 @@ fn best(report: &Report<'_>) -> Option<String> {
     let results = report.results;
     let mean = |setting: &&Setting| setting.score.map_or(f64::MIN, |score| score.mean);
     let scored = || results.settings.iter().filter(|one| one.score.is_some());
+    // One alone is compared with nothing.
+    scored().nth(1)?;
     let best = scored().max_by(|a, b| mean(a).total_cmp(&mean(b)))?;
     let base = &results.settings[results.base];
     let score = percent(best.score?.mean);
