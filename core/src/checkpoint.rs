@@ -129,8 +129,13 @@ impl Spelling {
     /// The parameters' own paths, a component's name before them.
     #[must_use]
     pub fn paths(component: Component) -> Self {
+        Self::at(Joint::path(component))
+    }
+
+    /// The parameters' own paths where `joint` says.
+    fn at(joint: Joint) -> Self {
         Self {
-            joint: Joint::path(component),
+            joint,
             publisher: Publisher::Burn,
             prefix: "",
             tensors: Vec::new(),
@@ -193,14 +198,8 @@ impl Checkpoint {
     /// names.
     #[must_use]
     pub fn paths() -> Self {
-        let spelling = Spelling {
-            joint: Joint::ALONE,
-            publisher: Publisher::Burn,
-            prefix: "",
-            tensors: Vec::new(),
-        };
         Self {
-            spellings: vec![spelling],
+            spellings: vec![Spelling::at(Joint::ALONE)],
             ..Self::default()
         }
     }

@@ -12,7 +12,7 @@ use crate::hf::{self, LLAMA};
 use crate::names::{self, Interleaved};
 use crate::pre_norm::PreNorm;
 use crate::rope::RopeScaling;
-use crate::shape::{Biases, Shape, Variant, default_initializer_range, head_dim};
+use crate::shape::{Biases, Shape, default_initializer_range, head_dim, shape};
 use crate::transformer::Transformer;
 
 /// The decoder of LLaMA, Llama 2, Llama 3 and Vicuna (arXiv 2302.13971, 2307.09288).
@@ -106,26 +106,14 @@ impl LlamaConfig {
     }
 
     fn shape(&self) -> Result<Shape, BuildError> {
+        let head_dim = head_dim(Self::NAME, self.head_dim, self.hidden_size, self.num_heads)?;
         Ok(Shape {
-            vocab_size: self.vocab_size,
-            hidden_size: self.hidden_size,
-            intermediate_size: self.intermediate_size,
-            num_layers: self.num_layers,
-            num_heads: self.num_heads,
-            num_kv_heads: self.kv_heads(),
-            head_dim: head_dim(Self::NAME, self.head_dim, self.hidden_size, self.num_heads)?,
-            max_position_embeddings: self.max_position_embeddings,
-            rope_theta: self.rope_theta,
-            rope_scaling: self.rope_scaling.clone(),
-            norm_eps: ("rms_norm_eps", self.rms_norm_eps),
-            tie_word_embeddings: self.tie_word_embeddings,
             biases: Biases {
                 query_key_value: self.attention_bias,
                 attention_output: self.attention_bias,
                 mlp: self.mlp_bias,
             },
-            initializer_range: self.initializer_range,
-            variant: Variant::default(),
+            ..shape!(self, head_dim, rms_norm_eps)
         })
     }
 }

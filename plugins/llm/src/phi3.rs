@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::hf::{self, Defaults, LLAMA};
 use crate::rope::RopeScaling;
-use crate::shape::{Biases, Shape, Variant, default_initializer_range, head_dim};
+use crate::shape::{Shape, Variant, default_initializer_range, head_dim, shape};
 use crate::transformer::Transformer;
 use crate::window::{self, Layers, Windows};
 
@@ -107,26 +107,14 @@ impl Phi3Config {
     }
 
     fn shape(&self) -> Result<Shape, BuildError> {
+        let head_dim = head_dim(Self::NAME, self.head_dim, self.hidden_size, self.num_heads)?;
         Ok(Shape {
-            vocab_size: self.vocab_size,
-            hidden_size: self.hidden_size,
-            intermediate_size: self.intermediate_size,
-            num_layers: self.num_layers,
-            num_heads: self.num_heads,
-            num_kv_heads: self.num_kv_heads.unwrap_or(self.num_heads),
-            head_dim: head_dim(Self::NAME, self.head_dim, self.hidden_size, self.num_heads)?,
-            max_position_embeddings: self.max_position_embeddings,
-            rope_theta: self.rope_theta,
-            rope_scaling: self.rope_scaling.clone(),
-            norm_eps: ("rms_norm_eps", self.rms_norm_eps),
-            tie_word_embeddings: self.tie_word_embeddings,
-            biases: Biases::default(),
-            initializer_range: self.initializer_range,
             variant: Variant {
                 partial_rotary_factor: Some(self.partial_rotary_factor),
                 windows: Windows::new(self.sliding_window, None, Layers::All),
                 ..Variant::default()
             },
+            ..shape!(self, head_dim, rms_norm_eps)
         })
     }
 }

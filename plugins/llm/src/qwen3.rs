@@ -15,7 +15,7 @@ use crate::names::HfNames;
 use crate::pre_norm::PreNorm;
 use crate::qwen2::QWEN;
 use crate::rope::RopeScaling;
-use crate::shape::{Biases, Shape, Variant, default_initializer_range};
+use crate::shape::{Biases, Shape, Variant, default_initializer_range, shape};
 use crate::transformer::Transformer;
 use crate::window::{self, LayerType, Layers, Windows};
 
@@ -150,24 +150,11 @@ impl Qwen3Config {
 
     fn shape(&self) -> Shape {
         Shape {
-            vocab_size: self.vocab_size,
-            hidden_size: self.hidden_size,
-            intermediate_size: self.intermediate_size,
-            num_layers: self.num_layers,
-            num_heads: self.num_heads,
-            num_kv_heads: self.num_kv_heads.unwrap_or(self.num_heads),
-            head_dim: self.head_dim,
-            max_position_embeddings: self.max_position_embeddings,
-            rope_theta: self.rope_theta,
-            rope_scaling: self.rope_scaling.clone(),
-            norm_eps: ("rms_norm_eps", self.rms_norm_eps),
-            tie_word_embeddings: self.tie_word_embeddings,
             biases: Biases {
                 query_key_value: self.attention_bias,
                 attention_output: self.attention_bias,
                 ..Biases::default()
             },
-            initializer_range: self.initializer_range,
             variant: Variant {
                 qk_norm: true,
                 windows: Windows::new(
@@ -177,6 +164,7 @@ impl Qwen3Config {
                 ),
                 ..Variant::default()
             },
+            ..shape!(self, self.head_dim, rms_norm_eps)
         }
     }
 }

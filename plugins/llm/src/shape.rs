@@ -29,6 +29,32 @@ pub(crate) struct Shape {
     pub variant: Variant,
 }
 
+/// The sizes that the options of every plugin state by the same names, with heads of `$head_dim` features
+/// and what is added in norms under the option's own name. What a model does otherwise than LLaMA goes
+/// over them: `Shape { biases, ..shape!(self, self.head_dim, rms_norm_eps) }`.
+macro_rules! shape {
+    ($config:expr, $head_dim:expr, $norm_eps:ident) => {
+        $crate::shape::Shape {
+            vocab_size: $config.vocab_size,
+            hidden_size: $config.hidden_size,
+            intermediate_size: $config.intermediate_size,
+            num_layers: $config.num_layers,
+            num_heads: $config.num_heads,
+            num_kv_heads: $config.num_kv_heads.unwrap_or($config.num_heads),
+            head_dim: $head_dim,
+            max_position_embeddings: $config.max_position_embeddings,
+            rope_theta: $config.rope_theta,
+            rope_scaling: $config.rope_scaling.clone(),
+            norm_eps: (stringify!($norm_eps), $config.$norm_eps),
+            tie_word_embeddings: $config.tie_word_embeddings,
+            biases: $crate::shape::Biases::default(),
+            initializer_range: $config.initializer_range,
+            variant: $crate::shape::Variant::default(),
+        }
+    };
+}
+pub(crate) use shape;
+
 /// Which linear layers of a block have a bias.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Biases {
