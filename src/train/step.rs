@@ -2,6 +2,7 @@
 
 use menagerie_core::Model;
 use menagerie_core::network::Network;
+use menagerie_core::splice::expanded_lens;
 
 use super::gradients::GradientSet;
 use super::pass::{Pass, PassOptions};
@@ -59,13 +60,9 @@ impl<'a> Step<'a> {
             .iter()
             .map(|sample| (sample.input_ids.as_slice(), sample.labels.as_slice()))
             .collect();
-        let square = self.model.square_tokens();
-        // A mark in the ids stands for all tokens of its image.
-        let lengths = batch.samples.iter().map(|sample| {
-            let images = square.of_each(&sample.images);
-            sample.input_ids.len() - images.len() + images.iter().sum::<usize>()
-        });
-        self.tokens += lengths.sum::<usize>();
+        let ids: Vec<&[i64]> = rows.iter().map(|(ids, _)| *ids).collect();
+        let images = self.model.square_tokens().of_each(&batch.images.layouts);
+        self.tokens += expanded_lens(&ids, &images).iter().sum::<usize>();
         let done = match self.features {
             Some(cache) => {
                 let features = cache.features(self.model, &batch.images, batch.known);
