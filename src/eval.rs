@@ -5,12 +5,14 @@
 //! replaced by grey: what a model knows of the answers without looking.
 //!
 //! ```
-//! use menagerie::eval::{Benchmark, Example, Question};
+//! use menagerie::eval::{Answer, Benchmark, Example, Question};
 //! use menagerie::schemars::{self, JsonSchema};
+//! use menagerie::serde::{self, Deserialize};
 //!
 //! /// The first word of an answer must be the truth.
-//! #[derive(Debug, Default, JsonSchema)]
-//! pub struct FirstWord;
+//! #[derive(Debug, Default, Deserialize, JsonSchema)]
+//! #[serde(crate = "menagerie::serde", default, deny_unknown_fields)]
+//! pub struct FirstWord {}
 //!
 //! impl Benchmark for FirstWord {
 //!     const NAME: &'static str = "first-word";
@@ -19,8 +21,8 @@
 //!         Example::new("<image>\nis there a dog?", "yes", "no, a cat")
 //!     }
 //!
-//!     fn mark(&self, question: &Question<'_>, answer: &str) -> f64 {
-//!         let first = answer.split(|c: char| !c.is_alphanumeric()).next();
+//!     fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64 {
+//!         let first = answer.text.split(|c: char| !c.is_alphanumeric()).next();
 //!         if first == Some(question.truth) { 1.0 } else { 0.0 }
 //!     }
 //! }
@@ -39,7 +41,7 @@ pub(crate) use answer::spread;
 pub use answer::{Answered, Evaluation};
 pub use error::EvalError;
 pub use exact_match::{ExactMatch, normalise};
-pub use menagerie_core::benchmark::{AnyBenchmark, Benchmark, Example, Marked, Question};
+pub use menagerie_core::benchmark::{Answer, AnyBenchmark, Benchmark, Example, Marked, Question};
 pub use menagerie_core::plugin::{BenchmarkError, BenchmarkPlugin, benchmark, benchmarks};
 
 use std::ops::ControlFlow;
@@ -49,6 +51,7 @@ use std::time::Instant;
 use menagerie_core::chat::{Template, Turn};
 use menagerie_core::image::{Resize, Squares};
 use menagerie_core::recipe::EvalTable;
+use menagerie_core::serde_json::Map;
 use menagerie_core::{GenerationConfig, Model, VisualTokens};
 
 use marker::Marker;
@@ -125,7 +128,8 @@ pub fn evaluate(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Evaluation, EvalError> {
     let begun = Instant::now();
-    let benchmark: Arc<dyn AnyBenchmark> = benchmark(&options.benchmark)?.build().into();
+    let plugin = benchmark(&options.benchmark)?;
+    let benchmark: Arc<dyn AnyBenchmark> = plugin.build(Map::new())?.into();
     let count = options.limit.unwrap_or(usize::MAX).min(data.len());
     let questions: Vec<usize> = (0..count).collect();
     let batches: Vec<Vec<usize>> = questions

@@ -10,17 +10,19 @@ use menagerie::burn::tensor::Device;
 use menagerie::chat::Turn;
 use menagerie::data::{DataSource, Dataset};
 use menagerie::eval::{
-    self, Benchmark, EvalError, EvalOptions, ExactMatch, Example, Marked, Question,
+    self, Answer, Benchmark, EvalError, EvalOptions, ExactMatch, Example, Marked, Question,
 };
 use menagerie::recipe::Turns;
 use menagerie::schemars::{self, JsonSchema};
+use menagerie::serde::Deserialize;
 use menagerie::{Recipe, plugin};
 use serde_json::Value;
 use tiny::World;
 
 /// A quarter for each letter that an answer shares with the truth. The score is the lowest mark.
-#[derive(Debug, Default, JsonSchema)]
-struct Letters;
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(crate = "menagerie::serde")]
+struct Letters {}
 
 impl Benchmark for Letters {
     const NAME: &'static str = "letters";
@@ -37,11 +39,11 @@ impl Benchmark for Letters {
         turns
     }
 
-    fn mark(&self, question: &Question<'_>, answer: &str) -> f64 {
-        if answer == question.truth {
+    fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64 {
+        if answer.text == question.truth {
             return 1.0;
         }
-        let shared = question.truth.chars().filter(|&c| answer.contains(c));
+        let shared = question.truth.chars().filter(|&c| answer.text.contains(c));
         (0.25 * shared.count() as f64).min(0.75)
     }
 
@@ -53,8 +55,9 @@ impl Benchmark for Letters {
 menagerie::register_benchmark!(Letters);
 
 /// It forgets the images.
-#[derive(Debug, Default, JsonSchema)]
-struct Forgetful;
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(crate = "menagerie::serde")]
+struct Forgetful {}
 
 impl Benchmark for Forgetful {
     const NAME: &'static str = "forgetful";
@@ -67,7 +70,7 @@ impl Benchmark for Forgetful {
         vec![Turn::human(question.text())]
     }
 
-    fn mark(&self, _question: &Question<'_>, _answer: &str) -> f64 {
+    fn mark(&self, _question: &Question<'_>, _answer: &Answer<'_>) -> f64 {
         0.0
     }
 }
@@ -116,7 +119,7 @@ fn a_recipe_chooses_the_benchmark_of_its_scores() {
             assert_eq!(question, "what color is the shape?", "as the data has it");
             let text = |key: &str| answer[key].as_str().expect("text");
             let question = Question::new("", &[], text("truth"));
-            let mark = Letters.mark(&question, text("answer"));
+            let mark = Letters {}.mark(&question, &Answer::new(text("answer")));
             assert_eq!(answer["correct"].as_bool(), Some(mark >= 0.5));
             let kept = answer["mark"].as_f64();
             assert_eq!(kept, (mark != 0.0 && mark != 1.0).then_some(mark));

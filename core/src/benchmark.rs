@@ -1,156 +1,194 @@
-//! The contract of a benchmark: how questions with known answers are put, and how what a model says
-//! is marked.
+//! The contract of a benchmark: where its questions come from, how they are put, and how what a
+//! model says is marked and added up.
 //!
 //! ```ignore
 //! menagerie_core::register_benchmark!(FirstWord);
 //! ```
 //!
-//! A recipe chooses one with `[eval] benchmark = "first-word"`.
+//! A recipe chooses one with `[eval] benchmark = "first-word"`, the command line with
+//! `menagerie bench run first-word`. The type's fields are its options, as with every other plugin.
+
+mod figure;
+mod files;
+mod question;
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
-use crate::chat::{IMAGE_MARK, Turn};
+use crate::chat::{Message, Turn};
+
+pub use figure::{Figure, Unit};
+pub use files::{
+    Files, FilesError, Item, ItemImage, Prediction, Submission, read_json, read_json_lines,
+    read_text,
+};
+pub use question::{Answer, Example, Marked, Question, mean};
 
 /// A way of asking questions with known answers and of marking what is said. Its docs are what
-/// `menagerie plugins` says of it.
-pub trait Benchmark: JsonSchema + Default + Debug + Send + Sync + 'static {
+/// `menagerie plugins` says of it, its fields are options with defaults.
+pub trait Benchmark:
+    DeserializeOwned + JsonSchema + Default + Debug + Send + Sync + 'static
+{
     /// The name in `[eval] benchmark = "…"`.
     const NAME: &'static str;
 
-    /// A question as the benchmark's data has them, which the contract checks run on (see
+    /// A question as the benchmark's data have it, which the contract checks run on (see
     /// [`crate::testing::check_benchmark`]).
     fn example() -> Example;
 
+    /// The questions of files in a form that is the benchmark's own. Default: none, and the files
+    /// are in one of the forms that training reads, each question of a conversation by itself.
+    fn read(&self, _files: &Files<'_>) -> Option<Result<Vec<Item>, FilesError>> {
+        None
+    }
+
     /// The conversation that the model is to continue. Default: the data's.
     ///
-    /// Words may be added to it; as many [`IMAGE_MARK`]s as the data has must stay.
+    /// Words may be added to it; as many [`IMAGE_MARK`](crate::chat::IMAGE_MARK)s as the data has
+    /// must stay.
     fn ask(&self, question: &Question<'_>) -> Vec<Turn> {
         question.turns.to_vec()
     }
 
-    /// How good an answer is: from 0, wrong, to 1, right. It follows from question and answer alone.
-    fn mark(&self, question: &Question<'_>, answer: &str) -> f64;
+    /// The longest answer, in tokens, unless the user says otherwise. Default: 16.
+    fn max_new_tokens(&self) -> usize {
+        16
+    }
 
-    /// The score of all answers, from 0 to 1. Default: the mean of their marks, or 0 if there are
-    /// none.
+    /// Whether answers go to a judge, another model behind an endpoint. Default: they do not.
+    fn judged(&self) -> bool {
+        false
+    }
+
+    /// What the judge is asked about an answer, if it is asked at all. Its reply is the answer's
+    /// [`review`](Answer::review). Default: nothing.
+    fn review(&self, _question: &Question<'_>, _answer: &str) -> Option<Review> {
+        None
+    }
+
+    /// How good an answer is: from 0, wrong, to 1, right. It follows from question, answer and
+    /// review alone.
+    fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64;
+
+    /// Why an answer cannot be read as one, in a few fixed words: counted by reason beside the
+    /// score. It is marked all the same; what the mark is worth, the [`total`](Self::total) says.
+    /// Default: `empty` if it is.
+    fn fault(&self, _question: &Question<'_>, answer: &Answer<'_>) -> Option<&'static str> {
+        answer.text.trim().is_empty().then_some("empty")
+    }
+
+    /// The score of all answers, where 0 is worst and 1 is as good as the truth. Default: the mean
+    /// of their marks, or 0 if there are none.
     fn total(&self, answers: &[Marked<'_>]) -> f64 {
         mean(answers)
     }
+
+    /// Everything that is reported of all answers, in the benchmark's own units, the headline first.
+    /// Default: the [`total`](Self::total) in percent, called `score`.
+    fn figures(&self, answers: &[Marked<'_>]) -> Vec<Figure> {
+        vec![Figure::percent("score", self.total(answers), answers.len())]
+    }
+
+    /// The files that the benchmark's authors, or their server, take. Default: none.
+    fn submission(&self, _answers: &[Marked<'_>]) -> Vec<Submission> {
+        Vec::new()
+    }
+
+    /// The answers in a file that another program wrote. Default: JSON lines with an id
+    /// (`question_id` or `id`) and an answer (`text`, `answer` or `prediction`).
+    ///
+    /// # Errors
+    /// The file cannot be read, or is in another form.
+    fn predictions(&self, path: &Path) -> Result<Vec<Prediction>, FilesError> {
+        files::json_lines_predictions(path)
+    }
 }
 
-/// The mean of all marks; 0 if there are none.
-#[must_use]
-pub fn mean(answers: &[Marked<'_>]) -> f64 {
-    let sum: f64 = answers.iter().map(|answer| answer.mark).sum();
-    sum / answers.len().max(1) as f64
-}
-
-/// A question with its known answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a judge is asked.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Question<'a> {
-    /// The sample's id.
-    pub id: &'a str,
-    /// What is said before the answer, as the data has it; the last turn is the question.
-    pub turns: &'a [Turn],
-    /// The right answer.
-    pub truth: &'a str,
+pub struct Review {
+    /// The conversation, the last message by the user.
+    pub messages: Vec<Message>,
+    /// The sampling temperature.
+    pub temperature: f64,
+    /// The longest reply, in tokens.
+    pub max_tokens: u32,
 }
 
-impl<'a> Question<'a> {
-    /// Of a sample's id, its turns without the answer, and that answer.
+impl Review {
+    /// Of its three parts.
     #[must_use]
-    pub fn new(id: &'a str, turns: &'a [Turn], truth: &'a str) -> Self {
-        Self { id, turns, truth }
-    }
-
-    /// The last turn without its image marks.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let last = self.turns.last().map_or("", |turn| turn.text.as_str());
-        last.replace(IMAGE_MARK, "").trim().to_owned()
-    }
-
-    /// Images of all turns.
-    #[must_use]
-    pub fn images(&self) -> usize {
-        self.turns.iter().map(Turn::images).sum()
-    }
-}
-
-/// An answer with its mark.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Marked<'a> {
-    /// What was asked.
-    pub question: Question<'a>,
-    /// What the model said, trimmed.
-    pub answer: &'a str,
-    /// [`Benchmark::mark`] of it.
-    pub mark: f64,
-}
-
-impl<'a> Marked<'a> {
-    /// Of an answer and its mark.
-    #[must_use]
-    pub fn new(question: Question<'a>, answer: &'a str, mark: f64) -> Self {
+    pub fn new(messages: Vec<Message>, temperature: f64, max_tokens: u32) -> Self {
         Self {
-            question,
-            answer,
-            mark,
-        }
-    }
-}
-
-/// A question with its truth and a wrong answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Example {
-    /// The human's turn; [`IMAGE_MARK`] stands where an image is meant.
-    pub question: String,
-    /// The right answer, as the data states it. A model that says it gets the mark 1.
-    pub truth: String,
-    /// An answer that gets less.
-    pub wrong: String,
-}
-
-impl Example {
-    /// Of the three texts.
-    pub fn new(
-        question: impl Into<String>,
-        truth: impl Into<String>,
-        wrong: impl Into<String>,
-    ) -> Self {
-        Self {
-            question: question.into(),
-            truth: truth.into(),
-            wrong: wrong.into(),
+            messages,
+            temperature,
+            max_tokens,
         }
     }
 }
 
 /// A benchmark of any type; see [`Benchmark`] for what the methods do.
+#[allow(missing_docs)]
 pub trait AnyBenchmark: Debug + Send + Sync {
-    /// See [`Benchmark::ask`].
+    fn read(&self, files: &Files<'_>) -> Option<Result<Vec<Item>, FilesError>>;
     fn ask(&self, question: &Question<'_>) -> Vec<Turn>;
-    /// See [`Benchmark::mark`].
-    fn mark(&self, question: &Question<'_>, answer: &str) -> f64;
-    /// See [`Benchmark::total`].
+    fn max_new_tokens(&self) -> usize;
+    fn judged(&self) -> bool;
+    fn review(&self, question: &Question<'_>, answer: &str) -> Option<Review>;
+    fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64;
+    fn fault(&self, question: &Question<'_>, answer: &Answer<'_>) -> Option<&'static str>;
     fn total(&self, answers: &[Marked<'_>]) -> f64;
+    fn figures(&self, answers: &[Marked<'_>]) -> Vec<Figure>;
+    fn submission(&self, answers: &[Marked<'_>]) -> Vec<Submission>;
+    fn predictions(&self, path: &Path) -> Result<Vec<Prediction>, FilesError>;
 }
 
 impl<B: Benchmark> AnyBenchmark for B {
+    fn read(&self, files: &Files<'_>) -> Option<Result<Vec<Item>, FilesError>> {
+        Benchmark::read(self, files)
+    }
+
     fn ask(&self, question: &Question<'_>) -> Vec<Turn> {
         Benchmark::ask(self, question)
     }
 
-    fn mark(&self, question: &Question<'_>, answer: &str) -> f64 {
+    fn max_new_tokens(&self) -> usize {
+        Benchmark::max_new_tokens(self)
+    }
+
+    fn judged(&self) -> bool {
+        Benchmark::judged(self)
+    }
+
+    fn review(&self, question: &Question<'_>, answer: &str) -> Option<Review> {
+        Benchmark::review(self, question, answer)
+    }
+
+    fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64 {
         Benchmark::mark(self, question, answer)
+    }
+
+    fn fault(&self, question: &Question<'_>, answer: &Answer<'_>) -> Option<&'static str> {
+        Benchmark::fault(self, question, answer)
     }
 
     fn total(&self, answers: &[Marked<'_>]) -> f64 {
         Benchmark::total(self, answers)
+    }
+
+    fn figures(&self, answers: &[Marked<'_>]) -> Vec<Figure> {
+        Benchmark::figures(self, answers)
+    }
+
+    fn submission(&self, answers: &[Marked<'_>]) -> Vec<Submission> {
+        Benchmark::submission(self, answers)
+    }
+
+    fn predictions(&self, path: &Path) -> Result<Vec<Prediction>, FilesError> {
+        Benchmark::predictions(self, path)
     }
 }

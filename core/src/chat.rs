@@ -14,6 +14,7 @@ use crate::error::nearest;
 mod builtin;
 mod folder;
 mod jinja;
+mod message;
 mod rendered;
 mod templates;
 mod turn;
@@ -24,6 +25,7 @@ use jinja::Jinja;
 
 pub use folder::TemplateError;
 pub use jinja::JinjaError;
+pub use message::{Message, Speaker};
 pub use rendered::Rendered;
 pub use turn::{IMAGE_MARK, Role, Turn, TurnError, check_order};
 

@@ -1,13 +1,15 @@
 //! `exact-match`: right or wrong, word for word.
 
-use menagerie_core::benchmark::{Benchmark, Example, Question};
+use menagerie_core::benchmark::{Answer, Benchmark, Example, Question};
 use menagerie_core::schemars::JsonSchema;
+use serde::Deserialize;
 
 /// An answer is right if it equals the truth, without regard to case, space around it and a full
 /// stop at its end. The score is the share of right answers.
-#[derive(Debug, Default, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
-pub struct ExactMatch;
+pub struct ExactMatch {}
 
 impl Benchmark for ExactMatch {
     const NAME: &'static str = "exact-match";
@@ -16,8 +18,10 @@ impl Benchmark for ExactMatch {
         Example::new("<image>\nwhat color is the shape?", "red", "reddish")
     }
 
-    fn mark(&self, question: &Question<'_>, answer: &str) -> f64 {
-        f64::from(u8::from(normalise(answer) == normalise(question.truth)))
+    fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64 {
+        f64::from(u8::from(
+            normalise(answer.text) == normalise(question.truth),
+        ))
     }
 }
 

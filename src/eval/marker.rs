@@ -1,6 +1,6 @@
 //! A benchmark over all answers of a data set.
 
-use menagerie_core::benchmark::{AnyBenchmark, Marked};
+use menagerie_core::benchmark::{Answer, AnyBenchmark, Marked};
 
 use super::answer::Answered;
 use super::error::EvalError;
@@ -42,10 +42,12 @@ impl Marker<'_> {
     fn marked<'s>(&'s self, said: &[(usize, &'s str)]) -> Result<Vec<Marked<'s>>, EvalError> {
         let mark = |&(sample, answer): &(usize, &'s str)| {
             let question = self.data.sample(sample).question();
-            let mark = self.benchmark.mark(&question, answer);
+            let answer = Answer::new(answer);
+            let mark = self.benchmark.mark(&question, &answer);
             let what = || format!("an answer to question `{}`", question.id);
             self.check(mark, what)?;
-            Ok(Marked::new(question, answer, mark))
+            let fault = self.benchmark.fault(&question, &answer);
+            Ok(Marked::new(question, answer, mark, fault))
         };
         said.iter().map(mark).collect()
     }
@@ -74,14 +76,15 @@ mod tests {
     use menagerie_core::benchmark::{Benchmark, Example, Question};
     use menagerie_core::recipe::DataSource;
     use menagerie_core::schemars::JsonSchema;
+    use serde::Deserialize;
 
     use super::*;
     use crate::eval::ExactMatch;
 
     /// Marks by the number of letters.
-    #[derive(Debug, Default, JsonSchema)]
+    #[derive(Debug, Default, Deserialize, JsonSchema)]
     #[schemars(crate = "menagerie_core::schemars")]
-    struct Letters;
+    struct Letters {}
 
     impl Benchmark for Letters {
         const NAME: &'static str = "letters";
@@ -90,8 +93,8 @@ mod tests {
             Example::new("how many?", "aaaa", "a")
         }
 
-        fn mark(&self, _question: &Question<'_>, answer: &str) -> f64 {
-            answer.len() as f64 / 4.0
+        fn mark(&self, _question: &Question<'_>, answer: &Answer<'_>) -> f64 {
+            answer.text.len() as f64 / 4.0
         }
     }
 
@@ -124,7 +127,7 @@ mod tests {
         let data = data();
         let marker = Marker {
             name: ExactMatch::NAME,
-            benchmark: &ExactMatch,
+            benchmark: &ExactMatch {},
             data: &data,
         };
         let mut said = answers([
@@ -147,7 +150,7 @@ mod tests {
         let data = data();
         let marker = Marker {
             name: Letters::NAME,
-            benchmark: &Letters,
+            benchmark: &Letters {},
             data: &data,
         };
         let mut said = answers([("", None), ("a", None), ("bbb", None), ("cccc", None)]);

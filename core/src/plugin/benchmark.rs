@@ -1,6 +1,7 @@
 //! Benchmarks linked in, found by their exact name as the other plugins are.
 
 use schemars::Schema;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::benchmark::{AnyBenchmark, Benchmark, Example};
@@ -18,7 +19,7 @@ pub struct BenchmarkPlugin {
     pub crate_version: &'static str,
     schema: fn() -> Schema,
     example: fn() -> Example,
-    build: fn() -> Box<dyn AnyBenchmark>,
+    build: fn(Value) -> Result<Box<dyn AnyBenchmark>, String>,
 }
 
 inventory::collect!(BenchmarkPlugin);
@@ -33,14 +34,14 @@ impl BenchmarkPlugin {
             crate_version,
             schema: || schemars::schema_for!(B),
             example: B::example,
-            build: || Box::new(B::default()),
+            build: build::<B>,
         }
     }
 
     /// What it says of itself: the docs of its type.
     #[must_use]
     pub fn description(&self) -> String {
-        let schema = (self.schema)();
+        let schema = self.schema();
         let text = schema.get("description").and_then(|text| text.as_str());
         text.unwrap_or_default().replace('\n', " ")
     }
@@ -51,11 +52,30 @@ impl BenchmarkPlugin {
         (self.example)()
     }
 
-    /// The benchmark, ready to ask.
+    /// Its options: names, types, docs and defaults.
     #[must_use]
-    pub fn build(&self) -> Box<dyn AnyBenchmark> {
-        (self.build)()
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
     }
+
+    /// The benchmark with those options, ready to ask; an empty map leaves all at their defaults.
+    ///
+    /// # Errors
+    /// An option that it does not have, or of another kind.
+    pub fn build(
+        &self,
+        options: Map<String, Value>,
+    ) -> Result<Box<dyn AnyBenchmark>, BenchmarkError> {
+        (self.build)(Value::Object(options)).map_err(|reason| BenchmarkError::Options {
+            name: self.name.to_owned(),
+            reason,
+        })
+    }
+}
+
+fn build<B: Benchmark>(options: Value) -> Result<Box<dyn AnyBenchmark>, String> {
+    let built: B = serde_path_to_error::deserialize(options).map_err(|error| error.to_string())?;
+    Ok(Box::new(built))
 }
 
 /// Registers the type of one benchmark, beside its definition.
@@ -82,6 +102,15 @@ pub enum BenchmarkError {
         name: String,
         /// The names there are, sorted.
         allowed: Vec<String>,
+    },
+
+    /// Options that it does not take.
+    #[error("the benchmark `{name}`: {reason}; `menagerie plugins {name}` lists its options")]
+    Options {
+        /// The benchmark.
+        name: String,
+        /// What is wrong with which of them.
+        reason: String,
     },
 
     /// Two crates register the same name.

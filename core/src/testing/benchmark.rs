@@ -1,6 +1,8 @@
 //! What every benchmark must do.
 
-use crate::benchmark::{AnyBenchmark, Marked, Question};
+use serde_json::Map;
+
+use crate::benchmark::{Answer, AnyBenchmark, Example, Marked, Question};
 use crate::chat::{Role, Turn};
 use crate::plugin;
 
@@ -22,11 +24,18 @@ const ODD: [&str; 6] = [
 /// If something does not hold.
 pub fn check_benchmark(name: &str) {
     let plugin = plugin::benchmark(name).unwrap_or_else(|error| panic!("{error}"));
-    let benchmark = plugin.build();
+    let benchmark = plugin
+        .build(Map::new())
+        .unwrap_or_else(|error| panic!("{error}"));
     let benchmark = benchmark.as_ref();
     let example = plugin.example();
     let turns = [Turn::human(&example.question)];
-    let question = Question::new("example", &turns, &example.truth);
+    let question = Question::new("example", &turns, &example.truth).with_fields(&example.fields);
+    assert_eq!(
+        benchmark.judged(),
+        example.reviews.is_some(),
+        "`{name}`: a benchmark with a judge has reviews in its example, and no other has"
+    );
 
     check_asks(name, benchmark, &question);
     let later = [
@@ -37,11 +46,17 @@ pub fn check_benchmark(name: &str) {
     check_asks(
         name,
         benchmark,
-        &Question::new("later", &later, &example.truth),
+        &Question::new("later", &later, &example.truth).with_fields(&example.fields),
     );
 
-    let right = benchmark.mark(&question, &example.truth);
-    let wrong = benchmark.mark(&question, &example.wrong);
+    let [truth, wrong_answer] = answers(&example);
+    let right = benchmark.mark(&question, &truth);
+    let wrong = benchmark.mark(&question, &wrong_answer);
+    assert_eq!(
+        benchmark.fault(&question, &truth),
+        None,
+        "`{name}`: the truth of its example cannot be read"
+    );
     assert_eq!(
         right, 1.0,
         "`{name}`: the truth of its example is not marked 1"
@@ -53,18 +68,32 @@ pub fn check_benchmark(name: &str) {
     let long = example.truth.repeat(1000);
     let said = [example.wrong.as_str(), &long].into_iter().chain(ODD);
     for answer in said {
+        // A judge may say odd things too.
+        let answer = &Answer::new(answer).reviewed(benchmark.judged().then_some(answer));
+        benchmark.fault(&question, answer);
         let mark = benchmark.mark(&question, answer);
         let range = 0.0..=1.0;
         assert!(
             range.contains(&mark),
-            "`{name}`: `{answer}` is marked {mark}, which is not from 0 to 1"
+            "`{name}`: `{}` is marked {mark}, which is not from 0 to 1",
+            answer.text
         );
         assert!(
             mark == benchmark.mark(&question, answer),
-            "`{name}`: `{answer}` is not always marked alike"
+            "`{name}`: `{}` is not always marked alike",
+            answer.text
         );
     }
-    check_total(name, benchmark, &question, [&example.truth, &example.wrong]);
+    check_total(name, benchmark, &question, [truth, wrong_answer]);
+}
+
+/// The truth and the wrong answer, each with its review.
+fn answers(example: &Example) -> [Answer<'_>; 2] {
+    let texts = [&example.truth, &example.wrong];
+    [0, 1].map(|which| {
+        let reviews = example.reviews.as_ref();
+        Answer::new(texts[which]).reviewed(reviews.map(|reviews| reviews[which].as_str()))
+    })
 }
 
 fn check_asks(name: &str, benchmark: &dyn AnyBenchmark, question: &Question<'_>) {
@@ -85,19 +114,32 @@ fn check_total(
     name: &str,
     benchmark: &dyn AnyBenchmark,
     question: &Question<'_>,
-    [truth, wrong]: [&str; 2],
+    [truth, wrong]: [Answer<'_>; 2],
 ) {
-    let total = |answers: &[&str]| {
-        let marked = answers
-            .iter()
-            .map(|answer| Marked::new(*question, answer, benchmark.mark(question, answer)));
-        let total = benchmark.total(&marked.collect::<Vec<_>>());
-        let range = 0.0..=1.0;
+    let total = |answers: &[Answer<'_>]| {
+        let marked = answers.iter().map(|answer| {
+            let mark = benchmark.mark(question, answer);
+            let fault = benchmark.fault(question, answer);
+            Marked::new(*question, *answer, mark, fault)
+        });
+        let marked: Vec<_> = marked.collect();
+        let total = benchmark.total(&marked);
         assert!(
-            range.contains(&total),
-            "`{name}`: {} answers have the score {total}, which is not from 0 to 1",
+            total.is_finite() && total >= 0.0,
+            "`{name}`: {} answers have the score {total}, which is no number from 0 on",
             answers.len()
         );
+        let figures = benchmark.figures(&marked);
+        assert!(!figures.is_empty(), "`{name}`: it reports no figure");
+        for figure in figures {
+            assert!(
+                figure.value.is_finite(),
+                "`{name}`: `{}` of {} answers is {}",
+                figure.name,
+                answers.len(),
+                figure.value
+            );
+        }
         total
     };
     total(&[]);

@@ -6,6 +6,7 @@ use menagerie_core::benchmark::AnyBenchmark;
 use menagerie_core::chat::Template;
 use menagerie_core::image::{Layout, Resize};
 use menagerie_core::plugin;
+use menagerie_core::serde_json::Map;
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
 use menagerie_core::{Configured, Recipe, RecipeError};
@@ -66,11 +67,11 @@ impl Questions {
         let dataset = Dataset::open(&source)?;
         let template = recipe.eval_template()?;
         let name = &EvalOptions::from(table).benchmark;
-        let benchmark = plugin::benchmark(name).map_err(|error| RecipeError::Benchmark {
+        let benchmark = plugin::benchmark(name).and_then(|plugin| plugin.build(Map::new()));
+        let benchmark = benchmark.map_err(|error| RecipeError::Benchmark {
             origin: recipe.origin("eval.benchmark"),
             error,
         })?;
-        let benchmark = benchmark.build();
         let tokens = configured.image_tokens(table.data.resize);
         let asked = dataset.len().min(table.limit.unwrap_or(usize::MAX));
         let batches = dataset.samples()[..asked].chunks(table.batch_size.max(1));

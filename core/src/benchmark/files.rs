@@ -1,0 +1,283 @@
+//! A benchmark's files: what it reads its questions from, what others predicted, what is submitted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::chat::Turn;
+
+/// Where a benchmark's files lie.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Files<'a> {
+    /// What the user names: files, or the folder that the benchmark is published as.
+    pub paths: &'a [PathBuf],
+    /// The folder of its images, if the user names it.
+    pub images: Option<&'a Path>,
+}
+
+impl<'a> Files<'a> {
+    /// Of the paths and the image folder that a user names.
+    #[must_use]
+    pub const fn new(paths: &'a [PathBuf], images: Option<&'a Path>) -> Self {
+        Self { paths, images }
+    }
+
+    /// The file called `name`: among the paths, or in a folder that is one of them.
+    ///
+    /// # Errors
+    /// It is in none of them.
+    pub fn find(&self, name: &str) -> Result<PathBuf, FilesError> {
+        let found = self.paths.iter().find_map(|path| {
+            if path.is_dir() {
+                let inside = path.join(name);
+                return inside.exists().then_some(inside);
+            }
+            let is_it = path.file_name().is_some_and(|file| file == name);
+            is_it.then(|| path.clone())
+        });
+        found.ok_or_else(|| FilesError::Missing {
+            name: name.to_owned(),
+            paths: self.paths.to_vec(),
+        })
+    }
+}
+
+/// A question as a benchmark reads it from files of its own.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Item {
+    /// Its id, unlike all others.
+    pub id: String,
+    /// What is said before the answer; the last turn is the question. Each
+    /// [`IMAGE_MARK`](crate::chat::IMAGE_MARK) stands for one of `images`.
+    pub turns: Vec<Turn>,
+    /// The images, in the order of their marks.
+    pub images: Vec<ItemImage>,
+    /// The right answer; empty where it is not published.
+    pub truth: String,
+    /// What else is known, which the benchmark finds in [`Question::fields`](super::Question::fields).
+    pub fields: Map<String, Value>,
+}
+
+impl Item {
+    /// A question with one turn.
+    pub fn new(id: impl Into<String>, question: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            turns: vec![Turn::human(question)],
+            images: Vec::new(),
+            truth: String::new(),
+            fields: Map::new(),
+        }
+    }
+
+    /// With an image, whose mark the turns must have.
+    #[must_use]
+    pub fn with_image(mut self, image: ItemImage) -> Self {
+        self.images.push(image);
+        self
+    }
+
+    /// With its right answer.
+    #[must_use]
+    pub fn with_truth(self, truth: impl Into<String>) -> Self {
+        Self {
+            truth: truth.into(),
+            ..self
+        }
+    }
+
+    /// With one more thing that is known of it.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// An image of a benchmark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ItemImage {
+    /// A file.
+    File(PathBuf),
+    /// An encoded image that lies within another file.
+    Bytes {
+        /// What to call it in a message.
+        name: String,
+        /// The bytes of a PNG, JPEG, ….
+        bytes: Arc<[u8]>,
+    },
+}
+
+/// An answer that another program gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// The question's id.
+    pub id: String,
+    /// The answer.
+    pub answer: String,
+    /// A judge's reply to it, if the file holds one.
+    pub review: Option<String>,
+}
+
+impl Prediction {
+    /// An answer that nobody judged.
+    pub fn new(id: impl Into<String>, answer: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            answer: answer.into(),
+            review: None,
+        }
+    }
+}
+
+/// A file for the benchmark's authors or their server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Submission {
+    /// Its name, which may have folders before it: `results/existence.txt`.
+    pub name: PathBuf,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+impl Submission {
+    /// Of a name and bytes.
+    pub fn new(name: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.into(),
+            bytes: bytes.into(),
+        }
+    }
+}
+
+/// A benchmark's files that cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FilesError {
+    /// A file is in none of the paths.
+    #[error("there is no `{name}` in {}; name the folder that has it, or the file", list(.paths))]
+    Missing {
+        /// The file's name.
+        name: String,
+        /// Where it was looked for.
+        paths: Vec<PathBuf>,
+    },
+
+    /// A file cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// Something in a file is not as it must be.
+    #[error("{}:{place}: {reason}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Where in it: a line and column, a row, a key.
+        place: String,
+        /// What is wrong and what is allowed.
+        reason: String,
+    },
+}
+
+impl FilesError {
+    /// Something wrong at a place of a file.
+    pub fn content(path: &Path, place: impl ToString, reason: impl Into<String>) -> Self {
+        Self::Content {
+            path: path.to_owned(),
+            place: place.to_string(),
+            reason: reason.into(),
+        }
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let names: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// A file's text.
+///
+/// # Errors
+/// It cannot be read, or is no UTF-8.
+pub fn read_text(path: &Path) -> Result<String, FilesError> {
+    fs::read_to_string(path).map_err(|source| FilesError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A JSON file.
+///
+/// # Errors
+/// It cannot be read, or is of another form; the error has line and column.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FilesError> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| json_error(path, 1, &error))
+}
+
+/// A file of JSON lines, each with its number from 1; empty ones are passed over.
+///
+/// # Errors
+/// The file cannot be read, or a line is of another form; the error has line and column.
+pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(usize, T)>, FilesError> {
+    let text = read_text(path)?;
+    let lines = (1..).zip(text.lines());
+    lines
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(number, line)| {
+            let value = serde_json::from_str(line);
+            let value = value.map_err(|error| json_error(path, number, &error))?;
+            Ok((number, value))
+        })
+        .collect()
+}
+
+fn json_error(path: &Path, first: usize, error: &serde_json::Error) -> FilesError {
+    let line = first + error.line().saturating_sub(1);
+    let text = error.to_string();
+    let reason = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(reason, _)| reason);
+    FilesError::content(path, format!("{line}:{}", error.column()), reason)
+}
+
+/// Answers as LLaVA's scripts and most others write them.
+pub(super) fn json_lines_predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
+    let lines = read_json_lines::<Map<String, Value>>(path)?;
+    let one_of = |line: usize, record: &Map<String, Value>, names: &[&str]| {
+        let found = names.iter().find_map(|name| record.get(*name));
+        match found {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(Value::Number(number)) => Ok(number.to_string()),
+            Some(_) | None => Err(FilesError::content(
+                path,
+                line,
+                format!("no text or number is called {}", names.join(" or ")),
+            )),
+        }
+    };
+    lines
+        .iter()
+        .map(|(line, record)| {
+            let id = one_of(*line, record, &["question_id", "id"])?;
+            let answer = one_of(*line, record, &["text", "answer", "prediction"])?;
+            Ok(Prediction::new(id, answer))
+        })
+        .collect()
+}
