@@ -12,6 +12,7 @@
 
 mod ablate;
 mod ask;
+mod bench;
 mod chat;
 mod data;
 mod device;
@@ -22,6 +23,7 @@ mod export;
 mod generation;
 mod hub;
 mod inspect;
+mod instruct;
 mod interrupt;
 mod model;
 mod new;

@@ -156,10 +156,14 @@ train(&recipe, &run, &Device::flex(), &mut Silent, &stop)?;
 
 pub use menagerie_core::*;
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "data")]
 pub mod data;
+#[cfg(feature = "endpoint")]
+pub mod endpoint;
 #[cfg(feature = "eval")]
 pub mod eval;
 #[cfg(feature = "data")]
@@ -174,6 +178,8 @@ mod hash;
 mod html;
 #[cfg(feature = "hub")]
 pub mod hub;
+#[cfg(feature = "instruct")]
+pub mod instruct;
 pub mod recipes;
 #[cfg(feature = "train")]
 pub mod runs;

@@ -1,0 +1,10 @@
+//! Published benchmarks, and the folder in which a model's answers to one are kept, judged and scored.
+
+mod gqa;
+mod llava_bench;
+mod mmbench;
+mod mme;
+mod pope;
+mod scienceqa;
+mod textvqa;
+mod vqa;

@@ -1,0 +1,1 @@
+//! LLaVA-Bench: COCO and In the Wild.

@@ -1,0 +1,1 @@
+//! `menagerie bench`: what a model is worth.

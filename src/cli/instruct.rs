@@ -1,0 +1,1 @@
+//! `menagerie instruct`: instruction data from captions and boxes.

@@ -1,0 +1,1 @@
+//! Another model, behind an OpenAI-compatible endpoint: hosted or on this machine.
