@@ -1,7 +1,7 @@
 //! Scoring a model on questions with known answers, and blind beside it.
 //!
 //! A [`Benchmark`] puts the questions and marks the answers; it is a plugin, chosen by name, and
-//! [`ExactMatch`] unless another is. The blind score asks the same questions with every image
+//! [`Exact`] unless another is. The blind score asks the same questions with every image
 //! replaced by grey: what a model knows of the answers without looking.
 //!
 //! ```
@@ -33,14 +33,14 @@
 
 mod answer;
 mod error;
-mod exact_match;
+mod exact;
 mod marker;
 
 #[cfg(feature = "train")]
 pub(crate) use answer::spread;
 pub use answer::{Answered, Evaluation};
 pub use error::EvalError;
-pub use exact_match::{ExactMatch, normalise};
+pub use exact::{Exact, normalise};
 pub use menagerie_core::benchmark::{Answer, AnyBenchmark, Benchmark, Example, Marked, Question};
 pub use menagerie_core::plugin::{BenchmarkError, BenchmarkPlugin, benchmark, benchmarks};
 
@@ -85,7 +85,7 @@ pub struct EvalOptions {
 impl Default for EvalOptions {
     fn default() -> Self {
         Self {
-            benchmark: ExactMatch::NAME.to_owned(),
+            benchmark: Exact::NAME.to_owned(),
             batch_size: 64,
             blind: true,
             max_new_tokens: 16,
@@ -99,7 +99,7 @@ impl Default for EvalOptions {
 
 impl From<&EvalTable> for EvalOptions {
     fn from(table: &EvalTable) -> Self {
-        let benchmark = table.benchmark.as_deref().unwrap_or(ExactMatch::NAME);
+        let benchmark = table.benchmark.as_deref().unwrap_or(Exact::NAME);
         Self {
             benchmark: benchmark.to_owned(),
             batch_size: table.batch_size,

@@ -79,7 +79,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::eval::ExactMatch;
+    use crate::eval::Exact;
 
     /// Marks by the number of letters.
     #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -126,8 +126,8 @@ mod tests {
     fn the_blind_score_is_of_the_blind_answers() {
         let data = data();
         let marker = Marker {
-            name: ExactMatch::NAME,
-            benchmark: &ExactMatch {},
+            name: Exact::NAME,
+            benchmark: &Exact {},
             data: &data,
         };
         let mut said = answers([

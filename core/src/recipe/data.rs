@@ -198,7 +198,7 @@ pub struct EvalData {
 pub struct EvalTable {
     /// The questions.
     pub data: EvalData,
-    /// The benchmark that puts the questions and marks the answers. Default: `exact-match`.
+    /// The benchmark that puts the questions and marks the answers. Default: `exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub benchmark: Option<String>,
     /// Optimizer steps of a stage between two scores. Absent: one score, after the stage.
