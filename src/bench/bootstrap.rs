@@ -15,10 +15,10 @@ const SEED: u64 = 42;
 const TAIL: f64 = 0.025;
 
 /// The interval of 95 % of `figure` over `count` questions. `figure` gets the places of the questions
-/// drawn, from 0 and each as often as it was drawn; a value that is no number is left out. `None`
-/// with fewer than two questions, or if more than half of the values are no numbers.
+/// drawn, from 0 and each as often as it was drawn; draws of which it has no value are left out. `None`
+/// with fewer than two questions, or if more than half of the draws are left out.
 #[must_use]
-pub fn interval(count: usize, mut figure: impl FnMut(&[usize]) -> f64) -> Option<[f64; 2]> {
+pub fn interval(count: usize, mut figure: impl FnMut(&[usize]) -> Option<f64>) -> Option<[f64; 2]> {
     if count < 2 {
         return None;
     }
@@ -27,10 +27,7 @@ pub fn interval(count: usize, mut figure: impl FnMut(&[usize]) -> f64) -> Option
     let mut values: Vec<f64> = Vec::with_capacity(DRAWS);
     for _ in 0..DRAWS {
         places.fill_with(|| random.random_range(0..count));
-        let value = figure(&places);
-        if value.is_finite() {
-            values.push(value);
-        }
+        values.extend(figure(&places).filter(|value| value.is_finite()));
     }
     values.sort_unstable_by(f64::total_cmp);
     (2 * values.len() > DRAWS).then(|| [TAIL, 1.0 - TAIL].map(|share| quantile(&values, share)))
@@ -65,7 +62,7 @@ mod tests {
     fn the_interval_of_a_share_is_that_of_its_formula() {
         let share = |places: &[usize]| {
             let right = places.iter().filter(|&&place| place < 300).count();
-            right as f64 / places.len() as f64
+            Some(right as f64 / places.len() as f64)
         };
         let [low, high] = interval(1000, share).expect("an interval");
         assert!((low - 0.2716).abs() < 0.003, "{low}");
@@ -78,18 +75,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_one_question_or_of_no_numbers() {
-        assert_eq!(interval(1, |_| 1.0), None);
-        assert_eq!(interval(10, |_| f64::NAN), None);
-        assert_eq!(interval(10, |_| 3.0), Some([3.0, 3.0]));
-        let without_the_first = |places: &[usize]| {
-            let counted = places.iter().filter(|&&place| place > 0).count();
-            if places[0] == 0 {
-                f64::NAN
-            } else {
-                counted as f64 / counted as f64
-            }
-        };
-        assert_eq!(interval(10, without_the_first), Some([1.0, 1.0]));
+    fn nothing_is_said_of_one_question_or_of_no_values() {
+        assert_eq!(interval(1, |_| Some(1.0)), None);
+        assert_eq!(interval(10, |_| None), None);
+        assert_eq!(interval(10, |_| Some(f64::NAN)), None);
+        let unless_the_first_leads = |places: &[usize]| (places[0] > 0).then_some(3.0);
+        assert_eq!(interval(10, unless_the_first_leads), Some([3.0, 3.0]));
     }
 }
