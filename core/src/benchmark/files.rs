@@ -176,6 +176,15 @@ impl Prediction {
             review: None,
         }
     }
+
+    /// With a judge's reply to it.
+    #[must_use]
+    pub fn reviewed(self, review: impl Into<String>) -> Self {
+        Self {
+            review: Some(review.into()),
+            ..self
+        }
+    }
 }
 
 /// A file for the benchmark's authors or their server.
@@ -297,8 +306,13 @@ fn json_error(path: &Path, first: usize, error: &serde_json::Error) -> FilesErro
     FilesError::content(path, format!("{line}:{}", error.column()), reason)
 }
 
-/// Answers as LLaVA's scripts and most others write them.
-pub(super) fn json_lines_predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
+/// Answers as LLaVA's scripts and most others write them: JSON lines with an id (`question_id` or `id`)
+/// and an answer (`text`, `answer` or `prediction`). It is what a benchmark reads unless it says
+/// otherwise.
+///
+/// # Errors
+/// The file cannot be read, or is in another form.
+pub fn json_lines_predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
     let lines = read_json_lines::<Map<String, Value>>(path)?;
     let one_of = |line: usize, record: &Map<String, Value>, names: &[&str]| {
         let found = names.iter().find_map(|name| record.get(*name));
