@@ -98,7 +98,7 @@ pub enum BenchError {
     BlindJudged(String),
 
     /// Answers by others that need a judge.
-    #[error("answers to `{0}` go to a judge; name one with --judge-model and --judge-url")]
+    #[error("answers to `{0}` go to a judge; name one with --judge-model and --base-url")]
     NoJudge(String),
 
     /// A judge where none is needed.

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::exit::Exit;
 use super::new::NewError;
+use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::endpoint::EndpointError;
 use crate::eval::EvalError;
@@ -49,6 +50,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Eval(#[from] EvalError),
+
+    #[error(transparent)]
+    Bench(#[from] BenchError),
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -218,6 +222,7 @@ impl CliError {
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
+            Self::Bench(error) => bench_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
@@ -375,6 +380,22 @@ fn eval_exit(error: &EvalError) -> Exit {
         EvalError::Interrupted { .. } => Exit::Interrupted,
         EvalError::Data(error) => data_exit(error),
         EvalError::Files(error) => files_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
+fn bench_exit(error: &BenchError) -> Exit {
+    match error {
+        BenchError::Eval(error) => eval_exit(error),
+        BenchError::Recipe(error) => recipe_exit(error),
+        BenchError::Interrupted { .. } => Exit::Interrupted,
+        BenchError::Read { .. }
+        | BenchError::Write { .. }
+        | BenchError::Judge(_)
+        | BenchError::Unreviewed { .. } => Exit::Resource,
+        BenchError::Locked(_) | BenchError::NotEmpty(_) | BenchError::OutOfBudget { .. } => {
+            Exit::Failure
+        }
         _ => Exit::BadInput,
     }
 }
