@@ -248,7 +248,10 @@ impl<'a> Drive<'a> {
     }
 
     /// Counts an outcome, and says whether all must end with it.
-    fn judge<E: std::error::Error>(&mut self, outcome: &Outcome) -> Option<DriveError<E>> {
+    fn judge<E: std::error::Error + 'static>(
+        &mut self,
+        outcome: &Outcome,
+    ) -> Option<DriveError<E>> {
         let error = match outcome {
             Ok(reply) => {
                 self.failed_in_a_row = 0;
