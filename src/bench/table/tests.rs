@@ -110,7 +110,7 @@ fn another_judge_or_another_limit_does_not_compare() {
         of("c", judge("vicuna-13b", "1")),
         of("d", judge("gpt-4-0613", "2")),
         score("e", &figures, |score| {
-            score["questions"]["limit"] = 10.into()
+            score["questions"]["limit"] = 10.into();
         }),
     ]);
     let text = markdown(&comparison);
