@@ -148,6 +148,12 @@ pub(super) enum CliError {
     #[error("`--set` changes a recipe, and data files are named here")]
     SetOfFiles,
 
+    /// Data files that were listed one by one.
+    #[error(
+        "{files} of the data files cannot be read, and there are {faults} faults in samples of others; name other files, or mend these"
+    )]
+    BadFiles { files: usize, faults: usize },
+
     /// Bad samples that were listed one by one.
     #[error(
         "{faults} faults in {samples} samples; mend or remove these samples, or leave them out of a stage with `on_bad_sample = \"skip\"` in its data"
@@ -225,6 +231,7 @@ impl CliError {
             | Self::OfRecipe { .. }
             | Self::SeveralSweeps
             | Self::SetOfFiles
+            | Self::BadFiles { .. }
             | Self::BadSamples { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
