@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
+use menagerie_core::benchmark::FilesError;
 use menagerie_core::error::nearest;
 use menagerie_core::export::ExportError;
 use menagerie_core::folder::FolderError;
@@ -17,6 +18,7 @@ use thiserror::Error;
 
 use super::exit::Exit;
 use super::new::NewError;
+use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::endpoint::EndpointError;
 use crate::eval::EvalError;
@@ -48,6 +50,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Eval(#[from] EvalError),
+
+    #[error(transparent)]
+    Bench(#[from] BenchError),
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -223,6 +228,7 @@ impl CliError {
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
+            Self::Bench(error) => bench_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
@@ -371,6 +377,7 @@ fn plan_exit(error: &PlanError) -> Exit {
         PlanError::Recipe(error) => recipe_exit(error),
         PlanError::Assemble(error) => assemble_exit(error),
         PlanError::Data(error) => data_exit(error),
+        PlanError::Eval(error) => eval_exit(error),
         PlanError::Recording(_) => Exit::BadInput,
     }
 }
@@ -379,6 +386,34 @@ fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
         EvalError::Data(error) => data_exit(error),
+        EvalError::Files(error) => files_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
+fn bench_exit(error: &BenchError) -> Exit {
+    match error {
+        BenchError::Eval(error) => eval_exit(error),
+        BenchError::Recipe(error) => recipe_exit(error),
+        BenchError::Interrupted { .. } => Exit::Interrupted,
+        BenchError::Read { .. }
+        | BenchError::Write { .. }
+        | BenchError::Judge(_)
+        | BenchError::Unreviewed { .. } => Exit::Resource,
+        BenchError::Locked(_) | BenchError::NotEmpty(_) | BenchError::OutOfBudget { .. } => {
+            Exit::Failure
+        }
+        _ => Exit::BadInput,
+    }
+}
+
+fn files_exit(error: &FilesError) -> Exit {
+    match error {
+        // Bytes that are no text come as an I/O error too.
+        FilesError::Read { source, .. } if source.kind() != ErrorKind::InvalidData => {
+            Exit::Resource
+        }
+        FilesError::Missing { .. } => Exit::Resource,
         _ => Exit::BadInput,
     }
 }
