@@ -18,6 +18,7 @@ use thiserror::Error;
 use super::exit::Exit;
 use super::new::NewError;
 use crate::data::DataError;
+use crate::endpoint::EndpointError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
 use crate::runs::RunsError;
@@ -56,6 +57,22 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Hub(#[from] HubError),
+
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+
+    #[error("no endpoint is stated: give {option}, or set {variable}")]
+    NotStated {
+        option: &'static str,
+        variable: &'static str,
+    },
+
+    #[error("{}:{line}: {reason}", .path.display())]
+    EndpointFile {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
 
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -203,6 +220,7 @@ impl CliError {
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
+            Self::Endpoint(error) => endpoint_exit(error),
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),
             Self::Tokenizer(error) => tokenizer_exit(error),
@@ -226,6 +244,8 @@ impl CliError {
             | Self::SeveralSweeps
             | Self::SetOfFiles
             | Self::BadSamples { .. }
+            | Self::NotStated { .. }
+            | Self::EndpointFile { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
@@ -322,6 +342,13 @@ fn hub_exit(error: &HubError) -> Exit {
         }
         // The network, the disk, the rights to a model.
         _ => Exit::Resource,
+    }
+}
+
+fn endpoint_exit(error: &EndpointError) -> Exit {
+    match error {
+        EndpointError::KeyFile { .. } => Exit::Resource,
+        _ => Exit::BadInput,
     }
 }
 

@@ -48,9 +48,7 @@ impl Fault {
     /// The fault in place of a good answer.
     pub fn of(self, good: Behaviour) -> Behaviour {
         match self {
-            Self::TooMany => {
-                Behaviour::error(429, "rate_limit_exceeded").with("Retry-After", "0")
-            }
+            Self::TooMany => Behaviour::error(429, "rate_limit_exceeded").with("Retry-After", "0"),
             Self::Broken => Behaviour::status(500, "<html><h1>500</h1></html>"),
             Self::Overloaded => Behaviour::error(503, "overloaded"),
             Self::Hang => Behaviour::Hang,
