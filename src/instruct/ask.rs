@@ -21,6 +21,17 @@ pub struct Asked {
     pub unanswered: BTreeMap<&'static str, u64>,
 }
 
+impl Asked {
+    /// Nothing was asked.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            ended: Ended::Finished,
+            unanswered: BTreeMap::new(),
+        }
+    }
+}
+
 /// How far asking is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]

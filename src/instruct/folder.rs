@@ -140,7 +140,7 @@ impl RunFolder {
     }
 
     fn entries(&self) -> Result<Vec<fs::DirEntry>, InstructError> {
-        let read = || fs::read_dir(&self.path)?.collect();
-        read().map_err(|source| InstructError::read(&self.path, source))
+        let entries = fs::read_dir(&self.path).and_then(Iterator::collect);
+        entries.map_err(|source| InstructError::read(&self.path, source))
     }
 }

@@ -20,7 +20,8 @@ use std::path::Path;
 
 use menagerie_core::chat::Message;
 use menagerie_core::hex::hex;
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior, Value, context};
 use sha2::{Digest, Sha256};
 
 use super::amounts::PerType;
@@ -165,7 +166,11 @@ impl Prompts {
         let name = format!("{kind}/{part}");
         let template = self.templates.get_template(&name);
         let text = template.and_then(|template| {
-            template.render(context! { captions, instances, boxes => boxes(instances) })
+            template.render(context! {
+                captions => Value::from(Serde(captions)),
+                instances => Value::from(Serde(instances)),
+                boxes => boxes(instances),
+            })
         });
         let text = text.map_err(|error| self.files.failure(&name, &error))?;
         Ok(text.trim().to_owned())
