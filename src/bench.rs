@@ -6,5 +6,13 @@ mod mmbench;
 mod mme;
 mod pope;
 mod scienceqa;
+mod short_answer;
+#[cfg(test)]
+mod testing;
 mod textvqa;
 mod vqa;
+
+pub use gqa::Gqa;
+pub use pope::Pope;
+pub use textvqa::TextVqa;
+pub use vqa::Vqa;
