@@ -87,7 +87,7 @@ impl Benchmark for TextVqa {
 
 menagerie_core::register_benchmark!(TextVqa);
 
-/// TextVQA's number of a question.
+/// `TextVQA`'s number of a question.
 fn number<'a>(answer: &Marked<'a>) -> &'a str {
     match answer.question.word(QUESTION_ID) {
         "" => answer.question.id,

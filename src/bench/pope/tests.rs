@@ -91,7 +91,7 @@ fn a_submission_is_read_back_and_a_file_that_does_not_fit_is_told() {
         )
     };
     let questions = write("coco_pope_popular.json", &(line(1, "yes") + &line(2, "no")));
-    let items = read(&[questions.clone()]).expect("questions");
+    let items = read(std::slice::from_ref(&questions)).expect("questions");
     let said = answers(items, &["Yes", "No."]);
     let submission = Pope::default().submission(&said.marked(&Pope::default()));
     assert_eq!(submission.len(), 1);

@@ -40,20 +40,19 @@ fn without_marks(answer: &str) -> String {
     let comma_in_number = has_comma_in_number(answer);
     let mut text = answer.to_owned();
     for mark in MARKS {
-        let beside_space = || {
-            answer.contains(&[mark, ' '].iter().collect::<String>())
-                || answer.contains(&[' ', mark].iter().collect::<String>())
-        };
-        let instead = if comma_in_number || beside_space() {
-            ""
-        } else {
-            " "
-        };
         if text.contains(mark) {
-            text = text.replace(mark, instead);
+            let goes = comma_in_number || stands_beside_space(answer, mark);
+            text = text.replace(mark, if goes { "" } else { " " });
         }
     }
     without_full_stops(&text)
+}
+
+fn stands_beside_space(text: &str, mark: char) -> bool {
+    let mut places = text.match_indices(mark);
+    places.any(|(place, found)| {
+        text[..place].ends_with(' ') || text[place + found.len()..].starts_with(' ')
+    })
 }
 
 fn without_full_stops(text: &str) -> String {
@@ -61,7 +60,8 @@ fn without_full_stops(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(next) = rest.next() {
-        let goes = next == '.' && taken < MOST_FULL_STOPS && !rest.peek().is_some_and(is_digit);
+        let goes =
+            next == '.' && taken < MOST_FULL_STOPS && !rest.peek().copied().is_some_and(is_digit);
         taken += usize::from(goes);
         if !goes {
             kept.push(next);
@@ -73,7 +73,7 @@ fn without_full_stops(text: &str) -> String {
 fn has_comma_in_number(text: &str) -> bool {
     let all: Vec<char> = text.chars().collect();
     all.windows(3)
-        .any(|three| is_digit(&three[0]) && three[1] == ',' && is_digit(&three[2]))
+        .any(|three| is_digit(three[0]) && three[1] == ',' && is_digit(three[2]))
 }
 
 /// Lower case, number words as digits, no articles, apostrophes where they belong, one space between
@@ -113,15 +113,16 @@ fn is_space(c: char) -> bool {
 }
 
 /// What Python's `\d` matches: a decimal digit of any script.
-fn is_digit(c: &char) -> bool {
-    let code = u32::from(*c);
-    ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&code))
+fn is_digit(c: char) -> bool {
+    let code = u32::from(c);
+    let of_zero = |zero: &u32| (*zero..zero + 10).contains(&code);
+    c.is_ascii_digit() || (!c.is_ascii() && ZEROS.iter().any(of_zero))
 }
 
-/// The zero of each script whose digits Unicode 14 counts as decimal; one to nine follow it.
+/// The zero of each script, beside ASCII, whose digits Unicode 14 counts as decimal; one to nine follow.
 #[rustfmt::skip]
-const ZEROS: [u32; 66] = [
-    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
+const ZEROS: [u32; 65] = [
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
     0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50,
     0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0,
     0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0,

@@ -59,7 +59,7 @@ pub(in crate::bench) fn records(path: &Path) -> Result<Vec<Record>, FilesError> 
     Ok(lines.into_iter().map(record).collect())
 }
 
-/// Answers with their ids: as LLaVA's scripts write them, as VQA's and TextVQA's servers take them
+/// Answers with their ids: as LLaVA's scripts write them, as VQA's and `TextVQA`'s servers take them
 /// (`question_id`, `answer`) or as GQA's does (`questionId`, `prediction`).
 pub(in crate::bench) fn predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
     let records = records(path)?;

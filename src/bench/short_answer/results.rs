@@ -1,4 +1,4 @@
-//! Answers as the servers of VQA and TextVQA take them.
+//! Answers as the servers of VQA and `TextVQA` take them.
 
 use menagerie_core::benchmark::Marked;
 use serde_json::{Value, json};
@@ -17,5 +17,5 @@ pub(in crate::bench) fn results<'a>(
             .map_or_else(|_| Value::from(id), Value::from);
         json!({ "question_id": id, "answer": said(answer.answer.text) })
     };
-    Value::from_iter(answers.iter().map(result)).to_string()
+    answers.iter().map(result).collect::<Value>().to_string()
 }

@@ -1,4 +1,4 @@
-//! TextVQA's file, and LLaVA's file of the same questions.
+//! `TextVQA`'s file, and LLaVA's file of the same questions.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::bench::short_answer::{
     ANSWERS, LlavaLine, Record, file_name, image_folder, item, named, records,
 };
 
-/// The field with TextVQA's number of a question, where its id is another.
+/// The field with `TextVQA`'s number of a question, where its id is another.
 pub(super) const QUESTION_ID: &str = "question_id";
 
 /// The field that says which split a question is of.
@@ -19,7 +19,7 @@ pub(super) const SPLIT: &str = "split";
 
 const LLAVA: &str = "llava_textvqa_val_v051_ocr.jsonl";
 
-/// A split of TextVQA 0.5.1.
+/// A split of `TextVQA` 0.5.1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(crate = "menagerie_core::schemars")]
@@ -77,7 +77,7 @@ impl Entry {
     /// What is known of the answer, written into a question.
     fn annotate(&self, mut item: Item, split: Split) -> Item {
         if let Some(answers) = &self.answers {
-            item.truth = most_frequent(answers).to_owned();
+            most_frequent(answers).clone_into(&mut item.truth);
             item = item.with_field(ANSWERS, answers.clone());
         }
         item.with_field(SPLIT, split.name())
@@ -150,7 +150,7 @@ fn key(image: &str, question: &str) -> String {
 }
 
 /// The question in a text that LLaVA asks: alone, with the words of an OCR on a line before or behind
-/// it, or as InstructBLIP is asked (`prompt_processor` of `eval_textvqa.py`).
+/// it, or as `InstructBLIP` is asked (`prompt_processor` of `eval_textvqa.py`).
 fn question_of(prompt: &str) -> Option<&str> {
     if prompt.starts_with("OCR tokens: ") {
         let (_, rest) = prompt.split_once("Question: ")?;
@@ -167,7 +167,7 @@ fn question_of(prompt: &str) -> Option<&str> {
     }
 }
 
-/// Answers as TextVQA's server takes them, or in LLaVA's form, where the id is the image's and the
+/// Answers as `TextVQA`'s server takes them, or in LLaVA's form, where the id is the image's and the
 /// prompt has the question.
 pub(super) fn predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
     let records = records(path)?;

@@ -1,4 +1,4 @@
-//! TextVQA on its file, with the figures of LLaVA's evaluation.
+//! `TextVQA` on its file, with the figures of LLaVA's evaluation.
 
 use std::fs;
 
