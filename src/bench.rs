@@ -6,6 +6,7 @@ mod llava_bench;
 mod mmbench;
 mod mme;
 mod pope;
+mod predicted;
 mod scienceqa;
 mod textvqa;
 mod vqa;
