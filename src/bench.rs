@@ -3,10 +3,10 @@
 pub mod bootstrap;
 mod gqa;
 mod llava_bench;
+mod llava_line;
 mod mmbench;
 mod mme;
 mod pope;
-mod predicted;
 mod scienceqa;
 mod textvqa;
 mod vqa;

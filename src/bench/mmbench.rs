@@ -18,7 +18,7 @@ use menagerie_core::schemars::JsonSchema;
 use menagerie_core::serde_json::json;
 use serde::Deserialize;
 
-use super::predicted::{Id, Line};
+use super::llava_line::{Id, Line};
 use reading::Options;
 
 /// MMBench (arXiv 2307.06281): multiple choice over twenty abilities. In the circular evaluation a
@@ -73,7 +73,8 @@ impl Benchmark for Mmbench {
     const NAME: &'static str = "mmbench";
 
     fn example() -> Example {
-        let question = "<image>\nWhich category does this image belong to?\nA. Oil Painting\nB. Sketch";
+        let question =
+            "<image>\nWhich category does this image belong to?\nA. Oil Painting\nB. Sketch";
         Example::new(question, "B", "A")
             .with_field(row::GROUP, "1")
             .with_field(row::SHIFT, 0)

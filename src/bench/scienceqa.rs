@@ -84,7 +84,8 @@ impl Benchmark for ScienceQa {
     const NAME: &'static str = "scienceqa";
 
     fn example() -> Example {
-        let question = "<image>\nWhich ocean is highlighted?\nA. the Arctic Ocean\nB. the Atlantic Ocean";
+        let question =
+            "<image>\nWhich ocean is highlighted?\nA. the Arctic Ocean\nB. the Atlantic Ocean";
         Example::new(question, "B", "A")
             .with_field(problem::CHOICES, 2)
             .with_field("subject", "social science")
@@ -124,7 +125,9 @@ impl Benchmark for ScienceQa {
         let verdict = self.verdict(question, answer);
         let choices = question.field(problem::CHOICES).and_then(Value::as_u64);
         let choices = choices.unwrap_or(u64::MAX);
-        let beyond = verdict.letter.is_some_and(|letter| letter.place() >= choices);
+        let beyond = verdict
+            .letter
+            .is_some_and(|letter| letter.place() >= choices);
         verdict.fault.or(beyond.then_some("letter out of range"))
     }
 

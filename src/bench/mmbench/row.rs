@@ -74,7 +74,10 @@ fn table(path: &Path) -> Result<PathBuf, FilesError> {
         _ => Err(FilesError::content(
             path,
             "*.tsv",
-            format!("{} tables are in this folder; name one of them", tables.len()),
+            format!(
+                "{} tables are in this folder; name one of them",
+                tables.len()
+            ),
         )),
     }
 }

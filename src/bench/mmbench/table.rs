@@ -97,7 +97,11 @@ impl<'t> Record<'t> {
 }
 
 fn rows(path: &Path, text: &str) -> Result<Vec<Row>, FilesError> {
-    let mut chars = text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable();
+    let mut chars = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .chars()
+        .peekable();
     let mut line = 1;
     let mut rows = Vec::new();
     while chars.peek().is_some() {

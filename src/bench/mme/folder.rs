@@ -77,7 +77,10 @@ fn pair(path: &Path) -> Result<Vec<(String, String)>, FilesError> {
     });
     let pair: Vec<_> = read.collect::<Result<_, _>>()?;
     if pair.len() != 2 {
-        let reason = format!("an image has two questions, and this one has {}", pair.len());
+        let reason = format!(
+            "an image has two questions, and this one has {}",
+            pair.len()
+        );
         return Err(FilesError::content(path, 1, reason));
     }
     Ok(pair)
@@ -117,9 +120,7 @@ impl Images {
                     .any(|known| ending.eq_ignore_ascii_case(known))
             })
         });
-        let files = images
-            .map(|name| (stem(&name).to_owned(), name))
-            .collect();
+        let files = images.map(|name| (stem(&name).to_owned(), name)).collect();
         Self { folder, files }
     }
 

@@ -9,7 +9,7 @@ use menagerie_core::benchmark::{
 
 use super::key::Keys;
 use super::task::Task;
-use crate::bench::predicted::{Id, Line};
+use crate::bench::llava_line::{Id, Line};
 
 /// A file a task. The official script takes the lines of a file two by two, so those of an image
 /// stand together.

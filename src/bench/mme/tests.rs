@@ -9,7 +9,11 @@ use super::*;
 /// Two questions an image, each with what is said.
 type Said<'s> = Vec<(Task, &'s str, [&'s str; 2])>;
 
-fn question(task: Task, image: &str, number: usize) -> (String, Vec<Turn>, Map<String, serde_json::Value>) {
+fn question(
+    task: Task,
+    image: &str,
+    number: usize,
+) -> (String, Vec<Turn>, Map<String, serde_json::Value>) {
     let text = format!("<image>\nis it {number}? Please answer yes or no.");
     let fields = json!({ "task": task.name(), "image": image });
     let fields = fields.as_object().cloned().unwrap_or_default();
@@ -62,7 +66,12 @@ fn accuracy_and_accuracy_plus_by_hand() {
         let names: Vec<_> = figures.iter().map(|figure| figure.name.as_str()).collect();
         assert_eq!(
             names[..4],
-            ["perception (2 of 10 tasks)", "cognition (1 of 4 tasks)", "existence", "existence acc"]
+            [
+                "perception (2 of 10 tasks)",
+                "cognition (1 of 4 tasks)",
+                "existence",
+                "existence acc"
+            ]
         );
         let values = values(figures);
         // Three of six answers, one of three images.
@@ -80,7 +89,9 @@ fn accuracy_and_accuracy_plus_by_hand() {
 
 #[test]
 fn all_fourteen_right_are_2000_and_800_points() {
-    let said = Task::ALL.map(|task| (task, "a.jpg", ["Yes", "No"])).to_vec();
+    let said = Task::ALL
+        .map(|task| (task, "a.jpg", ["Yes", "No"]))
+        .to_vec();
     with_marked(&Mme::default(), &said, |marked| {
         let values = values(Mme::default().figures(marked));
         assert_eq!(values["perception"], 2000.0);
@@ -151,7 +162,8 @@ fn folder() -> tempfile::TempDir {
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(path, text).expect("written");
     };
-    let pair = "Is it red? Please answer yes or no.\tYes\nIs it blue?  Please answer yes or no.\tNo";
+    let pair =
+        "Is it red? Please answer yes or no.\tYes\nIs it blue?  Please answer yes or no.\tNo";
     write("existence/000.txt", pair);
     write("existence/000.jpg", "");
     write("scene/questions_answers_YN/b.txt", &format!("{pair}\r\n"));
@@ -167,7 +179,8 @@ fn two() -> Mme {
 
 fn read(mme: &Mme, folder: &Path) -> Result<Vec<Item>, FilesError> {
     let paths = [folder.to_owned()];
-    mme.read(&Files::new(&paths, None)).expect("files of its own")
+    mme.read(&Files::new(&paths, None))
+        .expect("files of its own")
 }
 
 #[test]
@@ -187,14 +200,25 @@ fn both_layouts_are_read() {
         ]
     );
     let images = items.iter().step_by(2).map(|item| item.images[0].clone());
-    let expected = ["existence/000.jpg", "scene/images/a.PNG", "scene/images/b.jpg"];
-    let expected = expected.map(|name| menagerie_core::benchmark::ItemImage::File(folder.path().join(name)));
+    let expected = [
+        "existence/000.jpg",
+        "scene/images/a.PNG",
+        "scene/images/b.jpg",
+    ];
+    let expected =
+        expected.map(|name| menagerie_core::benchmark::ItemImage::File(folder.path().join(name)));
     assert_eq!(images.collect::<Vec<_>>(), expected);
     let item = &items[1];
-    assert_eq!((item.truth.as_str(), item.fields["image"].as_str()), ("No", Some("000.jpg")));
+    assert_eq!(
+        (item.truth.as_str(), item.fields["image"].as_str()),
+        ("No", Some("000.jpg"))
+    );
     let question = Question::new(&item.id, &item.turns, &item.truth);
     let asked = Mme::default().ask(&question);
-    assert_eq!(asked[0].text, "<image>\nIs it blue?  Please answer yes or no.");
+    assert_eq!(
+        asked[0].text,
+        "<image>\nIs it blue?  Please answer yes or no."
+    );
     let asked = two().ask(&question);
     let llava = "<image>\nIs it blue?\nAnswer the question using a single word or phrase.";
     assert_eq!(asked[0].text, llava);
@@ -203,13 +227,24 @@ fn both_layouts_are_read() {
 #[test]
 fn what_is_wrong_with_a_folder_is_said() {
     let folder = folder();
-    let message = read(&Mme::default(), folder.path()).unwrap_err().to_string();
+    let message = read(&Mme::default(), folder.path())
+        .unwrap_err()
+        .to_string();
     assert!(message.starts_with("there is no `count` in "), "{message}");
     let file = folder.path().join("existence/000.txt");
     for (text, expected) in [
-        ("Is it?\tYes", "000.txt:1: an image has two questions, and this one has 1"),
-        ("Is it?\tYes\nIs it not?\tMaybe", "000.txt:2: the answer `Maybe` is neither Yes nor No"),
-        ("Is it?\nIs it not?\tNo", "000.txt:1: a line is a question, a tab and its answer"),
+        (
+            "Is it?\tYes",
+            "000.txt:1: an image has two questions, and this one has 1",
+        ),
+        (
+            "Is it?\tYes\nIs it not?\tMaybe",
+            "000.txt:2: the answer `Maybe` is neither Yes nor No",
+        ),
+        (
+            "Is it?\nIs it not?\tNo",
+            "000.txt:1: a line is a question, a tab and its answer",
+        ),
     ] {
         fs::write(&file, text).expect("written");
         let message = read(&two(), folder.path()).unwrap_err().to_string();
@@ -230,20 +265,34 @@ fn answers_in_every_form_go_to_their_questions() {
     let lines = folder.path().join("llava.jsonl");
     let line = |image: &str, color: &str| {
         let prompt = format!("Is it {color}?\nAnswer the question using a single word or phrase.");
-        let line = json!({ "question_id": image, "prompt": prompt, "text": color, "answer_id": "x" });
+        let line =
+            json!({ "question_id": image, "prompt": prompt, "text": color, "answer_id": "x" });
         format!("{line}\n")
     };
-    let images = ["existence/000.jpg", "scene/images/a.png", "scene/images/b.jpg"];
-    let text: String = images.iter().flat_map(|image| [line(image, "red"), line(image, "blue")]).collect();
+    let images = [
+        "existence/000.jpg",
+        "scene/images/a.png",
+        "scene/images/b.jpg",
+    ];
+    let text: String = images
+        .iter()
+        .flat_map(|image| [line(image, "red"), line(image, "blue")])
+        .collect();
     fs::write(&lines, text).expect("written");
     let said = mme.predictions(&lines).expect("answers");
     let expected: Vec<_> = ids.iter().zip(["red", "blue"].into_iter().cycle());
-    let expected: Vec<_> = expected.into_iter().map(|(id, said)| Prediction::new(id, said)).collect();
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|(id, said)| Prediction::new(id, said))
+        .collect();
     assert_eq!(said, expected);
 
     let by_id = folder.path().join("own.jsonl");
     fs::write(&by_id, json!({ "id": ids[0], "answer": "yes" }).to_string()).expect("written");
-    assert_eq!(mme.predictions(&by_id).expect("answers"), [Prediction::new(&ids[0], "yes")]);
+    assert_eq!(
+        mme.predictions(&by_id).expect("answers"),
+        [Prediction::new(&ids[0], "yes")]
+    );
 }
 
 #[test]
@@ -255,7 +304,9 @@ fn what_is_handed_in_reads_back_as_it_was() {
         (Task::Ocr, "a.jpg", ["", "no, it is not"]),
         (Task::Count, "b.jpg", ["Yes", "No"]),
     ];
-    let files = with_marked(&Mme::default(), &said, |marked| Mme::default().submission(marked));
+    let files = with_marked(&Mme::default(), &said, |marked| {
+        Mme::default().submission(marked)
+    });
     let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
     let expected = ["Your_Results/count.txt", "Your_Results/OCR.txt"];
     assert_eq!(names, expected.map(PathBuf::from));
@@ -271,10 +322,21 @@ fn what_is_handed_in_reads_back_as_it_was() {
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(path, &file.bytes).expect("written");
     }
-    let read = Mme::default().predictions(&folder.path().join("Your_Results")).expect("answers");
-    let read: Vec<_> = read.iter().map(|said| (said.id.as_str(), said.answer.as_str())).collect();
+    let read = Mme::default()
+        .predictions(&folder.path().join("Your_Results"))
+        .expect("answers");
+    let read: Vec<_> = read
+        .iter()
+        .map(|said| (said.id.as_str(), said.answer.as_str()))
+        .collect();
     assert_eq!(read[0], ("count/b: is it 0?", "Yes"));
     assert_eq!(read[3], ("OCR/a: is it 1?", "no, it is not"));
-    let empty = Mme::default().predictions(folder.path()).unwrap_err().to_string();
-    assert!(empty.starts_with("there is no `existence.txt` in "), "{empty}");
+    let empty = Mme::default()
+        .predictions(folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        empty.starts_with("there is no `existence.txt` in "),
+        "{empty}"
+    );
 }

@@ -11,9 +11,15 @@ type Column = (&'static str, fn(&Question<'_>) -> bool);
 
 /// The columns as `evaluate_acc.py` chooses them. `language science` is its word.
 const COLUMNS: [Column; 8] = [
-    ("NAT", |question| question.word("subject") == "natural science"),
-    ("SOC", |question| question.word("subject") == "social science"),
-    ("LAN", |question| question.word("subject") == "language science"),
+    ("NAT", |question| {
+        question.word("subject") == "natural science"
+    }),
+    ("SOC", |question| {
+        question.word("subject") == "social science"
+    }),
+    ("LAN", |question| {
+        question.word("subject") == "language science"
+    }),
     ("TXT", |question| has(question, HAS_TEXT)),
     ("IMG", |question| has(question, HAS_IMAGE)),
     ("NO", |question| {
@@ -31,7 +37,9 @@ fn has(question: &Question<'_>, field: &str) -> bool {
 /// The number of `grade7`; 0 if it has none.
 fn grade(question: &Question<'_>) -> u8 {
     let number = question.word("grade").strip_prefix("grade");
-    number.and_then(|number| number.parse().ok()).unwrap_or_default()
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 pub(super) fn all(answers: &[Marked<'_>]) -> Vec<Figure> {

@@ -90,7 +90,8 @@ impl Problems {
                 FilesError::content(&self.path, id, "the split names it and it is not here")
             })?;
             let letter = Letter::at(problem.answer).filter(|_| {
-                problem.answer < problem.choices.len() && Letter::at(problem.choices.len() - 1).is_some()
+                problem.answer < problem.choices.len()
+                    && Letter::at(problem.choices.len() - 1).is_some()
             });
             let letter = letter.ok_or_else(|| {
                 let (answer, count) = (problem.answer, problem.choices.len());
@@ -106,16 +107,21 @@ impl Problems {
 
     /// The file of a problem's image: below the folder that the user names, else beside the
     /// problems, where the data are published with a folder a split and where they are without.
-    pub(super) fn image(&self, images: Option<&Path>, id: &str, problem: &Problem) -> Option<PathBuf> {
+    pub(super) fn image(
+        &self,
+        images: Option<&Path>,
+        id: &str,
+        problem: &Problem,
+    ) -> Option<PathBuf> {
         let name = Path::new(id).join(problem.image.as_deref()?);
         let beside = self.path.parent().unwrap_or(Path::new(""));
         let folders = match images {
             Some(folder) => vec![folder.to_owned()],
             None => vec![beside.join("images"), beside.to_owned()],
         };
-        let places = folders.iter().flat_map(|folder| {
-            [folder.join(&problem.split).join(&name), folder.join(&name)]
-        });
+        let places = folders
+            .iter()
+            .flat_map(|folder| [folder.join(&problem.split).join(&name), folder.join(&name)]);
         let mut places = places.peekable();
         let first = places.peek().cloned();
         places.find(|place| place.is_file()).or(first)

@@ -35,7 +35,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Prediction>, FilesError> {
         let answer = match said {
             Value::String(text) => text,
             Value::Number(number) => {
-                let place = number.as_u64().and_then(|place| usize::try_from(place).ok());
+                let place = number
+                    .as_u64()
+                    .and_then(|place| usize::try_from(place).ok());
                 let letter = place.and_then(Letter::at);
                 letter.map(|letter| letter.to_string()).unwrap_or_default()
             }
