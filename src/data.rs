@@ -13,6 +13,7 @@ mod draw;
 mod elements;
 mod error;
 mod images;
+mod items;
 mod json;
 mod loader;
 mod mix;
@@ -28,7 +29,7 @@ mod skipped;
 mod unpacked;
 
 pub use batch::{Batch, Encoded, SampleEncoder};
-pub use check::{CheckProgress, Checked, Overlong, check};
+pub use check::{CheckProgress, Checked, Overlong, check, check_questions};
 pub use dataset::{DataFile, Dataset};
 #[cfg(feature = "train")]
 pub(crate) use error::chain;

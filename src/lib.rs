@@ -160,8 +160,12 @@ pub use menagerie_core::*;
 pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(any(feature = "train", feature = "bench"))]
+mod code;
 #[cfg(feature = "data")]
 pub mod data;
+#[cfg(any(feature = "cli", feature = "bench"))]
+mod date;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
 #[cfg(feature = "eval")]
@@ -174,13 +178,21 @@ pub mod eval;
 pub mod features;
 #[cfg(any(feature = "data", feature = "hub"))]
 mod hash;
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "bench"))]
+#[cfg_attr(
+    not(feature = "train"),
+    allow(dead_code, reason = "the page of a run shows the most")
+)]
 mod html;
 #[cfg(feature = "hub")]
 pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
+#[cfg(any(feature = "train", feature = "bench"))]
+mod lock;
 pub mod recipes;
+#[cfg(any(feature = "train", feature = "bench"))]
+mod report;
 #[cfg(feature = "train")]
 pub mod runs;
 #[cfg(feature = "train")]

@@ -225,7 +225,7 @@ impl<'r> Opened<'r> {
             .eval
             .as_ref()
             .map(|table| {
-                let data = Dataset::open(&table.data.source())?;
+                let data = eval::open_table(table)?;
                 data.check_images()?;
                 Ok::<_, TrainError>(Arc::new(data))
             })

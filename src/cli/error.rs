@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
+use menagerie_core::benchmark::FilesError;
 use menagerie_core::error::nearest;
 use menagerie_core::export::ExportError;
 use menagerie_core::folder::FolderError;
@@ -337,6 +338,7 @@ fn plan_exit(error: &PlanError) -> Exit {
         PlanError::Recipe(error) => recipe_exit(error),
         PlanError::Assemble(error) => assemble_exit(error),
         PlanError::Data(error) => data_exit(error),
+        PlanError::Eval(error) => eval_exit(error),
         PlanError::Recording(_) => Exit::BadInput,
     }
 }
@@ -345,6 +347,18 @@ fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
         EvalError::Data(error) => data_exit(error),
+        EvalError::Files(error) => files_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
+fn files_exit(error: &FilesError) -> Exit {
+    match error {
+        // Bytes that are no text come as an I/O error too.
+        FilesError::Read { source, .. } if source.kind() != ErrorKind::InvalidData => {
+            Exit::Resource
+        }
+        FilesError::Missing { .. } => Exit::Resource,
         _ => Exit::BadInput,
     }
 }

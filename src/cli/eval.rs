@@ -15,7 +15,7 @@ use super::model::ModelArgs;
 use super::output::{print, print_json};
 use super::progress::Progress;
 use crate::data::Dataset;
-use crate::eval::{self, Benchmark, EvalError, EvalOptions, Evaluation, ExactMatch};
+use crate::eval::{self, Benchmark, EvalError, EvalOptions, Evaluation, Exact};
 
 /// Score a model on questions with known answers, and blind beside it.
 ///
@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// The benchmark that asks and marks; `menagerie plugins` lists them.
-    #[arg(long, value_name = "NAME", default_value = ExactMatch::NAME)]
+    #[arg(long, value_name = "NAME", default_value = Exact::NAME)]
     benchmark: String,
     /// Questions answered together.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
