@@ -99,7 +99,13 @@ pub(super) fn items(
     rule: Option<&Path>,
     files: &Files<'_>,
 ) -> Result<Vec<Item>, FilesError> {
-    let rules = rule.map_or_else(|| Ok(Rules::published()), Rules::read)?;
+    let rules = match rule {
+        None => Rules::published(),
+        Some(path) => {
+            files.note(path);
+            Rules::read(path)?
+        }
+    };
     let other_rule = rules.other(edition);
     let path = files.find(edition.questions)?;
     let references_path = files.find(edition.references)?;

@@ -1,7 +1,12 @@
 //! Files: the published ones, those of others, and bad ones.
 
-use super::super::*;
-use super::*;
+use std::fs;
+use std::path::Path;
+
+use menagerie_core::benchmark::{Answer, Benchmark, Item, ItemImage};
+
+use super::{fixtures, items, marked, written};
+use crate::bench::llava_bench::{LlavaBenchCoco, LlavaBenchWild, score};
 
 #[test]
 fn the_published_files_are_read() {

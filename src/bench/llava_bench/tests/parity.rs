@@ -1,7 +1,16 @@
 //! Parity with the original's scripts.
 
-use super::super::*;
-use super::*;
+use std::fs;
+use std::path::Path;
+
+use menagerie_core::benchmark::{Answer, Benchmark, Question};
+use menagerie_core::hex::hex;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{figure, fixtures, items, marked, of_categories};
+use crate::bench::llava_bench::{LlavaBenchCoco, LlavaBenchWild, review};
 
 fn lines(path: &Path) -> Vec<Map<String, Value>> {
     let text = fs::read_to_string(path).expect("a fixture");
@@ -30,7 +39,7 @@ fn the_judge_is_asked_what_the_original_asks() {
             let review = benchmark.review(&question, text).expect("it asks");
             assert_eq!((review.temperature, review.max_tokens), (0.2, 1024));
             let messages = serde_json::to_string(&review.messages).expect("messages");
-            let hash = menagerie_core::hex::hex(&Sha256::digest(messages));
+            let hash = hex(&Sha256::digest(messages));
             last = review.messages[1].content.clone();
             assert_eq!(hashes[&item.id], hash, "question {}:\n{last}", item.id);
         }

@@ -1,16 +1,11 @@
 //! Scores computed by hand.
 
-use super::super::*;
-use super::*;
+use menagerie_core::benchmark::{Answer, Benchmark, Unit};
+use menagerie_core::testing::check_benchmark;
+use serde_json::Value;
 
-/// Items of which nothing but the category matters.
-fn of_categories(names: &[&str]) -> Vec<Item> {
-    let items = (0..).zip(names);
-    let item = |(id, category): (u32, &&str)| {
-        Item::new(id.to_string(), "What is it?").with_field("category", *category)
-    };
-    items.map(item).collect()
-}
+use super::{figure, fixtures, items, marked, of_categories, written};
+use crate::bench::llava_bench::{LlavaBenchCoco, LlavaBenchWild};
 
 #[test]
 fn both_keep_the_contract() {
@@ -99,4 +94,48 @@ fn the_interval_keeps_both_scores_of_a_question_together() {
     let figures = benchmark.figures(&marked(&benchmark, &items, &answers));
     assert_eq!(figures[0].value, 50.0);
     assert_eq!(figures[0].interval, Some([50.0, 50.0]));
+}
+
+#[test]
+fn figures_under_another_rule_are_called_otherwise() {
+    let published = include_str!("../rule.json");
+    let names = |rule: &str| {
+        let (_folder, path) = written("rule.json", rule);
+        let benchmark = LlavaBenchCoco { rule: Some(path) };
+        let items = items(&benchmark, &fixtures("coco")).expect("fixtures");
+        let answers = [Answer::new("It is.").reviewed(Some("8 7"))];
+        let figures = benchmark.figures(&marked(&benchmark, &items, &answers));
+        figures
+            .into_iter()
+            .map(|figure| figure.name)
+            .collect::<Vec<_>>()
+    };
+    let same = [
+        "overall",
+        "conv",
+        "overall, reference",
+        "overall, model",
+        "conv, reference",
+        "conv, model",
+    ];
+    assert_eq!(names(published), same);
+    let value: Value = serde_json::from_str(published).expect("JSON");
+    assert_eq!(
+        names(&value.to_string()),
+        same,
+        "the file's spacing does not matter"
+    );
+    let of_wild = published.replace("a few sentences", "some sentences");
+    assert_eq!(
+        names(&of_wild),
+        same,
+        "COCO's judge reads no rule of the other's"
+    );
+
+    let stricter = names(&published.replace("1 to 10", "one to ten"));
+    let (_, hash) = stricter[0].split_once("overall (rule ").expect("a note");
+    assert_eq!(hash.len(), "0123abcd)".len());
+    assert_eq!(stricter[3], format!("overall, model (rule {hash}"));
+    let other = names(&published.replace("\"Assistant\"", "\"Model\""));
+    assert_ne!(stricter[0], other[0]);
 }
