@@ -31,7 +31,7 @@ mod unpacked;
 pub use batch::{Batch, Encoded, SampleEncoder};
 pub use check::{CheckProgress, Checked, Overlong, check, check_questions};
 pub use dataset::{DataFile, Dataset};
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "bench"))]
 pub(crate) use error::chain;
 pub use error::{DataError, Fault, SampleError};
 pub use loader::Loader;

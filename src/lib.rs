@@ -189,6 +189,8 @@ pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
 #[cfg(any(feature = "train", feature = "bench"))]
+mod json;
+#[cfg(any(feature = "train", feature = "bench"))]
 mod lock;
 pub mod recipes;
 #[cfg(any(feature = "train", feature = "bench"))]

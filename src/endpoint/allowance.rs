@@ -13,25 +13,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// Of a budget of which something may be spent already.
-    pub(super) fn new(budget: &Budget, spent: &Spent) -> Result<Self, &'static str> {
-        let sound = |number: f64| number.is_finite() && number >= 0.0;
-        if let Some(prices) = budget.prices
-            && !(sound(prices.input) && sound(prices.output))
-        {
-            return Err("a price must be a number, and not below 0");
-        }
-        let money = match (budget.money, budget.prices) {
-            (None, _) => None,
-            (Some(money), _) if !sound(money) => {
-                return Err("a budget must be a number, and not below 0");
-            }
-            (Some(money), Some(prices)) => Some((money, prices)),
-            (Some(_), None) => return Err("a budget in money needs the prices of tokens"),
-        };
+    /// Of a sound budget of which something may be spent already.
+    pub(super) fn new(budget: &Budget, spent: &Spent) -> Self {
         let mut allowance = Self {
             tokens: budget.tokens,
-            money,
+            money: budget.money.zip(budget.prices),
             dearest: None,
         };
         // An earlier run's replies are known by their mean alone.
@@ -42,7 +28,7 @@ impl Allowance {
                 completion_tokens: spent.usage.completion_tokens.div_ceil(counted),
             });
         }
-        Ok(allowance)
+        allowance
     }
 
     /// Whether one more may be sent, beside those in flight.

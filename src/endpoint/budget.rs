@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::EndpointError;
 use super::reply::{ChatReply, Usage};
 
 /// What all replies together may cost. The default is no limit.
@@ -13,6 +14,29 @@ pub struct Budget {
     pub money: Option<f64>,
     /// What tokens cost.
     pub prices: Option<Prices>,
+}
+
+impl Budget {
+    /// Checks that its numbers are some, and that there are prices where they are needed.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn check(&self) -> Result<(), EndpointError> {
+        let sound = |name, number: Option<f64>| match number {
+            Some(number) if !(number.is_finite() && number >= 0.0) => Err(EndpointError::Range {
+                name,
+                allowed: "a number that is not below 0",
+            }),
+            _ => Ok(()),
+        };
+        sound("budget", self.money)?;
+        sound("price", self.prices.map(|prices| prices.input))?;
+        sound("price", self.prices.map(|prices| prices.output))?;
+        if self.money.is_some() && self.prices.is_none() {
+            return Err(EndpointError::NoPrices);
+        }
+        Ok(())
+    }
 }
 
 /// What a million tokens cost, in any one currency. Rebates on repeated beginnings of conversations

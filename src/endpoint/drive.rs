@@ -84,7 +84,8 @@ impl Endpoint {
         spent: &mut Spent,
         stop: &AtomicBool,
     ) -> Result<Ended, DriveError<W::Error>> {
-        let allowance = Allowance::new(budget, spent).map_err(DriveError::Budget)?;
+        budget.check().map_err(DriveError::Budget)?;
+        let allowance = Allowance::new(budget, spent);
         let flight = Flight {
             stop,
             ending: AtomicBool::new(false),

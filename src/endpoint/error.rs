@@ -45,6 +45,16 @@ pub enum EndpointError {
         source: io::Error,
     },
 
+    /// A limit of money without prices.
+    #[error(
+        "a budget in money needs the prices of tokens, of requests and replies (--price-in, --price-out, for a million tokens each)"
+    )]
+    NoPrices,
+
+    /// The price of requests or that of replies is missing.
+    #[error("state both prices, or none: --price-in and --price-out, for a million tokens each")]
+    OnePrice,
+
     /// A number out of range.
     #[error("`{name}` must be {allowed}")]
     Range {
@@ -282,8 +292,8 @@ pub enum DriveError<E: std::error::Error + 'static> {
     NoUsage,
 
     /// A budget that is none.
-    #[error("{0}")]
-    Budget(&'static str),
+    #[error(transparent)]
+    Budget(EndpointError),
 
     /// The system gives no thread for a request.
     #[error("cannot start a thread for a request; have fewer in flight")]

@@ -24,7 +24,7 @@ pub(crate) struct Said<'a> {
     pub answer: Answer<'a>,
 }
 
-impl Marker<'_> {
+impl<'a> Marker<'a> {
     /// Writes down how good each answer is; gives the score and, if it was asked for, the blind one.
     pub(super) fn score(&self, answers: &mut [Answered]) -> Result<(f64, Option<f64>), EvalError> {
         let said = |answered: &Answered| said(answered.sample, &answered.answer);
@@ -46,11 +46,11 @@ impl Marker<'_> {
     }
 
     /// How good each answer is.
-    pub(crate) fn mark<'s>(
-        &'s self,
-        said: impl IntoIterator<Item = Said<'s>>,
-    ) -> Result<Vec<Marked<'s>>, EvalError> {
-        let mark = |Said { sample, answer }: Said<'s>| {
+    pub(crate) fn mark(
+        &self,
+        said: impl IntoIterator<Item = Said<'a>>,
+    ) -> Result<Vec<Marked<'a>>, EvalError> {
+        let mark = |Said { sample, answer }: Said<'a>| {
             let question = self.data.sample(sample).question();
             let mark = self.benchmark.mark(&question, &answer);
             if !(0.0..=1.0).contains(&mark) {
