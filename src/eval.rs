@@ -45,13 +45,12 @@ pub use answer::{Answered, Evaluation};
 #[cfg(not(feature = "bench"))]
 use ask::Asker;
 #[cfg(feature = "bench")]
-pub(crate) use ask::{Asker, Writer};
+pub(crate) use ask::Asker;
 pub use error::EvalError;
 pub use exact::{Exact, normalise};
+pub(crate) use marker::Marker;
 #[cfg(feature = "bench")]
-pub(crate) use marker::{Marker, Said};
-#[cfg(not(feature = "bench"))]
-use marker::{Marker, Said};
+pub(crate) use marker::Said;
 pub use menagerie_core::benchmark::{Answer, AnyBenchmark, Benchmark, Example, Marked, Question};
 pub use menagerie_core::plugin::{BenchmarkError, BenchmarkPlugin, benchmark, benchmarks};
 pub use options::EvalOptions;

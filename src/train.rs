@@ -79,9 +79,10 @@ use burn::tensor::Device;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::{Model, Recipe};
 
+use crate::code::Code;
 use crate::data::Dataset;
+use crate::eval;
 use adapters::Adapters;
-use checkpoint::Code;
 use manifest::{InitialWeights, Manifest};
 use session::{Session, Start};
 use stage::StageRun;

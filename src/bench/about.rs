@@ -208,7 +208,9 @@ impl About {
         if let (Some(before), Some(now)) = (longest(other), longest(self))
             && before != now
         {
-            found.push(format!("generation.max_new_tokens was {before} and is {now}"));
+            found.push(format!(
+                "generation.max_new_tokens was {before} and is {now}"
+            ));
         }
         found
     }
@@ -269,7 +271,12 @@ fn compare(key: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
             for name in before.keys().chain(added) {
                 let dot = if key.is_empty() { "" } else { "." };
                 let side = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or_default();
-                compare(&format!("{key}{dot}{name}"), &side(before), &side(now), found);
+                compare(
+                    &format!("{key}{dot}{name}"),
+                    &side(before),
+                    &side(now),
+                    found,
+                );
             }
         }
         _ if before == now => {}

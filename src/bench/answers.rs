@@ -62,8 +62,7 @@ pub(super) fn of_model(
 ) -> Result<(Vec<Kept>, f64), BenchError> {
     let path = folder.path().join("answers.jsonl");
     let (mut journal, mut kept) = Journal::open::<Kept>(&path)?;
-    let (mut clock, timings) =
-        Journal::open::<Timing>(&folder.path().join("timings.jsonl"))?;
+    let (mut clock, timings) = Journal::open::<Timing>(&folder.path().join("timings.jsonl"))?;
     let mut seconds: f64 = timings.iter().map(|timing| timing.seconds).sum();
     let total = exam.count();
     for (place, answer) in kept.iter().enumerate() {

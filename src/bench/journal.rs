@@ -63,7 +63,8 @@ impl Journal {
         let end = self.ends.last().copied().unwrap_or(0);
         let cut = self.file.set_len(end);
         let cut = cut.and_then(|()| self.file.seek(SeekFrom::Start(end)));
-        cut.map(drop).map_err(|source| write_error(&self.path, source))
+        cut.map(drop)
+            .map_err(|source| write_error(&self.path, source))
     }
 
     /// Adds lines, which are on the disk when this returns.
@@ -105,7 +106,10 @@ mod tests {
         assert_eq!(text(), "1\n5\n");
 
         std::fs::write(&path, "1\nx\n3\n").expect("damaged");
-        let error = Journal::open::<u32>(&path).map(drop).unwrap_err().to_string();
+        let error = Journal::open::<u32>(&path)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("lines.jsonl:2: expected value"), "{error}");
     }
 }

@@ -182,7 +182,11 @@ impl Judge {
 
 /// A request as its hash sees it.
 fn told(review: &Review) -> Vec<u8> {
-    json_line(&json!([review.messages, review.temperature, review.max_tokens]))
+    json_line(&json!([
+        review.messages,
+        review.temperature,
+        review.max_tokens
+    ]))
 }
 
 /// Reviews that are being asked for.

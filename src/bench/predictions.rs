@@ -42,7 +42,11 @@ pub(super) fn file(path: &Path) -> Result<DataFile, BenchError> {
         let metadata = path.metadata()?;
         Ok(DataFile {
             path: path.to_owned(),
-            sha256: if metadata.is_file() { sha256(path)? } else { String::new() },
+            sha256: if metadata.is_file() {
+                sha256(path)?
+            } else {
+                String::new()
+            },
             bytes: metadata.len(),
         })
     };
@@ -81,7 +85,9 @@ pub(super) fn read(exam: &Exam, path: &Path, partial: bool) -> Result<Prediction
     }
     fit.missing = total - found.len();
     if fit.missing > 0 && !partial {
-        let missing = ids.enumerate().filter(|(place, _)| !found.contains_key(place));
+        let missing = ids
+            .enumerate()
+            .filter(|(place, _)| !found.contains_key(place));
         return Err(BenchError::Unanswered {
             path: path.to_owned(),
             count: fit.missing,

@@ -82,10 +82,9 @@ impl Section {
                 self.figures.push(figure.name.clone());
             }
         }
-        let differs = self
-            .columns
-            .first()
-            .map_or_else(Vec::new, |first| score.about.incomparable(&first.score.about));
+        let differs = self.columns.first().map_or_else(Vec::new, |first| {
+            score.about.incomparable(&first.score.about)
+        });
         self.columns.push(Column {
             path: path.to_owned(),
             name: name(&score, path),
@@ -133,8 +132,13 @@ fn name(score: &Score, path: &Path) -> String {
     let predictions = score.about.predictions.as_ref().map(|file| &file.path);
     let model = score.about.model.as_ref().map(|model| &model.path);
     let named = model.or(predictions).map_or(path, PathBuf::as_path);
-    let last = named.file_stem().filter(|_| model.is_none()).or(named.file_name());
-    last.unwrap_or(named.as_os_str()).to_string_lossy().into_owned()
+    let last = named
+        .file_stem()
+        .filter(|_| model.is_none())
+        .or(named.file_name());
+    last.unwrap_or(named.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn notes(score: &Score) -> Vec<String> {
@@ -149,14 +153,22 @@ fn notes(score: &Score) -> Vec<String> {
     if let Some(limit) = score.about.questions.limit {
         notes.push(format!("only the first {limit} questions"));
     }
-    let missing = score.judged.as_ref().map_or(0, |judged| judged.missing.values().sum());
+    let missing = score
+        .judged
+        .as_ref()
+        .map_or(0, |judged| judged.missing.values().sum());
     if missing > 0 {
         notes.push(format!("{missing} reviews are missing"));
     }
     let faults = score.faults.iter();
-    let faults: Vec<String> = faults.map(|(fault, count)| format!("{fault} {count}")).collect();
+    let faults: Vec<String> = faults
+        .map(|(fault, count)| format!("{fault} {count}"))
+        .collect();
     if !faults.is_empty() {
-        notes.push(format!("answers that could not be read: {}", faults.join(", ")));
+        notes.push(format!(
+            "answers that could not be read: {}",
+            faults.join(", ")
+        ));
     }
     notes
 }

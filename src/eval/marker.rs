@@ -27,13 +27,14 @@ pub(crate) struct Said<'a> {
 impl<'a> Marker<'a> {
     /// Writes down how good each answer is; gives the score and, if it was asked for, the blind one.
     pub(super) fn score(&self, answers: &mut [Answered]) -> Result<(f64, Option<f64>), EvalError> {
-        let said = |answered: &Answered| said(answered.sample, &answered.answer);
-        let marked = self.mark(answers.iter().map(said))?;
+        let seen = answers.iter();
+        let seen = seen.map(|answered| said(answered.sample, &answered.answer));
+        let marked = self.mark(seen)?;
         let score = self.total(&marked)?;
         let marks: Vec<f64> = marked.iter().map(|marked| marked.mark).collect();
         let blind: Option<Vec<_>> = answers
             .iter()
-            .map(|answered| Some(self::said(answered.sample, answered.blind.as_deref()?)))
+            .map(|answered| Some(said(answered.sample, answered.blind.as_deref()?)))
             .collect();
         let blind = blind.filter(|blind| !blind.is_empty());
         let blind = blind.map(|blind| self.total(&self.mark(blind)?));

@@ -49,13 +49,20 @@ fn figures(section: &Section) -> String {
         for (place, column) in section.columns.iter().enumerate() {
             let first = if place == 0 {
                 let span = section.columns.len();
-                format!("<td rowspan=\"{span}\" class=\"figure\">{}</td>", escape(name))
+                format!(
+                    "<td rowspan=\"{span}\" class=\"figure\">{}</td>",
+                    escape(name)
+                )
             } else {
                 String::new()
             };
             let figure = column.figure(name);
             let count = figure.map_or(NONE.to_owned(), |figure| thousands(figure.count));
-            let last = if place + 1 == section.columns.len() { " class=\"last\"" } else { "" };
+            let last = if place + 1 == section.columns.len() {
+                " class=\"last\""
+            } else {
+                ""
+            };
             rows.push_str(&format!(
                 "<tr{last}>{first}<td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{count}</td></tr>\n",
                 model(place, column),
@@ -90,7 +97,11 @@ fn colour(place: usize) -> &'static str {
 /// What a whole bar stands for: 100 for percent, else the largest value or end of an interval.
 fn scale<'f>(figures: impl Iterator<Item = &'f Figure>) -> f64 {
     let ends = figures.map(|figure| {
-        let full = if figure.unit == Unit::Percent { 100.0 } else { 0.0 };
+        let full = if figure.unit == Unit::Percent {
+            100.0
+        } else {
+            0.0
+        };
         let high = figure.interval.map_or(0.0, |[_, high]| high);
         figure.value.max(high).max(full)
     });

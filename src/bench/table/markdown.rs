@@ -18,7 +18,11 @@ fn section(section: &Section) -> String {
         let mark = if column.differs.is_empty() { "" } else { " *" };
         columns.push((format!("{}{mark}", column.name), true));
         if !remarks.is_empty() {
-            notes.push_str(&format!("- {}{mark}: {}\n", column.name, remarks.join("; ")));
+            notes.push_str(&format!(
+                "- {}{mark}: {}\n",
+                column.name,
+                remarks.join("; ")
+            ));
         }
     }
     let rows = section.figures.iter().map(|figure| {
@@ -30,5 +34,9 @@ fn section(section: &Section) -> String {
         rows: rows.collect(),
     };
     let space = if notes.is_empty() { "" } else { "\n" };
-    format!("## {}\n\n{}{space}{notes}", section.benchmark, table.markdown())
+    format!(
+        "## {}\n\n{}{space}{notes}",
+        section.benchmark,
+        table.markdown()
+    )
 }

@@ -94,7 +94,9 @@ impl Options {
 /// The name of a model or file; of a checkpoint, its run's before it.
 fn name(path: &Path) -> String {
     let last = |path: &Path| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         name.filter(|name| !name.is_empty())
     };
     let absolute = path.canonicalize();
@@ -129,7 +131,10 @@ mod tests {
     #[test]
     fn a_value_is_toml_or_a_text() {
         let value = |text: &str| option(text).expect("an option");
-        assert_eq!(value("split = \"random\""), ("split".to_owned(), json!("random")));
+        assert_eq!(
+            value("split = \"random\""),
+            ("split".to_owned(), json!("random"))
+        );
         assert_eq!(value("split=random"), ("split".to_owned(), json!("random")));
         assert_eq!(value("rule = a=b.json").1, json!("a=b.json"));
         assert_eq!(value("circular = true").1, json!(true));

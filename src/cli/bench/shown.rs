@@ -19,7 +19,9 @@ impl Watch for Shown {
         if self.0.as_ref().is_none_or(|(current, _)| *current != what) {
             self.finish();
         }
-        let (_, progress) = self.0.get_or_insert_with(|| (what, Progress::new(what, total)));
+        let (_, progress) = self
+            .0
+            .get_or_insert_with(|| (what, Progress::new(what, total)));
         progress.set(done, total, "");
     }
 }
@@ -76,7 +78,9 @@ fn figures(score: &Score) -> String {
         let mut row = vec![figure.name.clone(), or_none(Some(said(figure.value)))];
         if intervals {
             let interval = figure.interval;
-            row.push(or_none(interval.map(|[low, high]| format!("{low:.1} to {high:.1}"))));
+            row.push(or_none(
+                interval.map(|[low, high]| format!("{low:.1} to {high:.1}")),
+            ));
         }
         if let Some(blind) = &score.blind {
             let mut figures = blind.figures.iter();

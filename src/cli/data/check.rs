@@ -244,8 +244,13 @@ fn listed(task: &Task, checked: &Checked) -> String {
     for bad in &checked.bad {
         line(&bad.file, &bad.id, bad.fault.name(), &bad.reason);
     }
+    let limit = match &task.samples {
+        Samples::Read(_, encoder) => encoder.max_tokens,
+        // They are not cut.
+        Samples::Questions(_) => usize::MAX,
+    };
     for sample in &checked.overlong {
-        let (tokens, limit) = (sample.tokens, task.encoder.max_tokens);
+        let tokens = sample.tokens;
         let reason = format!("{tokens} tokens are cut to max_tokens = {limit}");
         line(&sample.file, &sample.id, "overlong", &reason);
     }
