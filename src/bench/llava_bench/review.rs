@@ -19,12 +19,12 @@ pub(super) fn scores(review: Option<&str>) -> Result<Scores, &'static str> {
     if review.trim().is_empty() {
         return Err("empty review");
     }
-    let [reference, model] = first_line(review).ok_or("no two scores in the first line")?;
+    let [reference, model] = first_line(review).ok_or("review without two scores")?;
     let range = LEAST..=MOST;
     if range.contains(&reference) && range.contains(&model) {
         Ok(Scores { reference, model })
     } else {
-        Err("scores out of range")
+        Err("review with scores out of range")
     }
 }
 

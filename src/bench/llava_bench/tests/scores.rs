@@ -36,9 +36,9 @@ fn scores_by_hand() {
 
     let faults: Vec<_> = marked.iter().map(|marked| marked.fault).collect();
     let unread = [
-        Some("no two scores in the first line"),
+        Some("review without two scores"),
         None,
-        Some("scores out of range"),
+        Some("review with scores out of range"),
         Some("empty review"),
         Some("no review"),
     ];
