@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
+use menagerie_core::benchmark::FilesError;
 use menagerie_core::error::nearest;
 use menagerie_core::export::ExportError;
 use menagerie_core::folder::FolderError;
@@ -17,7 +18,9 @@ use thiserror::Error;
 
 use super::exit::Exit;
 use super::new::NewError;
+use crate::bench::BenchError;
 use crate::data::DataError;
+use crate::endpoint::EndpointError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
 use crate::runs::RunsError;
@@ -49,6 +52,9 @@ pub(super) enum CliError {
     Eval(#[from] EvalError),
 
     #[error(transparent)]
+    Bench(#[from] BenchError),
+
+    #[error(transparent)]
     Assemble(#[from] AssembleError),
 
     #[error(transparent)]
@@ -56,6 +62,22 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Hub(#[from] HubError),
+
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+
+    #[error("no endpoint is stated: give {option}, or set {variable}")]
+    NotStated {
+        option: &'static str,
+        variable: &'static str,
+    },
+
+    #[error("{}:{line}: {reason}", .path.display())]
+    EndpointFile {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
 
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -200,9 +222,11 @@ impl CliError {
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
+            Self::Bench(error) => bench_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
+            Self::Endpoint(error) => endpoint_exit(error),
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),
             Self::Tokenizer(error) => tokenizer_exit(error),
@@ -226,6 +250,8 @@ impl CliError {
             | Self::SeveralSweeps
             | Self::SetOfFiles
             | Self::BadSamples { .. }
+            | Self::NotStated { .. }
+            | Self::EndpointFile { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
             Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
@@ -325,6 +351,13 @@ fn hub_exit(error: &HubError) -> Exit {
     }
 }
 
+fn endpoint_exit(error: &EndpointError) -> Exit {
+    match error {
+        EndpointError::KeyFile { .. } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
 fn data_exit(error: &DataError) -> Exit {
     match error {
         DataError::Read { .. } => Exit::Resource,
@@ -337,6 +370,7 @@ fn plan_exit(error: &PlanError) -> Exit {
         PlanError::Recipe(error) => recipe_exit(error),
         PlanError::Assemble(error) => assemble_exit(error),
         PlanError::Data(error) => data_exit(error),
+        PlanError::Eval(error) => eval_exit(error),
         PlanError::Recording(_) => Exit::BadInput,
     }
 }
@@ -345,6 +379,34 @@ fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
         EvalError::Data(error) => data_exit(error),
+        EvalError::Files(error) => files_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
+fn bench_exit(error: &BenchError) -> Exit {
+    match error {
+        BenchError::Eval(error) => eval_exit(error),
+        BenchError::Recipe(error) => recipe_exit(error),
+        BenchError::Interrupted { .. } => Exit::Interrupted,
+        BenchError::Read { .. }
+        | BenchError::Write { .. }
+        | BenchError::Judge(_)
+        | BenchError::Unreviewed { .. } => Exit::Resource,
+        BenchError::Locked(_) | BenchError::NotEmpty(_) | BenchError::OutOfBudget { .. } => {
+            Exit::Failure
+        }
+        _ => Exit::BadInput,
+    }
+}
+
+fn files_exit(error: &FilesError) -> Exit {
+    match error {
+        // Bytes that are no text come as an I/O error too.
+        FilesError::Read { source, .. } if source.kind() != ErrorKind::InvalidData => {
+            Exit::Resource
+        }
+        FilesError::Missing { .. } => Exit::Resource,
         _ => Exit::BadInput,
     }
 }
