@@ -96,7 +96,9 @@ fn splits(files: &Files<'_>) -> Result<Vec<Split>, FilesError> {
 
 /// `random` of `coco_pope_random.json`, and likewise of files that POPE's program built of other images.
 fn split_in_name(file: &str) -> Option<&'static str> {
-    let stem = file.strip_suffix(".json")?;
+    let stem = file
+        .strip_suffix(".json")
+        .or_else(|| file.strip_suffix(".jsonl"))?;
     let mut splits = SPLITS.into_iter();
     splits.find(|split| {
         let rest = stem.strip_suffix(split);
