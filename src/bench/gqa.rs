@@ -25,7 +25,7 @@ use files::Split;
 #[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
 pub struct Gqa {
-    /// The split whose file is taken from a folder, unless the user names a file.
+    /// The split whose file is taken from a folder. A file that is named itself says its own.
     split: Split,
     /// What follows a question on a line of its own; nothing if it is empty. LLaVA's own file of
     /// questions is asked as it is.

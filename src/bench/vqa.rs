@@ -24,8 +24,8 @@ use files::{ANSWER_TYPE, SPLIT, Split};
 #[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
 pub struct Vqa {
-    /// The split whose files are taken from a folder; those of a file of questions that the user names
-    /// are that file's.
+    /// The split whose files are taken from a folder. A file of questions that is named itself says its
+    /// own.
     split: Split,
     /// What follows a question on a line of its own; nothing if it is empty. LLaVA's own file of
     /// questions is asked as it is.
