@@ -24,6 +24,7 @@ mod gqa;
 mod journal;
 mod judge;
 mod llava_bench;
+mod llava_line;
 mod mmbench;
 mod mme;
 mod pope;

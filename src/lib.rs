@@ -188,9 +188,9 @@ mod html;
 pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
-#[cfg(any(feature = "train", feature = "instruct", feature = "bench"))]
+#[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 mod json;
-#[cfg(any(feature = "train", feature = "instruct", feature = "bench"))]
+#[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 mod lock;
 pub mod recipes;
 #[cfg(any(feature = "train", feature = "bench"))]
