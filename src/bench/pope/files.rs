@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use menagerie_core::benchmark::{Files, FilesError, Item, Prediction, Question, read_json_lines};
 use serde::Deserialize;
 
+use crate::bench::id::Id;
 use crate::bench::short_answer::{
-    Id, LlavaLine, Record, file_name, find_any, image_folder, item, named, records,
+    LlavaLine, Record, file_name, find_any, image_folder, item, named, records,
 };
 
 /// The field that says which split a question is of.
