@@ -69,6 +69,8 @@ fn two_problems() -> Cases {
     let first = Problem {
         question: "Which is it?".to_owned(),
         choices: vec!["a cat".to_owned(), "a dog".to_owned()],
+        lecture: "Cats purr.".to_owned(),
+        solution: "It purrs.".to_owned(),
         split: "test".to_owned(),
         ..Problem::default()
     };
@@ -197,7 +199,8 @@ fn readings_and_accuracies_are_the_original_scripts() {
                 let place = place.as_i64().filter(|place| *place >= 0);
                 let choices = cases.problems[id].choices.len();
                 let ours = written["results"][id].as_i64();
-                let ours = ours.filter(|ours| (0..choices as i64).contains(ours));
+                let ours =
+                    ours.filter(|ours| usize::try_from(*ours).is_ok_and(|ours| ours < choices));
                 assert_eq!(ours, place, "{id}");
                 assert_eq!(written["outputs"][id], json!(cases.answers[id]));
             }
@@ -269,6 +272,33 @@ fn formats_are_the_original_s() {
             assert_eq!(&format.answer(problem, letter), answer, "{name} {id}");
         }
     }
+}
+
+#[test]
+fn problems_become_conversations() {
+    let folder = folder(&two_problems());
+    let paths = [folder.path().to_owned()];
+    let files = Files::new(&paths, None);
+    let made = |format| conversations(&files, "minitest", format).expect("samples");
+    let sample = |question: &str, answer: &str| json!([{ "from": "human", "value": question }, { "from": "gpt", "value": answer }]);
+    let samples = made(Format::QcmLea);
+    let question = "Which is it?\nContext: N/A\nOptions: (A) a cat (B) a dog";
+    let first = json!({ "id": "1", "conversations": sample(question, "Cats purr. It purrs. The answer is A.") });
+    assert_eq!(samples[0], first);
+    let question = "Which is it?\nContext: Look.\nOptions: (A) a cat (B) a dog\n<image>";
+    let second = json!({
+        "id": "2", "image": "2/image.png", "conversations": sample(question, "Cats purr. It purrs. The answer is B."),
+    });
+    assert_eq!(samples[1], second);
+    let question = "<image>\nContext: Look.\nWhich is it?\nA. a cat\nB. a dog";
+    assert_eq!(
+        made(Format::CqmA)[1]["conversations"],
+        sample(question, "B")
+    );
+    let message = conversations(&files, "all", Format::QcmA)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("there is no such split"), "{message}");
 }
 
 #[test]
