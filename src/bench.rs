@@ -32,7 +32,10 @@ mod predictions;
 mod run;
 pub mod scienceqa;
 mod score;
+mod short_answer;
 pub mod table;
+#[cfg(test)]
+mod testing;
 mod textvqa;
 mod vqa;
 
@@ -42,7 +45,11 @@ pub use about::{
 pub use error::BenchError;
 pub use exam::Exam;
 pub use folder::BenchFolder;
+pub use gqa::Gqa;
 pub use judge::{Judge, Judged};
+pub use pope::Pope;
 pub use predictions::Fit;
 pub use run::{Unwatched, Watch, run, score};
 pub use score::{Blind, Score, Took};
+pub use textvqa::TextVqa;
+pub use vqa::Vqa;

@@ -88,6 +88,24 @@ impl EndpointArgs {
         self.resolve(&|name| std::env::var(name).ok())
     }
 
+    /// The same for a command that sends nothing, and so needs no base URL.
+    pub(super) fn offline(&self) -> Result<(EndpointConfig, Budget), CliError> {
+        let mut offline = self.clone();
+        let nowhere = || "http://localhost".to_owned();
+        offline.settings.base_url.get_or_insert_with(nowhere);
+        offline.settings()
+    }
+
+    /// What tokens cost, for a command that needs no endpoint.
+    pub(super) fn prices(&self) -> Result<Option<Prices>, CliError> {
+        let mut offline = self.clone();
+        offline
+            .settings
+            .model
+            .get_or_insert_with(|| "any".to_owned());
+        Ok(offline.offline()?.1.prices)
+    }
+
     fn resolve(
         &self,
         variable: &dyn Fn(&str) -> Option<String>,

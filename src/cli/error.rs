@@ -21,8 +21,10 @@ use super::new::NewError;
 use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::endpoint::EndpointError;
+use crate::endpoint::batch::BatchError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
+use crate::instruct::InstructError;
 use crate::runs::RunsError;
 use crate::sweep::SweepError;
 use crate::train::TrainError;
@@ -170,6 +172,12 @@ pub(super) enum CliError {
     #[error("`--set` changes a recipe, and data files are named here")]
     SetOfFiles,
 
+    /// Data files that were listed one by one.
+    #[error(
+        "{files} of the data files cannot be read, and there are {faults} faults in samples of others; name other files, or mend these"
+    )]
+    BadFiles { files: usize, faults: usize },
+
     /// Bad samples that were listed one by one.
     #[error(
         "{faults} faults in {samples} samples; mend or remove these samples, or leave them out of a stage with `on_bad_sample = \"skip\"` in its data"
@@ -178,6 +186,26 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Sweep(#[from] SweepError),
+
+    #[error(transparent)]
+    Instruct(#[from] InstructError),
+
+    #[error("stopped; the same command goes on with {}", .0.display())]
+    InstructStopped(PathBuf),
+
+    #[error(
+        "the budget is spent, and {left} of {total} samples are still to be made; the same command with a larger budget goes on with {}",
+        .out.display()
+    )]
+    InstructBudget { left: u64, total: u64, out: PathBuf },
+
+    #[error(
+        "{count} requests got no reply in spite of all retries ({reasons}); the same command asks them again"
+    )]
+    Unanswered { count: u64, reasons: String },
+
+    #[error("it is `--batch write FILE` or `--batch read FILE`, and not `--batch {0} …`")]
+    BatchWord(String),
 
     #[error("one sweep at a time: --check alone takes several")]
     SeveralSweeps,
@@ -231,10 +259,14 @@ impl CliError {
             Self::Export(error) => export_exit(error),
             Self::Tokenizer(error) => tokenizer_exit(error),
             Self::Sweep(error) => sweep_exit(error),
-            Self::Interrupted | Self::SweepStopped(_) => Exit::Interrupted,
+            Self::Instruct(error) => instruct_exit(error),
+            Self::Interrupted | Self::SweepStopped(_) | Self::InstructStopped(_) => {
+                Exit::Interrupted
+            }
             Self::Build(BuildError::DuplicatePlugin { .. })
             | Self::Exists { .. }
             | Self::RunsFailed { .. }
+            | Self::InstructBudget { .. }
             | Self::BudgetSpent { .. } => Exit::Failure,
             Self::Request(_)
             | Self::Image { .. }
@@ -249,14 +281,18 @@ impl CliError {
             | Self::OfRecipe { .. }
             | Self::SeveralSweeps
             | Self::SetOfFiles
+            | Self::BadFiles { .. }
+            | Self::BatchWord(_)
             | Self::BadSamples { .. }
             | Self::NotStated { .. }
             | Self::EndpointFile { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
-            Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
-                Exit::Resource
-            }
+            Self::Read { .. }
+            | Self::Stdin(_)
+            | Self::Write { .. }
+            | Self::Stdout(_)
+            | Self::Unanswered { .. } => Exit::Resource,
             Self::Recipes { exit, .. } => *exit,
         }
     }
@@ -354,6 +390,21 @@ fn hub_exit(error: &HubError) -> Exit {
 fn endpoint_exit(error: &EndpointError) -> Exit {
     match error {
         EndpointError::KeyFile { .. } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
+fn instruct_exit(error: &InstructError) -> Exit {
+    match error {
+        InstructError::Input(FilesError::Read { .. })
+        | InstructError::Batch(BatchError::Read { .. } | BatchError::Write { .. })
+        | InstructError::Asking(_)
+        | InstructError::NoImage { .. }
+        | InstructError::Read { .. }
+        | InstructError::Write { .. } => Exit::Resource,
+        InstructError::Foreign(_) | InstructError::Locked(_) | InstructError::PromptsExist(_) => {
+            Exit::Failure
+        }
         _ => Exit::BadInput,
     }
 }

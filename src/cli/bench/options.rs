@@ -100,7 +100,10 @@ fn name(path: &Path) -> String {
         name.filter(|name| !name.is_empty())
     };
     let absolute = path.canonicalize();
-    let path = absolute.as_deref().unwrap_or(path);
+    let mut path = absolute.as_deref().unwrap_or(path);
+    if path.ends_with("model.toml") {
+        path = path.parent().unwrap_or(path);
+    }
     let own = last(path).unwrap_or_else(|| "model".to_owned());
     let above = path.parent().filter(|above| above.ends_with("checkpoints"));
     match above.and_then(Path::parent).and_then(last) {

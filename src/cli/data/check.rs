@@ -18,7 +18,7 @@ use crate::cli::interrupt;
 use crate::cli::output::{print, print_json};
 use crate::cli::progress::Progress;
 use crate::cli::recipe::Sets;
-use crate::data::{self, CheckProgress, Checked, Dataset, SampleEncoder};
+use crate::data::{self, CheckProgress, Checked, Dataset, Fault, SampleEncoder};
 use crate::eval;
 
 /// The options of `menagerie data check`.
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         [only] if is_recipe(only) => of_recipe(args, &only.to_string_lossy())?,
         files => vec![of_files(args, files)?],
     };
-    let (mut faults, mut samples, mut all) = (0, 0, Vec::new());
+    let (mut files, mut faults, mut samples, mut all) = (0, 0, 0, Vec::new());
     for task in &tasks {
         let begun = Instant::now();
         let checked = check(task, args.quick)?;
@@ -78,7 +78,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         if !checked.finished {
             return Err(CliError::Interrupted);
         }
-        faults += checked.bad.len();
+        let unread = checked.bad.iter().filter(|bad| bad.fault == Fault::File);
+        let unread = unread.count();
+        files += unread;
+        faults += checked.bad.len() - unread;
         samples += checked.samples;
         all.push(json!({
             "data": task.name,
@@ -88,7 +91,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         }));
     }
     if args.json {
-        print_json(&json!({ "ok": faults == 0, "data": all }))?;
+        print_json(&json!({ "ok": files + faults == 0, "data": all }))?;
+    }
+    if files > 0 {
+        return Err(CliError::BadFiles { files, faults });
     }
     if faults > 0 {
         return Err(CliError::BadSamples { faults, samples });
