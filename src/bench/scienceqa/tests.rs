@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use menagerie_core::benchmark::ItemImage;
-use menagerie_core::chat::Turn;
 use menagerie_core::serde_json::{Map, json};
 use problem::Problem;
 
@@ -390,27 +389,6 @@ fn a_judge_is_asked_only_where_it_matters() {
         assert_eq!(figures["either of the two"], 100.0);
         assert_eq!(figures["the second model unread"], 50.0);
     });
-}
-
-/// Data that training reads have whole answers as truths.
-#[test]
-fn answers_with_reasoning_are_truths_too() {
-    let truth = "Fish swim. The answer is B.";
-    let turns = [Turn::human(
-        "Which?\nContext: N/A\nOptions: (A) a cat (B) a fish",
-    )];
-    let question = Question::new("1", &turns, truth);
-    let scienceqa = ScienceQa::default();
-    assert_eq!(scienceqa.ask(&question), turns);
-    assert_eq!(
-        scienceqa.mark(&question, &Answer::new("They do. The answer is B.")),
-        1.0
-    );
-    assert_eq!(scienceqa.mark(&question, &Answer::new("A")), 0.0);
-    assert_eq!(
-        scienceqa.fault(&question, &Answer::new("B?")),
-        Some("no answer")
-    );
 }
 
 #[test]
