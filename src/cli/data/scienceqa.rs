@@ -13,10 +13,10 @@ use crate::cli::output::print_json;
 /// The options of `menagerie data scienceqa`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder that has problems.json and pid_splits.json
+    /// The folder that has `problems.json` and `pid_splits.json`
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-    /// The split, as pid_splits.json names it
+    /// The split, as `pid_splits.json` names it
     #[arg(long, value_name = "NAME", default_value = "train")]
     split: String,
     /// How questions and answers are written: C context, Q question, M options; L lecture,
