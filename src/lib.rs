@@ -144,10 +144,10 @@ train(&recipe, &run, &Device::flex(), &mut Silent, &stop)?;
 //!
 //! # Features
 //!
-//! `cli`, the default, brings all below. Without it: `data` reads samples, `eval` scores, `train`
-//! trains, `hub` downloads weights; none of them is the model alone. `cuda` adds Burn's backend for
-//! NVIDIA cards to any of them. What is public of Burn, serde, schemars, `serde_json`, `toml` and
-//! inventory is that of the crates re-exported here.
+//! `cli`, the default, brings all below. Without it: `data` reads samples, `eval` scores, `bench`
+//! runs benchmarks, `train` trains, `hub` downloads weights; none of them is the model alone. `cuda`
+//! adds Burn's backend for NVIDIA cards to any of them. What is public of Burn, serde, schemars,
+//! `serde_json`, `toml` and inventory is that of the crates re-exported here.
 //!
 //! # Stability
 //!
@@ -188,12 +188,16 @@ mod html;
 pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
-#[cfg(any(feature = "train", feature = "bench"))]
+#[cfg(any(feature = "train", feature = "instruct", feature = "bench"))]
 mod json;
-#[cfg(any(feature = "train", feature = "bench"))]
+#[cfg(any(feature = "train", feature = "instruct", feature = "bench"))]
 mod lock;
 pub mod recipes;
 #[cfg(any(feature = "train", feature = "bench"))]
+#[cfg_attr(
+    not(feature = "train"),
+    allow(dead_code, reason = "the report of a sweep shows the most")
+)]
 mod report;
 #[cfg(feature = "train")]
 pub mod runs;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN/recipe.toml       the recipe, resolved: training it again repeats the run
-//! RUN/model.toml        the trained model as a recipe, for `ask`, `chat`, `eval` and `Recipe::load`
+//! RUN/model.toml        the trained model as a recipe, for `ask`, `chat`, `bench run` and `Recipe::load`
 //! RUN/manifest.json     versions, seed, hashes of data and weights, parameters by stage
 //! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost

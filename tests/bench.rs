@@ -61,7 +61,7 @@ fn bytes(world: &World, name: &str) -> Vec<u8> {
     std::fs::read(world.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn json(world: &World, name: &str) -> Value {
+fn object(world: &World, name: &str) -> Value {
     serde_json::from_slice(&bytes(world, name)).expect("JSON")
 }
 

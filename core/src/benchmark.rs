@@ -132,7 +132,11 @@ impl Review {
 }
 
 /// A benchmark of any type; see [`Benchmark`] for what the methods do.
-#[allow(missing_docs)]
+#[allow(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "they are those of `Benchmark`"
+)]
 pub trait AnyBenchmark: Debug + Send + Sync {
     fn read(&self, files: &Files<'_>) -> Option<Result<Vec<Item>, FilesError>>;
     fn ask(&self, question: &Question<'_>) -> Vec<Turn>;

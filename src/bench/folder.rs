@@ -1,6 +1,6 @@
 //! The folder of a model's answers to a benchmark, held by one process at a time.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::about::About;
 use super::error::BenchError;
 use super::files::{read_error, write_error, write_whole};
 use crate::json::pretty_json;
-use crate::lock::{self, LOCK};
+use crate::lock::{FolderLock, LOCK};
 
 /// What says that the folder is a benchmark's run.
 pub(super) const RUN: &str = "run.json";
@@ -20,7 +20,7 @@ pub(super) const RUN: &str = "run.json";
 pub struct BenchFolder {
     path: PathBuf,
     /// Locked as long as it is open.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl BenchFolder {
@@ -38,7 +38,7 @@ impl BenchFolder {
                 return Err(BenchError::NotEmpty(path.to_owned()));
             }
         }
-        let held = lock::hold(path);
+        let held = FolderLock::take(path);
         match held.map_err(|source| write_error(&path.join(LOCK), source))? {
             None => Err(BenchError::Locked(path.to_owned())),
             Some(lock) => Ok(Self {

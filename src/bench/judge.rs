@@ -164,6 +164,7 @@ impl Judge {
             Ended::Finished
         } else {
             let work = &mut work;
+            work.report();
             self.endpoint.drive(work, &self.budget, &mut spent, stop)?
         };
         let (done, total) = (work.reviews.judged.replies, work.total);
@@ -214,7 +215,11 @@ impl Reviewing<'_> {
             judged.models.push(reply.model.clone());
         }
         self.reviews.texts.insert(number, said(reply).to_owned());
-        self.watch.progress("judging", judged.replies, self.total);
+    }
+
+    fn report(&mut self) {
+        let done = self.reviews.judged.replies;
+        self.watch.progress("judging", done, self.total);
     }
 }
 
@@ -258,6 +263,7 @@ impl Work for Reviewing<'_> {
                     raw: reply.raw.clone(),
                 }])?;
                 self.take(number, &reply);
+                self.report();
             }
             Err(error) => {
                 let missing = &mut self.reviews.judged.missing;

@@ -53,7 +53,7 @@ pub fn run(
     if exam.judged() && judge.is_none() {
         return Ok(None);
     }
-    let answered = Answers {
+    let answered = Answered {
         answers: &answers,
         reviews: BTreeMap::new(),
         fit: None,
@@ -89,7 +89,7 @@ pub fn score(
     folder.begin(&about)?;
     let lines: Vec<u8> = read.answers.iter().flat_map(json_line).collect();
     write_whole(&folder.path().join("answers.jsonl"), &lines)?;
-    let answered = Answers {
+    let answered = Answered {
         answers: &read.answers,
         reviews: read.reviews,
         fit: Some(read.fit),
@@ -99,7 +99,7 @@ pub fn score(
 }
 
 /// What is to be scored.
-struct Answers<'a> {
+struct Answered<'a> {
     answers: &'a [Kept],
     /// Reviews that came with them, by the place of the question.
     reviews: BTreeMap<usize, String>,
@@ -117,7 +117,7 @@ fn check_judge(exam: &Exam, judge: Option<&Judge>) -> Result<(), BenchError> {
 fn finish(
     exam: &Exam,
     about: About,
-    answered: Answers<'_>,
+    answered: Answered<'_>,
     judge: Option<&Judge>,
     folder: &BenchFolder,
     watch: &mut dyn Watch,

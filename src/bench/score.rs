@@ -76,7 +76,7 @@ pub struct Took {
 
 /// A line of `marks.jsonl`.
 #[derive(Debug, Serialize)]
-struct Mark<'a> {
+struct Line<'a> {
     id: &'a str,
     mark: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ impl Score {
         folder: &Path,
     ) -> Result<(), BenchError> {
         let lines = marks.seen.iter().enumerate().flat_map(|(place, marked)| {
-            json_line(&Mark {
+            json_line(&Line {
                 id: marked.question.id,
                 mark: marked.mark,
                 fault: marked.fault,

@@ -55,18 +55,17 @@ impl Comparison {
             let score = Score::read(path)?;
             let benchmark = &score.about.benchmark.name;
             let known = sections.iter_mut().find(|one| one.benchmark == *benchmark);
-            match known {
-                Some(section) => section.add(path, score),
-                None => {
-                    let mut section = Section {
-                        benchmark: benchmark.clone(),
-                        columns: Vec::new(),
-                        figures: Vec::new(),
-                    };
-                    section.add(path, score);
-                    sections.push(section);
-                }
+            if let Some(section) = known {
+                section.add(path, score);
+                continue;
             }
+            let mut section = Section {
+                benchmark: benchmark.clone(),
+                columns: Vec::new(),
+                figures: Vec::new(),
+            };
+            section.add(path, score);
+            sections.push(section);
         }
         for section in &mut sections {
             section.tell_apart();

@@ -93,14 +93,14 @@ impl EndpointArgs {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(EndpointConfig, Budget), CliError> {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let needed = |stated: &Option<String>, option: &'static str, variable: &'static str| {
-            let stated = stated.clone().or_else(|| set(variable));
+        let needed = |stated: Option<String>, option, variable| {
+            let stated = stated.or_else(|| set(variable));
             stated.ok_or(CliError::NotStated { option, variable })
         };
         let file = self.endpoint.as_deref().map(Settings::read).transpose()?;
         let settings = self.settings.clone().or(file.unwrap_or_default());
-        let base_url = needed(&settings.base_url, "--base-url", "OPENAI_BASE_URL")?;
-        let model = needed(&settings.model, "--model", "OPENAI_MODEL")?;
+        let base_url = needed(settings.base_url, "--base-url", "OPENAI_BASE_URL")?;
+        let model = needed(settings.model, "--model", "OPENAI_MODEL")?;
         let mut config = EndpointConfig::new(base_url, model);
         config.key = match (&self.api_key, &settings.api_key_file) {
             (Some(Secret(key)), _) => Some(ApiKey::new(key)?),

@@ -62,7 +62,7 @@ impl Dataset {
                 fields: Some(Box::new(item.fields)),
             });
         }
-        dataset.sets = vec![0..dataset.samples.len()];
+        dataset.sets.push(0..dataset.samples.len());
         Ok(dataset)
     }
 

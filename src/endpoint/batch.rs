@@ -274,3 +274,45 @@ impl Response {
         Err(refusal.error(self.status_code, None, URL, model.unwrap_or("of the batch")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_full_is_followed_by_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("all.jsonl");
+        let parts = |lines: &[&str], max_requests, max_bytes| {
+            let lines = lines.iter().map(|line| Ok((*line).to_owned()));
+            let parts = write_parts(&path, &mut lines.peekable(), max_requests, max_bytes);
+            let parts = parts.expect("written").into_iter();
+            let text = |(part, count): (PathBuf, usize)| {
+                let name = part.file_name().expect("a name").to_owned();
+                (name, fs::read_to_string(part).expect("a file"), count)
+            };
+            parts.map(text).collect::<Vec<_>>()
+        };
+        let file = |name: &str, text: &str, count| (name.into(), text.to_owned(), count);
+        assert_eq!(
+            parts(&["a", "b", "c", "d", "e"], 2, 100),
+            [
+                file("all.jsonl", "a\nb\n", 2),
+                file("all-2.jsonl", "c\nd\n", 2),
+                file("all-3.jsonl", "e\n", 1),
+            ]
+        );
+        // A line and its end have four bytes; one that is too long by itself is not held back.
+        assert_eq!(
+            parts(&["aaa", "bbb", "too long", "ccc"], 100, 8),
+            [
+                file("all.jsonl", "aaa\nbbb\n", 2),
+                file("all-2.jsonl", "too long\n", 1),
+                file("all-3.jsonl", "ccc\n", 1),
+            ]
+        );
+        assert!(parts(&[], 2, 100).is_empty());
+    }
+}

@@ -104,9 +104,7 @@ impl Endpoint {
                 flying: 0,
                 failed_in_a_row: 0,
             };
-            let ended = drive.run(work, scope);
-            flight.end();
-            ended
+            drive.run(work, scope)
         })
     }
 
@@ -162,6 +160,13 @@ struct Drive<'a> {
     landed: Receiver<thread::Result<Landed>>,
     flying: usize,
     failed_in_a_row: usize,
+}
+
+impl Drop for Drive<'_> {
+    /// However it ends, nobody goes on waiting for a retry.
+    fn drop(&mut self) {
+        self.flight.end();
+    }
 }
 
 impl<'a> Drive<'a> {
@@ -248,7 +253,10 @@ impl<'a> Drive<'a> {
     }
 
     /// Counts an outcome, and says whether all must end with it.
-    fn judge<E: std::error::Error>(&mut self, outcome: &Outcome) -> Option<DriveError<E>> {
+    fn judge<E: std::error::Error + 'static>(
+        &mut self,
+        outcome: &Outcome,
+    ) -> Option<DriveError<E>> {
         let error = match outcome {
             Ok(reply) => {
                 self.failed_in_a_row = 0;

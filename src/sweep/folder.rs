@@ -1,7 +1,7 @@
 //! The folder of a sweep, held by one process at a time.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use toml::Table;
 
 use super::error::SweepError;
 use super::jobs::Job;
-use crate::lock::{self, LOCK};
+use crate::lock::{FolderLock, LOCK};
 use crate::runs::{RunState, RunSummary, is_run};
 use crate::train::differences;
 
@@ -24,8 +24,7 @@ const STATE: &str = "sweep.json";
 pub struct SweepFolder {
     path: PathBuf,
     state: State,
-    /// Locked as long as it is open.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 /// `sweep.json`.
@@ -85,15 +84,13 @@ impl SweepFolder {
             }
             Err(source) => return Err(read_error(&file, source)),
         };
-        let held = lock::hold(path);
-        match held.map_err(|source| write_error(&path.join(LOCK), source))? {
-            None => Err(SweepError::Locked(path.to_owned())),
-            Some(lock) => Ok(Self {
-                path: path.to_owned(),
-                state,
-                _lock: lock,
-            }),
-        }
+        let lock =
+            FolderLock::take(path).map_err(|source| write_error(&path.join(LOCK), source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            state,
+            _lock: lock.ok_or_else(|| SweepError::Locked(path.to_owned()))?,
+        })
     }
 
     /// Writes down what the sweep is made of. Runs that are there must be of these recipes.

@@ -19,7 +19,7 @@ use super::manifest::Manifest;
 use super::skipped::SkippedLog;
 use super::stage::StageRun;
 use crate::eval::Evaluation;
-use crate::lock::{self, LOCK};
+use crate::lock::{FolderLock, LOCK};
 
 /// A run folder, held by one process at a time.
 #[derive(Debug)]
@@ -27,8 +27,7 @@ pub struct RunFolder {
     path: PathBuf,
     /// Where the features of images are kept.
     features: PathBuf,
-    /// Locked as long as it is open.
-    lock: File,
+    lock: FolderLock,
 }
 
 /// The folder beside the runs that their images' features lie in.
@@ -70,8 +69,8 @@ impl RunFolder {
 
     fn lock(path: &Path) -> Result<Self, TrainError> {
         for _ in 0..LOOKS {
-            let held = lock::hold(path);
-            match held.map_err(|source| write_error(&path.join(LOCK), source))? {
+            let lock = FolderLock::take(path);
+            match lock.map_err(|source| write_error(&path.join(LOCK), source))? {
                 None => std::thread::sleep(LOOK),
                 Some(lock) => {
                     return Ok(Self {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::misbehave::{Behaviour, Received, Server};
 use crate::tiny::{COLOURS, World, says};
-use crate::{bytes, json, lines};
+use crate::{bytes, lines, object};
 
 /// A judge says from 0 to 10 how good an answer is.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -65,11 +65,10 @@ impl Benchmark for Graded {
     fn figures(&self, answers: &[Marked<'_>]) -> Vec<Figure> {
         let graded: Vec<f64> = answers
             .iter()
-            .filter(|one| one.fault.is_none())
-            .map(|one| one.mark)
+            .filter_map(|one| grade(&one.answer))
             .collect();
         let mean = graded.iter().sum::<f64>() / graded.len().max(1) as f64;
-        vec![Figure::points("grade", 10.0 * mean, graded.len())]
+        vec![Figure::points("grade", mean, graded.len())]
     }
 }
 
@@ -251,7 +250,7 @@ fn a_reply_that_cannot_be_read_is_reported_and_one_that_did_not_come_is_asked_fo
     let setting = setting();
     let refused = AtomicBool::new(true);
     let refused: &'static AtomicBool = Box::leak(Box::new(refused));
-    let server = Server::start(|request: &Received| {
+    let server = Server::start(move |request: &Received| {
         let question = request.question();
         match &question[1..3] {
             "q0" if refused.load(Ordering::Relaxed) => {
@@ -275,7 +274,7 @@ fn a_reply_that_cannot_be_read_is_reported_and_one_that_did_not_come_is_asked_fo
         panic!("{error}");
     };
     assert!(first.starts_with("of question `q0#0`: "), "{first}");
-    let score = json(&setting.world, "out/score.json");
+    let score = object(&setting.world, "out/score.json");
     assert_eq!(score["figures"][0]["count"], 5);
     assert_eq!(score["figures"][0]["value"], 5.0);
     assert_eq!(score["faults"], json!({ "no grade": 3, "no review": 1 }));

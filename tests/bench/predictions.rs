@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::tiny::{COLOURS, Said, World};
-use crate::{bytes, done, exact, json, lines, world};
+use crate::{bytes, done, exact, lines, object, world};
 
 fn score(world: &World, file: &str, more: &[&str]) -> Said {
     let args = [
@@ -55,7 +55,7 @@ fn answers_are_scored_by_their_ids() {
     );
     assert!(score.get("model").is_none());
     assert_eq!(score["predictions"]["path"], "theirs.jsonl");
-    assert_eq!(score, json(&world, "bench/exact-theirs/score.json"));
+    assert_eq!(score, object(&world, "bench/exact-theirs/score.json"));
     let marks = lines(&world, "bench/exact-theirs/marks.jsonl");
     assert_eq!(marks[0], json!({ "id": "q0#0", "mark": 1.0 }));
 }
@@ -66,7 +66,7 @@ fn a_runs_own_answers_have_its_score() {
     let world = world();
     done(exact(&world, "out", &[]));
     done(score(&world, "out/answers.jsonl", &["--out", "again"]));
-    let [run, again] = ["out", "again"].map(|name| json(&world, &format!("{name}/score.json")));
+    let [run, again] = ["out", "again"].map(|name| object(&world, &format!("{name}/score.json")));
     assert_eq!(run["figures"], again["figures"]);
     assert_eq!(
         bytes(&world, "out/marks.jsonl"),

@@ -3,14 +3,14 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::{bytes, done, exact, json, lines, world};
+use crate::{bytes, done, exact, lines, object, world};
 
 #[test]
 fn a_run_that_lost_any_part_of_its_answers_ends_equal() {
     let world = world();
     let said = done(exact(&world, "whole", &["--blind"]));
     let whole = bytes(&world, "whole/answers.jsonl");
-    let score = json(&world, "whole/score.json");
+    let score = object(&world, "whole/score.json");
     assert_eq!(lines(&world, "whole/answers.jsonl").len(), 10);
     assert!(said.stdout.starts_with("figure"), "{said:?}");
 
@@ -26,7 +26,7 @@ fn a_run_that_lost_any_part_of_its_answers_ends_equal() {
         fs::write(world.path("cut/answers.jsonl"), &whole[..end]).expect("written");
         done(exact(&world, "cut", &["--blind"]));
         assert_eq!(bytes(&world, "cut/answers.jsonl"), whole, "cut at {end}");
-        let again = json(&world, "cut/score.json");
+        let again = object(&world, "cut/score.json");
         for key in ["figures", "score", "blind", "faults", "questions", "model"] {
             assert_eq!(again[key], score[key], "{key}");
         }
@@ -80,7 +80,7 @@ fn what_is_not_as_it_was_is_named() {
         assert!(said.stderr.contains(message), "{message}: {said:?}");
         assert_eq!(said.code, Some(3));
     };
-    refuse(&["--limit", "4"], "questions.limit was not there and is 4");
+    refuse(&["--limit", "4"], "questions.limit was not stated and is 4");
     refuse(&["--blind"], "generation.blind was false and is true");
     refuse(
         &["--max-new-tokens", "3"],
@@ -102,6 +102,7 @@ fn what_is_not_as_it_was_is_named() {
     refuse(&[], "questions.sha256 was ");
     assert_eq!(bytes(&world, "out/score.json"), before, "it is untouched");
 
+    fs::create_dir(world.path("mine")).expect("made");
     world.write("mine/notes.txt", "");
     let said = exact(&world, "mine", &[]);
     assert!(
@@ -117,7 +118,7 @@ fn a_score_says_what_it_is_of() {
     let world = world();
     let said = done(exact(&world, "out", &["--blind", "--json", "--limit", "7"]));
     let score = said.json();
-    assert_eq!(score, json(&world, "out/score.json"));
+    assert_eq!(score, object(&world, "out/score.json"));
     assert_eq!(score["benchmark"]["name"], "exact");
     assert_eq!(score["questions"]["count"], 7);
     assert_eq!(score["questions"]["files"][0]["path"], "exam.json");

@@ -74,23 +74,42 @@ fn a_server_is_left_alone_as_long_as_it_asks() {
     }
 }
 
+/// A clock that stands still.
+#[derive(Default)]
+struct Still(Mutex<Vec<Duration>>);
+
+impl Clock for Still {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn date(&self) -> SystemTime {
+        UNIX_EPOCH
+    }
+
+    fn wait(&self, time: Duration, _: &dyn Fn() -> bool) {
+        self.0.lock().expect("the waits").push(time);
+    }
+}
+
 #[test]
-fn others_wait_too_when_the_server_asks_one() {
+fn what_the_server_asks_of_one_request_holds_for_all() {
     let server = Server::start(|request| match request.number {
         1 => Behaviour::error(429, "rate_limit_exceeded").with("Retry-After", "30"),
         _ => Behaviour::says("yes"),
     });
     let mut config = config(&server);
     config.in_flight = 1;
-    let clock = Arc::new(Quick::default());
+    let clock = Arc::new(Still::default());
     let endpoint = Endpoint::with_clock(config, clock.clone()).expect("sound");
-    let stop = AtomicBool::new(false);
     let mut work = Questions::new(5);
-    let mut spent = Spent::default();
-    let ended = endpoint.drive(&mut work, &Budget::default(), &mut spent, &stop);
+    let stop = AtomicBool::new(false);
+    let ended = endpoint.drive(&mut work, &Budget::default(), &mut Spent::default(), &stop);
     assert!(ended.is_ok());
-    assert_eq!(clock.now(), Duration::from_secs(30));
     assert_eq!(server.received().len(), 6);
+    // The first one's own wait, and each one's before it is sent from then on.
+    let waits = clock.0.lock().expect("the waits");
+    assert_eq!(*waits, [Duration::from_secs(30); 6]);
 }
 
 #[test]

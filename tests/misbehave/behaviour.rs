@@ -27,8 +27,8 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
-    /// A good reply. Its usage counts words: those of a request are not known here, so see
-    /// [`completion`] for another.
+    /// A good reply that took 10 tokens for the request, and one for each of its own words. See
+    /// [`completion`] for others.
     pub fn says(text: &str) -> Self {
         Self::json(&completion(text, Some((10, words(text)))))
     }

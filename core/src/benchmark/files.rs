@@ -243,6 +243,10 @@ pub enum FilesError {
 
 impl FilesError {
     /// Something wrong at a place of a file.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a place is a number or a text"
+    )]
     pub fn content(path: &Path, place: impl ToString, reason: impl Into<String>) -> Self {
         Self::Content {
             path: path.to_owned(),

@@ -44,13 +44,13 @@ pub(super) struct Options {
 pub(super) struct Place {
     pub folder: BenchFolder,
     /// Removed with all that is in it, if nothing is to be kept.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 impl Place {
     /// Whether it outlives the command.
     pub(super) fn stays(&self) -> bool {
-        self._temporary.is_none()
+        self.temporary.is_none()
     }
 }
 
@@ -79,14 +79,14 @@ impl Options {
             })?;
             return Ok(Place {
                 folder: BenchFolder::open(temporary.path())?,
-                _temporary: Some(temporary),
+                temporary: Some(temporary),
             });
         }
         let default = || Path::new("bench").join(format!("{benchmark}-{}", name(named)));
         let path = self.out.clone().unwrap_or_else(default);
         Ok(Place {
             folder: BenchFolder::open(&path)?,
-            _temporary: None,
+            temporary: None,
         })
     }
 }
@@ -100,7 +100,10 @@ fn name(path: &Path) -> String {
         name.filter(|name| !name.is_empty())
     };
     let absolute = path.canonicalize();
-    let path = absolute.as_deref().unwrap_or(path);
+    let mut path = absolute.as_deref().unwrap_or(path);
+    if path.ends_with("model.toml") {
+        path = path.parent().unwrap_or(path);
+    }
     let own = last(path).unwrap_or_else(|| "model".to_owned());
     let above = path.parent().filter(|above| above.ends_with("checkpoints"));
     match above.and_then(Path::parent).and_then(last) {

@@ -40,10 +40,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let mut asking = EvalOptions::default();
-    asking.batch_size = args.batch_size as usize;
-    asking.blind = args.blind;
-    asking.max_new_tokens = args.max_new_tokens.map(|tokens| tokens as usize);
+    let asking = EvalOptions {
+        batch_size: args.batch_size as usize,
+        blind: args.blind,
+        max_new_tokens: args.max_new_tokens.map(|tokens| tokens as usize),
+        ..EvalOptions::default()
+    };
     let exam = args.options.exam(&args.benchmark, asking)?;
     let judge = args.judge.judge()?;
     exam.check_images()?;
@@ -60,14 +62,12 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let folder = &place.folder;
     let score = bench::run(&exam, &candidate, judge.as_ref(), folder, &mut shown, stop);
     shown.finish();
-    match score? {
-        Some(score) => tell(&score, &place, args.options.json),
-        None => {
-            anstream::eprintln!(
-                "note: the answers wait for a judge in {}; the same command with --judge-model NAME and --base-url URL goes on",
-                folder.path().display()
-            );
-            Ok(())
-        }
+    if let Some(score) = score? {
+        return tell(&score, &place, args.options.json);
     }
+    anstream::eprintln!(
+        "note: the answers wait for a judge in {}; the same command with --judge-model NAME and --base-url URL goes on",
+        folder.path().display()
+    );
+    Ok(())
 }

@@ -33,8 +33,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let mut asking = EvalOptions::default();
-    asking.blind = false;
+    let asking = EvalOptions {
+        blind: false,
+        ..EvalOptions::default()
+    };
     let exam = args.options.exam(&args.benchmark, asking)?;
     let judge = args.judge.judge()?;
     let named = args.predictions.with_extension("");
