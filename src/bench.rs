@@ -21,6 +21,7 @@ mod exam;
 mod files;
 mod folder;
 mod gqa;
+mod id;
 mod journal;
 mod judge;
 mod llava_bench;

@@ -218,8 +218,8 @@ fn a_run_that_is_killed_while_a_faulty_judge_judges_goes_on_to_its_score() {
     assert_eq!(judged["figures"], score["figures"]);
 }
 
-/// The original's script wrote these reviews: 7 to 1 and 9 to 5 in `conv`, 7 to 8.5 in `complex`,
-/// and two that it could not read.
+/// The original's script wrote these reviews: 2 to 8 and 7 to 7 in `conv`, 4 to 3 and 7 to 6.5 in
+/// `complex`, and 0.1 to 9 in `detail`, which is out of range.
 #[test]
 fn reviews_that_the_original_wrote_are_scored() {
     let world = World::new();
@@ -234,19 +234,22 @@ fn reviews_that_the_original_wrote_are_scored() {
     ];
     let score = done(world.menagerie(&[&args[..], &["--json", "--no-out"]].concat())).json();
     let expected = [
-        ("overall", 63.04, 3),
-        ("conv", 37.5, 2),
-        ("complex", 121.43, 1),
+        ("overall", 122.5, 4),
+        ("conv", 166.67, 2),
+        ("complex", 86.36, 2),
     ];
     let expected = expected.map(|(name, value, count)| (name.to_owned(), value, count));
     assert_eq!(scores(&score), expected);
-    assert_eq!(score["faults"], json!({ "review without two scores": 2 }));
+    assert_eq!(
+        score["faults"],
+        json!({ "review with scores out of range": 1 })
+    );
     let means: Vec<_> = score["figures"].as_array().expect("figures")[3..]
         .iter()
         .map(|figure| (figure["name"].as_str(), figure["value"].as_f64()))
         .take(4)
         .collect();
-    let conv = [("conv, reference", 80.0), ("conv, model", 30.0)];
+    let conv = [("conv, reference", 45.0), ("conv, model", 75.0)];
     assert_eq!(
         means[2..],
         conv.map(|(name, value)| (Some(name), Some(value)))

@@ -191,7 +191,11 @@ impl About {
         }
         let mut found = Vec::new();
         compare("", &before, &now, &mut found);
-        found
+        let said = found.iter().map(|difference| {
+            let [before, now] = difference.shown();
+            format!("{} was {before} and is {now}", difference.key)
+        });
+        said.collect()
     }
 
     /// Why a score is not comparable with one of `other`, in words.
@@ -208,11 +212,17 @@ impl About {
         if let (Some(before), Some(now)) = (longest(other), longest(self))
             && before != now
         {
-            found.push(format!(
-                "generation.max_new_tokens was {before} and is {now}"
-            ));
+            found.push(Difference {
+                key: "generation.config.max_new_tokens".to_owned(),
+                before: before.into(),
+                now: now.into(),
+            });
         }
-        found
+        let said = found.iter().map(|difference| {
+            let [there, here] = difference.shown();
+            format!("{} is {here} here and {there} there", difference.key)
+        });
+        said.collect()
     }
 
     /// What counts in a comparison: not where things lie, nor which build of a version computes.
@@ -263,8 +273,21 @@ impl GenerationAbout {
     }
 }
 
+/// A key that has two values.
+struct Difference {
+    key: String,
+    before: Value,
+    now: Value,
+}
+
+impl Difference {
+    fn shown(&self) -> [String; 2] {
+        [shown(&self.before), shown(&self.now)]
+    }
+}
+
 /// Notes each key that is not as before.
-fn compare(key: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+fn compare(key: &str, before: &Value, now: &Value, found: &mut Vec<Difference>) {
     match (before, now) {
         (Value::Object(before), Value::Object(now)) => {
             let added = now.keys().filter(|key| !before.contains_key(*key));
@@ -280,7 +303,11 @@ fn compare(key: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
             }
         }
         _ if before == now => {}
-        _ => found.push(format!("{key} was {} and is {}", shown(before), shown(now))),
+        _ => found.push(Difference {
+            key: key.to_owned(),
+            before: before.clone(),
+            now: now.clone(),
+        }),
     }
 }
 
@@ -288,8 +315,8 @@ fn shown(value: &Value) -> String {
     /// Digits of a hash that tell it from others.
     const DIGITS: usize = 12;
     match value {
-        Value::Null => "not there".to_owned(),
-        Value::Object(_) => "there".to_owned(),
+        Value::Null => "not stated".to_owned(),
+        Value::Object(_) => "stated".to_owned(),
         Value::String(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
             format!("{}…", &text[..DIGITS])
         }

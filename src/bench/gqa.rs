@@ -16,7 +16,7 @@ use menagerie_core::schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::short_answer::{MAX_NEW_TOKENS, Prompt, Rewrite, phrase_fault, predictions};
+use super::short_answer::{MAX_NEW_TOKENS, Prompt, Rewrite, known, phrase_fault, predictions};
 use files::Split;
 
 /// GQA: an answer is right if it equals the truth. The score is the share of right answers to the
@@ -25,7 +25,7 @@ use files::Split;
 #[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
 pub struct Gqa {
-    /// The split whose file is taken from a folder, unless the user names a file.
+    /// The split whose file is taken from a folder. A file that is named itself says its own.
     split: Split,
     /// What follows a question on a line of its own; nothing if it is empty. LLaVA's own file of
     /// questions is asked as it is.
@@ -66,12 +66,7 @@ impl Benchmark for Gqa {
     }
 
     fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64 {
-        let said = self.rewritten(answer.text);
-        let right = match question.field(field::SPLIT) {
-            Some(_) => said == question.truth,
-            // Data of another benchmark, whose truth may be written otherwise.
-            None => said == self.rewritten(question.truth),
-        };
+        let right = known(question) && self.rewritten(answer.text) == question.truth;
         f64::from(u8::from(right))
     }
 

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::id::Id;
+
 /// A question's answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct Line {
@@ -17,21 +19,4 @@ pub(super) struct Line {
     /// The options as they were shown (MMBench).
     #[serde(default)]
     pub options: Vec<String>,
-}
-
-/// An id is a text or a number.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "an id is a text or a whole number")]
-pub(super) enum Id {
-    Number(u64),
-    Text(String),
-}
-
-impl From<Id> for String {
-    fn from(id: Id) -> Self {
-        match id {
-            Id::Number(number) => number.to_string(),
-            Id::Text(text) => text,
-        }
-    }
 }

@@ -18,7 +18,8 @@ use menagerie_core::schemars::JsonSchema;
 use menagerie_core::serde_json::json;
 use serde::Deserialize;
 
-use super::llava_line::{Id, Line};
+use super::id::Id;
+use super::llava_line::Line;
 use reading::Options;
 
 /// MMBench (arXiv 2307.06281): multiple choice over twenty abilities. In the circular evaluation a
@@ -135,7 +136,7 @@ impl Benchmark for Mmbench {
                     })?;
                     (index + shift * row::SHIFTED).to_string()
                 }
-                id => id.into(),
+                id => id.to_string(),
             };
             Ok(Prediction::new(id, line.text))
         });

@@ -13,7 +13,7 @@ mod soft_accuracy;
 mod truth;
 
 pub(super) use fault::{fault, phrase_fault};
-pub(super) use files::{Id, LlavaLine, file_name, find_any, image_folder, item, named};
+pub(super) use files::{LlavaLine, file_name, find_any, image_folder, item, named};
 pub(super) use normalise::{normalise, processed, tidy};
 pub(super) use predictions::{Record, predictions, records};
 pub(super) use prompt::Prompt;

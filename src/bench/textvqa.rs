@@ -23,7 +23,7 @@ use files::{QUESTION_ID, SPLIT, Split};
 #[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
 pub struct TextVqa {
-    /// The split whose file is taken from a folder, unless the user names a file.
+    /// The split whose file is taken from a folder. A file that is named itself says its own.
     split: Split,
     /// What follows a question on a line of its own; nothing if it is empty. LLaVA's own file of
     /// questions, which has the words of an OCR in them, is asked as it is.

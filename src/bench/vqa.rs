@@ -24,8 +24,8 @@ use files::{ANSWER_TYPE, SPLIT, Split};
 #[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
 pub struct Vqa {
-    /// The split whose files are taken from a folder; those of a file of questions that the user names
-    /// are that file's.
+    /// The split whose files are taken from a folder. A file of questions that is named itself says its
+    /// own.
     split: Split,
     /// What follows a question on a line of its own; nothing if it is empty. LLaVA's own file of
     /// questions is asked as it is.
@@ -67,12 +67,7 @@ impl Benchmark for Vqa {
     }
 
     fn mark(&self, question: &Question<'_>, answer: &Answer<'_>) -> f64 {
-        let said = self.rewritten(answer.text);
-        if question.field(ANSWERS).is_none() {
-            // Data of another benchmark: one right answer.
-            return soft_accuracy(&[self.rewritten(question.truth)], &said);
-        }
-        accuracy(&answers(question), &said)
+        accuracy(&answers(question), &self.rewritten(answer.text))
     }
 
     fn fault(&self, _question: &Question<'_>, answer: &Answer<'_>) -> Option<&'static str> {

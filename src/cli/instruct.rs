@@ -17,7 +17,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Make(make::Args),
+    Make(Box<make::Args>),
     Prompts(prompts::Args),
 }
 

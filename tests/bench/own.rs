@@ -178,7 +178,7 @@ fn its_files_are_read_asked_and_submitted() {
     let mut other = options();
     other.options.insert("hint".to_owned(), "be brief".into());
     let error = run(other.clone(), "out").unwrap_err().to_string();
-    let message = "benchmark.options.hint was not there and is \"be brief\"";
+    let message = "benchmark.options.hint was not stated and is \"be brief\"";
     assert!(error.contains(message), "{error}");
     run(other.clone(), "brief").expect("scored");
     assert_eq!(

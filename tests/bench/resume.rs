@@ -80,7 +80,7 @@ fn what_is_not_as_it_was_is_named() {
         assert!(said.stderr.contains(message), "{message}: {said:?}");
         assert_eq!(said.code, Some(3));
     };
-    refuse(&["--limit", "4"], "questions.limit was not there and is 4");
+    refuse(&["--limit", "4"], "questions.limit was not stated and is 4");
     refuse(&["--blind"], "generation.blind was false and is true");
     refuse(
         &["--max-new-tokens", "3"],
@@ -102,6 +102,7 @@ fn what_is_not_as_it_was_is_named() {
     refuse(&[], "questions.sha256 was ");
     assert_eq!(bytes(&world, "out/score.json"), before, "it is untouched");
 
+    fs::create_dir(world.path("mine")).expect("made");
     world.write("mine/notes.txt", "");
     let said = exact(&world, "mine", &[]);
     assert!(

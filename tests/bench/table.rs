@@ -16,7 +16,7 @@ fn runs_are_compared_in_three_forms() {
         "{text}"
     );
     assert!(
-        text.contains("not comparable with the first: questions.count was 10 and is 5"),
+        text.contains("not comparable with the first: questions.count is 5 here and 10 there"),
         "{text}"
     );
     let csv = String::from_utf8(bytes(&world, "t.csv")).expect("text");

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use menagerie::endpoint::{
-    Budget, ChatError, ChatReply, ChatRequest, Ended, Endpoint, Spent, Work,
+    Budget, ChatError, ChatReply, ChatRequest, Clock, Ended, Endpoint, Spent, SystemClock, Work,
 };
 
 use super::misbehave::{Behaviour, Server};
@@ -26,32 +26,54 @@ fn what_is_in_flight_at_a_stop_is_handed_over() {
     let mut spent = Spent::default();
     let ended = endpoint.drive(&mut work, &Budget::default(), &mut spent, &stop);
     assert_eq!(ended.expect("no error"), Ended::Interrupted);
-    let sent = server.received().len();
-    assert!((20..20 + 8).contains(&sent), "{sent}");
-    assert_eq!(work.replies().len(), sent);
+    let received = server.received().len();
+    assert!((20..20 + 8).contains(&received), "{received}");
+    assert_eq!(work.replies().len(), received);
+}
+
+/// The machine's clock; someone asks to stop as soon as a wait has begun.
+struct Stopping {
+    clock: SystemClock,
+    stop: Arc<AtomicBool>,
+}
+
+impl Clock for Stopping {
+    fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    fn date(&self) -> SystemTime {
+        self.clock.date()
+    }
+
+    fn wait(&self, time: Duration, over: &dyn Fn() -> bool) {
+        self.clock.wait(time, &|| {
+            let is_over = over();
+            self.stop.store(true, Ordering::Relaxed);
+            is_over
+        });
+    }
 }
 
 #[test]
 fn a_stop_ends_a_wait_of_minutes_and_the_request_is_open_again() {
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&stop);
-    let server = Server::start(move |request| {
-        if request.number == 4 {
-            // All four will wait, or do already.
-            set.store(true, Ordering::Relaxed);
-        }
-        Behaviour::error(503, "overloaded").with("Retry-After", "500")
-    });
+    let server = Server::start(|_| Behaviour::error(503, "overloaded").with("Retry-After", "500"));
     let mut config = config(&server);
     config.in_flight = 4;
-    config.backoff = Duration::from_secs(500);
-    let endpoint = Endpoint::new(config).expect("sound");
+    let stop = Arc::new(AtomicBool::new(false));
+    let clock = Stopping {
+        clock: SystemClock::default(),
+        stop: Arc::clone(&stop),
+    };
+    let endpoint = Endpoint::with_clock(config, Arc::new(clock)).expect("sound");
     let mut work = Questions::new(1000);
     let mut spent = Spent::default();
     let ended = endpoint.drive(&mut work, &Budget::default(), &mut spent, &stop);
     assert_eq!(ended.expect("no error"), Ended::Interrupted);
     assert!(work.outcomes.is_empty());
-    assert_eq!(spent.requests, server.received().len() as u64);
+    let received = server.received().len();
+    assert!((1..=4).contains(&received), "{received}");
+    assert_eq!(spent.requests, received as u64);
 }
 
 /// Asks each question until the answer is right.

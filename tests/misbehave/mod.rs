@@ -7,7 +7,7 @@
 //! });
 //! let endpoint = EndpointConfig::new(server.url(), "parrot");
 //! ```
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 mod behaviour;
 mod faults;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use menagerie_core::benchmark::{Files, FilesError, Item, read_json};
 use menagerie_core::schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::entries::Entries;
@@ -16,7 +16,7 @@ const LLAVA: &str = "llava_gqa_testdev_balanced.jsonl";
 const IMAGES: [&str; 3] = ["images", "data/images", "../images"];
 
 /// A file of GQA's questions, called as its file is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(crate = "menagerie_core::schemars")]
 pub(super) enum Split {

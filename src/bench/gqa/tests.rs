@@ -110,20 +110,6 @@ fn a_submission_is_what_llavas_converter_writes() {
 }
 
 #[test]
-fn a_truth_that_is_not_gqas_may_have_a_capital() {
-    let item = Item::new("1", "<image>\nIs it red?").with_truth("Yes.");
-    let said = said(vec![item; 2], &["yes", "no"]);
-    let gqa = Gqa::default();
-    let marked = said.marked(&gqa);
-    assert_eq!([marked[0].mark, marked[1].mark], [1.0, 0.0]);
-    assert_eq!(
-        gqa.figures(&marked).len(),
-        1,
-        "no types of questions are known"
-    );
-}
-
-#[test]
 fn figures_that_the_files_do_not_allow_are_left_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("testdev_balanced_questions.json");

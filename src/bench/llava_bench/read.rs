@@ -9,35 +9,10 @@ use serde_json::{Map, Value};
 
 use super::Edition;
 use super::rule::{Rule, Rules};
+use crate::bench::id::Id;
 
 /// COCO's own names of the images of 2014 have this before the number.
 const COCO_2014: &str = "COCO_val2014_";
-
-/// An id, which reviews repeat as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "an id must be a whole number or a text")]
-enum Id {
-    Number(i64),
-    Text(String),
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-impl From<&Id> for Value {
-    fn from(id: &Id) -> Self {
-        match id {
-            Id::Number(number) => (*number).into(),
-            Id::Text(text) => text.as_str().into(),
-        }
-    }
-}
 
 /// A line of the questions.
 #[derive(Deserialize)]

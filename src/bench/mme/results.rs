@@ -9,7 +9,8 @@ use menagerie_core::benchmark::{
 
 use super::key::Keys;
 use super::task::Task;
-use crate::bench::llava_line::{Id, Line};
+use crate::bench::id::Id;
+use crate::bench::llava_line::Line;
 
 /// A file a task. The official script takes the lines of a file two by two, so those of an image
 /// stand together.
@@ -89,7 +90,7 @@ pub(super) fn read_lines(path: &Path) -> Result<Vec<Prediction>, FilesError> {
                 let image = image.rsplit('/').next().unwrap_or_default();
                 keys.next(task, image, &prompt)
             }
-            (_, id) => id.into(),
+            (_, id) => id.to_string(),
         };
         Ok(Prediction::new(id, line.text))
     });

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use menagerie_core::benchmark::{Files, FilesError, Item, Prediction, Question, read_json_lines};
 use serde::Deserialize;
 
+use crate::bench::id::Id;
 use crate::bench::short_answer::{
-    Id, LlavaLine, Record, file_name, find_any, image_folder, item, named, records,
+    LlavaLine, Record, file_name, find_any, image_folder, item, named, records,
 };
 
 /// The field that says which split a question is of.
@@ -96,7 +97,9 @@ fn splits(files: &Files<'_>) -> Result<Vec<Split>, FilesError> {
 
 /// `random` of `coco_pope_random.json`, and likewise of files that POPE's program built of other images.
 fn split_in_name(file: &str) -> Option<&'static str> {
-    let stem = file.strip_suffix(".json")?;
+    let stem = file
+        .strip_suffix(".json")
+        .or_else(|| file.strip_suffix(".jsonl"))?;
     let mut splits = SPLITS.into_iter();
     splits.find(|split| {
         let rest = stem.strip_suffix(split);

@@ -1,6 +1,5 @@
 //! The files that questions are read from.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use menagerie_core::benchmark::{Files, FilesError, Item, ItemImage, read_json_lines};
@@ -8,23 +7,7 @@ use menagerie_core::chat::IMAGE_MARK;
 use serde::Deserialize;
 
 use super::prompt::WORD_FOR_WORD;
-
-/// An id is text or a whole number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "an id must be text or a whole number")]
-pub(in crate::bench) enum Id {
-    Number(i64),
-    Text(String),
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(formatter),
-            Self::Text(text) => text.fmt(formatter),
-        }
-    }
-}
+use crate::bench::id::Id;
 
 /// The first file that there is of several names.
 ///

@@ -6,14 +6,11 @@ use serde_json::Value;
 /// The field with the answers of all people who were asked.
 pub(in crate::bench) const ANSWERS: &str = "answers";
 
-/// The answers of all people who were asked, as the data have them; the truth alone where the data are
-/// none of the benchmark's own.
+/// The answers of all people who were asked, as the data have them; none if they are not published.
 pub(in crate::bench) fn answers<'a>(question: &Question<'a>) -> Vec<&'a str> {
     let listed = question.field(ANSWERS).and_then(Value::as_array);
-    listed.map_or_else(
-        || vec![question.truth],
-        |answers| answers.iter().filter_map(Value::as_str).collect(),
-    )
+    let listed = listed.into_iter().flatten();
+    listed.filter_map(Value::as_str).collect()
 }
 
 /// Whether the right answer is published.

@@ -16,7 +16,7 @@ pub fn page(comparison: &Comparison) -> String {
     let sections = &comparison.sections;
     let runs = sections.iter().map(|section| section.columns.len()).sum();
     let mut body = format!(
-        "<h1>Benchmarks</h1>\n<p class=\"lead\">{} of {}</p>\n",
+        "<h1>Benchmarks</h1>\n<p class=\"lead\">{}, {}</p>\n",
         counted(sections.len(), "benchmark"),
         counted(runs, "run")
     );
@@ -26,8 +26,9 @@ pub fn page(comparison: &Comparison) -> String {
         body.push_str(&about(section));
     }
     body.push_str(
-        "<p class=\"note\">A line over a bar is the figure's interval of 95 %; a mark on it is the score \
-         of the same questions with every image replaced by grey. A run marked “other conditions” \
+        "<p class=\"note\">A whole bar is 100 %, or the largest value of a figure in points. A line over \
+         it is the figure's interval of 95 %; a mark on it is the score of the same questions with \
+         every image replaced by grey. A run marked “other conditions” \
          answered other questions, or under another rule, judge or limit, than the first one of its \
          benchmark: the two numbers do not compare.</p>\n",
     );
@@ -148,11 +149,11 @@ fn about(section: &Section) -> String {
         let (score, about) = (&column.score, &column.score.about);
         let weights = about.model.as_ref().map(|model| model.weights_sha256.as_str());
         let weights = weights.map_or(NONE.to_owned(), |hash| {
-            format!("<code>{}</code>", escape(hash.get(..12).unwrap_or(hash)))
+            format!("<code class=\"word\">{}</code>", escape(hash.get(..12).unwrap_or(hash)))
         });
         let took = about.model.as_ref().map(|_| duration(score.seconds.answering));
         format!(
-            "<tr><td>{}</td><td>{weights}</td><td class=\"number\">{}</td><td>{}</td><td class=\"number\">{}</td><td>{}</td><td>{}</td></tr>\n",
+            "<tr><td>{}</td><td>{weights}</td><td class=\"number\">{}</td><td class=\"word\">{}</td><td class=\"number\">{}</td><td class=\"word\">{}</td><td>{}</td></tr>\n",
             model(place, column),
             thousands(about.questions.count),
             about.judge.as_ref().map_or(NONE.to_owned(), |judge| escape(&judge.model)),

@@ -72,8 +72,8 @@ fn models_stand_side_by_side_and_what_does_not_compare_is_marked() {
         | of nobody | – | – | – |\n\
         | F1 | – | 66.0 % | – |\n\n\
         - b: answers that could not be read: empty 2\n\
-        - c *: not comparable with the first: benchmark.options.split was not there and is \"random\"; \
-        questions.sha256 was 000000000000… and is ffffffffffff…\n";
+        - c *: not comparable with the first: benchmark.options.split is \"random\" here and not stated there; \
+        questions.sha256 is ffffffffffff… here and 000000000000… there\n";
     assert_eq!(text, expected);
 
     let table = csv(&comparison);
@@ -120,7 +120,7 @@ fn another_judge_or_another_limit_does_not_compare() {
         "{text}"
     );
     assert!(
-        text.contains("judge.model was \"gpt-4-0613\" and is \"vicuna-13b\""),
+        text.contains("judge.model is \"vicuna-13b\" here and \"gpt-4-0613\" there"),
         "{text}"
     );
     assert!(text.contains("only the first 10 questions"), "{text}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use menagerie_core::benchmark::{Files, FilesError, Item, Prediction, read_json};
 use menagerie_core::schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bench::short_answer::{
     ANSWERS, LlavaLine, Record, file_name, image_folder, item, named, records,
@@ -20,7 +20,7 @@ pub(super) const SPLIT: &str = "split";
 const LLAVA: &str = "llava_textvqa_val_v051_ocr.jsonl";
 
 /// A split of `TextVQA` 0.5.1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(crate = "menagerie_core::schemars")]
 pub(super) enum Split {

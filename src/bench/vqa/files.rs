@@ -5,7 +5,7 @@ use std::path::Path;
 
 use menagerie_core::benchmark::{Files, FilesError, Item, read_json};
 use menagerie_core::schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bench::short_answer::{
     ANSWERS, LlavaLine, file_name, find_any, image_folder, item, named,
@@ -18,7 +18,7 @@ pub(super) const ANSWER_TYPE: &str = "answer_type";
 pub(super) const SPLIT: &str = "split";
 
 /// A split of VQA v2.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(crate = "menagerie_core::schemars")]
 pub(super) enum Split {
     #[serde(rename = "train2014")]

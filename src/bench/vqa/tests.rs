@@ -128,22 +128,6 @@ fn llavas_rewriting_decides_where_all_people_agree() {
 }
 
 #[test]
-fn one_truth_is_enough_where_the_data_are_not_vqas() {
-    let vqa = Vqa::default();
-    let item = Item::new("1", "<image>\nhow many?").with_truth("Two.");
-    let said = said(vec![item; 3], &["2", "two", "three"]);
-    let marked = said.marked(&vqa);
-    assert_eq!(
-        marked.iter().map(|marked| marked.mark).collect::<Vec<_>>(),
-        [1.0, 1.0, 0.0]
-    );
-    let [figure] = &vqa.figures(&marked)[..] else {
-        panic!("no types of answers are known")
-    };
-    assert_eq!(figure.count, 3);
-}
-
-#[test]
 fn a_test_split_is_submitted_and_not_scored() {
     let folder = tempfile::tempdir().expect("a folder");
     let line = |id: u32| {

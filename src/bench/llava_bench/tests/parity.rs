@@ -105,8 +105,8 @@ fn scores_are_those_that_the_original_prints() {
             let value = |name: &str| figure(&figures, name).value;
             let ratio = value(name);
             let means = ["reference", "model"].map(|whose| value(&format!("{name}, {whose}")));
-            // The original rounds the means to three digits, and then divides.
-            let rounded = means.map(|mean| (mean * 100.0).round() / 100.0);
+            // The original rounds the means to three digits, half to even, and then divides.
+            let rounded = means.map(|mean| (mean * 100.0).round_ties_even() / 100.0);
             let expected = [100.0 * rounded[1] / rounded[0], rounded[0], rounded[1]];
             for (ours, theirs) in expected.iter().zip(printed.as_array().expect("three")) {
                 let theirs = theirs.as_f64().expect("a number");
