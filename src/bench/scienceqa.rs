@@ -38,7 +38,8 @@ pub struct ScienceQa {
     /// A file of captions, ScienceQA's `captions.json`, which go to the question's context. Default:
     /// none.
     pub captions: Option<PathBuf>,
-    /// Answers of a second model and what they are for. Default: none.
+    /// Answers of a second model and what they are for: `{ complement = "FILE" }` or
+    /// `{ judge = "FILE" }`. Default: none.
     pub second: Option<Second>,
 }
 
