@@ -16,16 +16,16 @@ const MAX_TOKENS: u32 = 1024;
 /// other data.
 pub(super) fn review(question: &Question<'_>, answer: &str) -> Option<Review> {
     question.fields?;
-    let [context, text, role, rule] =
+    let [context, asked, role, task] =
         ["context", "text", "role", "rule"].map(|field| question.word(field));
     let reference = question.truth;
-    let content = format!(
+    let message = format!(
         "[Context]\n{context}\n\n\
-         [Question]\n{text}\n\n\
+         [Question]\n{asked}\n\n\
          [{role} 1]\n{reference}\n\n[End of {role} 1]\n\n\
          [{role} 2]\n{answer}\n\n[End of {role} 2]\n\n\
-         [System]\n{rule}\n\n"
+         [System]\n{task}\n\n"
     );
-    let messages = vec![Message::system(SYSTEM), Message::user(content)];
+    let messages = vec![Message::system(SYSTEM), Message::user(message)];
     Some(Review::new(messages, TEMPERATURE, MAX_TOKENS))
 }
