@@ -64,6 +64,7 @@ enum Command {
     Plugins(plugins::Args),
     New(new::Args),
     Data(data::Args),
+    Instruct(instruct::Args),
 }
 
 /// Runs the command line on the process's arguments, then ends the process.
@@ -95,5 +96,6 @@ fn run(command: &Command) -> Result<(), CliError> {
         Command::Plugins(args) => plugins::run(args),
         Command::New(args) => new::run(args),
         Command::Data(args) => data::run(args),
+        Command::Instruct(args) => instruct::run(args),
     }
 }

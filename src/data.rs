@@ -13,7 +13,7 @@ mod draw;
 mod elements;
 mod error;
 mod images;
-mod json;
+pub(crate) mod json;
 mod loader;
 mod mix;
 mod open;

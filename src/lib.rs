@@ -174,7 +174,11 @@ pub mod eval;
 pub mod features;
 #[cfg(any(feature = "data", feature = "hub"))]
 mod hash;
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "instruct"))]
+#[cfg_attr(
+    not(feature = "train"),
+    allow(dead_code, reason = "reports of training show more")
+)]
 mod html;
 #[cfg(feature = "hub")]
 pub mod hub;

@@ -20,6 +20,7 @@ use super::new::NewError;
 use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
+use crate::instruct::review::ReviewError;
 use crate::runs::RunsError;
 use crate::sweep::SweepError;
 use crate::train::TrainError;
@@ -47,6 +48,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Eval(#[from] EvalError),
+
+    #[error(transparent)]
+    Review(#[from] ReviewError),
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -200,6 +204,7 @@ impl CliError {
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
+            Self::Review(error) => review_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
@@ -346,6 +351,14 @@ fn eval_exit(error: &EvalError) -> Exit {
         EvalError::Interrupted { .. } => Exit::Interrupted,
         EvalError::Data(error) => data_exit(error),
         _ => Exit::BadInput,
+    }
+}
+
+fn review_exit(error: &ReviewError) -> Exit {
+    match error {
+        ReviewError::Interrupted => Exit::Interrupted,
+        ReviewError::Data(error) => data_exit(error),
+        ReviewError::NoRun { .. } => Exit::BadInput,
     }
 }
 
