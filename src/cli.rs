@@ -16,6 +16,8 @@ mod bench;
 mod chat;
 mod data;
 mod device;
+#[allow(dead_code, reason = "its commands come with their own branches")]
+mod endpoint;
 mod error;
 mod eval;
 mod exit;

@@ -40,4 +40,6 @@ pub use order::{Order, SampleSize};
 pub use passes::{PassIter, Passes};
 pub use prefetch::Prefetch;
 pub use sample::{Conversation, ImageRef};
+#[cfg(feature = "instruct")]
+pub(crate) use shard::is_shard_image;
 pub use skipped::Skipped;

@@ -184,6 +184,10 @@ mod html;
 pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
+#[cfg(any(feature = "train", feature = "instruct"))]
+mod json;
+#[cfg(any(feature = "train", feature = "instruct"))]
+mod lock;
 pub mod recipes;
 #[cfg(feature = "train")]
 pub mod runs;

@@ -77,7 +77,7 @@ fn world() -> World {
     world.write("run/samples.jsonl", lines(&samples()));
     world.write("run/contexts.jsonl", CONTEXTS.trim_start());
     let reject = json!({
-        "context": "000000441147", "type": "conversation", "attempt": 1, "reason": "form",
+        "context": "000000441147", "type": "conversation", "number": 0, "attempt": 1, "reason": "form",
         "detail": "1 part", "text": "Two suitcases & a <b>lamp</b>.",
     });
     world.write("run/rejects.jsonl", lines(&[reject]));
@@ -101,9 +101,9 @@ fn a_run_is_a_page_and_a_few_lines() {
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.stderr, "wrote run/review.html\n");
     for wanted in [
-        "conversation        1           3.0               5               4           7\n",
-        "all                 3           1.7               5               7          18\n",
-        "flags             absent-object in 1 samples\n",
+        "conversation        1           3.0                 5                4           7\n",
+        "all                 3           1.7                 5                7          18\n",
+        "flags             absent-object in 1 sample\n",
         "rejects           form 1\n",
     ] {
         assert!(said.stdout.contains(wanted), "{}", said.stdout);

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
+use menagerie_core::benchmark::FilesError;
 use menagerie_core::error::nearest;
 use menagerie_core::export::ExportError;
 use menagerie_core::folder::FolderError;
@@ -18,8 +19,11 @@ use thiserror::Error;
 use super::exit::Exit;
 use super::new::NewError;
 use crate::data::DataError;
+use crate::endpoint::EndpointError;
+use crate::endpoint::batch::BatchError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
+use crate::instruct::InstructError;
 use crate::instruct::review::ReviewError;
 use crate::runs::RunsError;
 use crate::sweep::SweepError;
@@ -60,6 +64,22 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Hub(#[from] HubError),
+
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+
+    #[error("no endpoint is stated: give {option}, or set {variable}")]
+    NotStated {
+        option: &'static str,
+        variable: &'static str,
+    },
+
+    #[error("{}:{line}: {reason}", .path.display())]
+    EndpointFile {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
 
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -161,6 +181,26 @@ pub(super) enum CliError {
     #[error(transparent)]
     Sweep(#[from] SweepError),
 
+    #[error(transparent)]
+    Instruct(#[from] InstructError),
+
+    #[error("stopped; the same command goes on with {}", .0.display())]
+    InstructStopped(PathBuf),
+
+    #[error(
+        "the budget is spent, and {left} of {total} samples are still to be made; the same command with a larger budget goes on with {}",
+        .out.display()
+    )]
+    InstructBudget { left: u64, total: u64, out: PathBuf },
+
+    #[error(
+        "{count} requests got no reply in spite of all retries ({reasons}); the same command asks them again"
+    )]
+    Unanswered { count: u64, reasons: String },
+
+    #[error("it is `--batch write FILE` or `--batch read FILE`, and not `--batch {0} …`")]
+    BatchWord(String),
+
     #[error("one sweep at a time: --check alone takes several")]
     SeveralSweeps,
 
@@ -208,14 +248,19 @@ impl CliError {
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
+            Self::Endpoint(error) => endpoint_exit(error),
             Self::Weights(error) => weights_exit(error),
             Self::Export(error) => export_exit(error),
             Self::Tokenizer(error) => tokenizer_exit(error),
             Self::Sweep(error) => sweep_exit(error),
-            Self::Interrupted | Self::SweepStopped(_) => Exit::Interrupted,
+            Self::Instruct(error) => instruct_exit(error),
+            Self::Interrupted | Self::SweepStopped(_) | Self::InstructStopped(_) => {
+                Exit::Interrupted
+            }
             Self::Build(BuildError::DuplicatePlugin { .. })
             | Self::Exists { .. }
             | Self::RunsFailed { .. }
+            | Self::InstructBudget { .. }
             | Self::BudgetSpent { .. } => Exit::Failure,
             Self::Request(_)
             | Self::Image { .. }
@@ -230,12 +275,17 @@ impl CliError {
             | Self::OfRecipe { .. }
             | Self::SeveralSweeps
             | Self::SetOfFiles
+            | Self::BatchWord(_)
             | Self::BadSamples { .. }
+            | Self::NotStated { .. }
+            | Self::EndpointFile { .. }
             | Self::UnknownPlugin { .. }
             | Self::UnknownRecipe { .. } => Exit::BadInput,
-            Self::Read { .. } | Self::Stdin(_) | Self::Write { .. } | Self::Stdout(_) => {
-                Exit::Resource
-            }
+            Self::Read { .. }
+            | Self::Stdin(_)
+            | Self::Write { .. }
+            | Self::Stdout(_)
+            | Self::Unanswered { .. } => Exit::Resource,
             Self::Recipes { exit, .. } => *exit,
         }
     }
@@ -327,6 +377,28 @@ fn hub_exit(error: &HubError) -> Exit {
         }
         // The network, the disk, the rights to a model.
         _ => Exit::Resource,
+    }
+}
+
+fn endpoint_exit(error: &EndpointError) -> Exit {
+    match error {
+        EndpointError::KeyFile { .. } => Exit::Resource,
+        _ => Exit::BadInput,
+    }
+}
+
+fn instruct_exit(error: &InstructError) -> Exit {
+    match error {
+        InstructError::Input(FilesError::Read { .. })
+        | InstructError::Batch(BatchError::Read { .. } | BatchError::Write { .. })
+        | InstructError::Asking(_)
+        | InstructError::NoImage { .. }
+        | InstructError::Read { .. }
+        | InstructError::Write { .. } => Exit::Resource,
+        InstructError::Foreign(_) | InstructError::Locked(_) | InstructError::PromptsExist(_) => {
+            Exit::Failure
+        }
+        _ => Exit::BadInput,
     }
 }
 

@@ -1,6 +1,9 @@
 //! `menagerie instruct`: instruction data from captions and boxes.
 
+mod make;
+mod prompts;
 mod review;
+mod summary;
 
 use clap::Subcommand;
 
@@ -15,11 +18,15 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Make(make::Args),
+    Prompts(prompts::Args),
     Review(review::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     match &args.command {
+        Command::Make(args) => make::run(args),
+        Command::Prompts(args) => prompts::run(args),
         Command::Review(args) => review::run(args),
     }
 }

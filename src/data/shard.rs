@@ -17,6 +17,16 @@ use super::unpacked::Unpacked;
 /// The endings of image members.
 const IMAGES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
 
+/// Whether an ending, in lower case, is that of an image member; those that are, if it is not.
+#[cfg(feature = "instruct")]
+pub(crate) fn is_shard_image(ending: &str) -> Result<(), &'static [&'static str]> {
+    if IMAGES.contains(&ending) {
+        Ok(())
+    } else {
+        Err(&IMAGES)
+    }
+}
+
 #[derive(Default)]
 struct Group {
     position: usize,

@@ -10,7 +10,6 @@ mod example;
 mod page;
 mod reading;
 mod statistics;
-mod written;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,8 +26,11 @@ use draw::Strata;
 use example::Example;
 use reading::Reading;
 use statistics::Counts;
-use written::{Context, Manifest, Rejected, Sample};
 
+use super::context::Context;
+use super::ledger::Rejected;
+use super::manifest::Manifest;
+use super::sample::Sample;
 use crate::data::DataError;
 
 /// How data is reviewed.
@@ -120,7 +122,7 @@ impl Review {
         })?;
         reading.lines(&rejects, |reject: Rejected| {
             counts.reject(&reject);
-            refused.offer(reject.reason.clone(), reject);
+            refused.offer(reject.reason, reject);
         })?;
         let examples = drawn.finish();
         // All contexts are counted, and those of the shown samples held.

@@ -1,7 +1,7 @@
 //! The folder of a sweep, held by one process at a time.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -12,20 +12,19 @@ use toml::Table;
 
 use super::error::SweepError;
 use super::jobs::Job;
+use crate::lock::{FolderLock, LOCK};
 use crate::runs::{RunState, RunSummary, is_run};
 use crate::train::differences;
 
 /// What says that the folder is a sweep's.
 const STATE: &str = "sweep.json";
-const LOCK: &str = ".lock";
 
 /// The folder of a sweep.
 #[derive(Debug)]
 pub struct SweepFolder {
     path: PathBuf,
     state: State,
-    /// Locked as long as it is open.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 /// `sweep.json`.
@@ -85,22 +84,13 @@ impl SweepFolder {
             }
             Err(source) => return Err(read_error(&file, source)),
         };
-        let lock = path.join(LOCK);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock);
-        let lock = opened.map_err(|source| write_error(&lock, source))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(SweepError::Locked(path.to_owned())),
-            // A file system without locks is no reason to end.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self {
-                path: path.to_owned(),
-                state,
-                _lock: lock,
-            }),
-        }
+        let lock =
+            FolderLock::take(path).map_err(|source| write_error(&path.join(LOCK), source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            state,
+            _lock: lock.ok_or_else(|| SweepError::Locked(path.to_owned()))?,
+        })
     }
 
     /// Writes down what the sweep is made of. Runs that are there must be of these recipes.

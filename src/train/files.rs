@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use crate::hash::sha256;
+pub(super) use crate::json::{json_line, pretty_json};
 
 /// A file and its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,18 +107,6 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>, TrainError> {
 pub(super) fn append(path: &Path) -> Result<File, TrainError> {
     let file = OpenOptions::new().create(true).append(true).open(path);
     file.map_err(|source| write_error(path, source))
-}
-
-pub(super) fn json_line(value: &impl Serialize) -> Vec<u8> {
-    let mut line = serde_json::to_vec(value).expect("plain data serialises");
-    line.push(b'\n');
-    line
-}
-
-pub(super) fn pretty_json(value: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("plain data serialises");
-    text.push(b'\n');
-    text
 }
 
 pub(super) fn write_error(path: &Path, source: io::Error) -> TrainError {

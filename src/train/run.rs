@@ -1,6 +1,6 @@
 //! The run folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::manifest::Manifest;
 use super::skipped::SkippedLog;
 use super::stage::StageRun;
 use crate::eval::Evaluation;
+use crate::lock::{FolderLock, LOCK};
 
 /// A run folder, held by one process at a time.
 #[derive(Debug)]
@@ -26,14 +27,11 @@ pub struct RunFolder {
     path: PathBuf,
     /// Where the features of images are kept.
     features: PathBuf,
-    /// Locked as long as it is open.
-    lock: File,
+    lock: FolderLock,
 }
 
 /// The folder beside the runs that their images' features lie in.
 const FEATURES: &str = ".features";
-/// The file whose lock says that a process trains here.
-const LOCK: &str = ".lock";
 /// How long somebody who looks whether a run goes on may hold the lock, and how often that is waited
 /// for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -70,19 +68,11 @@ impl RunFolder {
     }
 
     fn lock(path: &Path) -> Result<Self, TrainError> {
-        let file = path.join(LOCK);
-        let failed = |source| write_error(&file, source);
-        let options = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&file);
-        let lock = options.map_err(failed)?;
         for _ in 0..LOOKS {
-            match lock.try_lock() {
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
-                // A file system without locks is no reason to end.
-                Ok(()) | Err(TryLockError::Error(_)) => {
+            let lock = FolderLock::take(path);
+            match lock.map_err(|source| write_error(&path.join(LOCK), source))? {
+                None => std::thread::sleep(LOOK),
+                Some(lock) => {
                     return Ok(Self {
                         path: path.to_owned(),
                         features: path.with_file_name(FEATURES),

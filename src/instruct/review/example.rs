@@ -3,7 +3,7 @@
 use menagerie_core::chat::{IMAGE_MARK, Role, Turn};
 use serde::Serialize;
 
-use super::written::{Flag, ResponseType, Sample};
+use crate::instruct::{Flag, ResponseType, Sample};
 
 /// Which of the types of response a sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

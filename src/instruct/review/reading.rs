@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::error::ReviewError;
 use super::example::{Example, Kind};
-use super::written::Manifest;
 use crate::data::DataError;
 use crate::data::json::{Element, elements, parse, record};
+use crate::instruct::Manifest;
 
 /// Told now and then how many bytes are read, of how many; `false` stops.
 pub type Watch<'w> = dyn FnMut(u64, u64) -> bool + 'w;

@@ -24,12 +24,14 @@ pub use openings::{Opening, Openings};
 pub use question::QuestionType;
 
 use super::example::Example;
-use super::written::{Context, Rejected};
 use duplicates::{Seen, hash};
 use first_words::FirstWordCounts;
 use lengths::LengthCounts;
 use named::{CategoryCounts, FlagCounts, RejectCounts};
 use openings::OpeningCounts;
+
+use crate::instruct::Context;
+use crate::instruct::ledger::Rejected;
 
 /// Statistics of a data set. Words are runs of anything but white space, and `<image>` is none; they
 /// are compared in lower case, without the punctuation around them.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::cli::runs::{Side, Table};
+use crate::html::counted;
 use crate::instruct::review::{Duplicates, Lengths, Statistics};
 
 /// Question types, openings and categories that are listed.
@@ -50,30 +51,30 @@ pub(super) fn summary(statistics: &Statistics) -> String {
     line(
         "there before",
         vec![
-            format!("{samples} samples"),
-            format!("{asked} questions"),
-            format!("{given} answers"),
+            counted(samples, "sample"),
+            counted(asked, "question"),
+            counted(given, "answer"),
         ],
     );
     let flags = statistics.flags.iter();
     line(
         "flags",
         flags
-            .map(|of| format!("{} in {} samples", of.kind, of.samples.total()))
+            .map(|of| format!("{} in {}", of.kind, counted(of.samples.total(), "sample")))
             .collect(),
     );
     let rejects = statistics.rejects.iter();
     line(
         "rejects",
         rejects
-            .map(|of| format!("{} {}", of.reason, of.replies.total()))
+            .map(|of| format!("{} {}", of.reason.name(), of.replies.total()))
             .collect(),
     );
     let categories = statistics.categories.iter().take(LISTED);
     line(
         "objects",
         categories
-            .map(|of| format!("{} in {} contexts", of.category, of.contexts))
+            .map(|of| format!("{} in {}", of.category, counted(of.contexts, "context")))
             .collect(),
     );
     text

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::picture::Picture;
 use crate::html::escape;
-use crate::instruct::review::written::Instance;
+use crate::instruct::Instance;
 
 /// The longer side of an image, in the SVG's units: about the pixels in which a page shows it.
 const LONG_SIDE: f64 = 480.0;
@@ -16,7 +16,7 @@ const TEXT: &str = "a string takes any text";
 
 /// A label: how high it is, and about how wide a character and the space around the text are.
 const LABEL_HEIGHT: f64 = 18.0;
-const CHARACTER: f64 = 7.0;
+const CHARACTER: f64 = 7.6;
 const PADDING: f64 = 10.0;
 
 /// The categories of a picture, in the order in which they come, with the number of their boxes.
@@ -215,11 +215,11 @@ mod tests {
         );
         // The bus's label stands on its box, the dog's has no room above and is in it.
         assert!(
-            svg.contains("<rect x=\"120.0\" y=\"102.0\" width=\"31.0\" height=\"18.0\" rx"),
+            svg.contains("<rect x=\"120.0\" y=\"102.0\" width=\"32.8\" height=\"18.0\" rx"),
             "{svg}"
         );
         assert!(
-            svg.contains("<rect x=\"0.0\" y=\"0.0\" width=\"31.0\" height=\"18.0\" rx"),
+            svg.contains("<rect x=\"0.0\" y=\"0.0\" width=\"32.8\" height=\"18.0\" rx"),
             "{svg}"
         );
     }

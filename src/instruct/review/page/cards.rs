@@ -8,7 +8,7 @@ use super::picture::{self, Picture};
 use super::text::marked;
 use super::type_class;
 use crate::html::{counted, escape};
-use crate::instruct::review::written::{Context, Flag};
+use crate::instruct::{Context, Flag};
 
 /// Images of a sample that are shown; LLaVA's have one.
 const IMAGES: usize = 4;

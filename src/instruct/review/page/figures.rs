@@ -9,7 +9,9 @@ use crate::instruct::review::statistics::{ByType, Lengths, Statistics};
 const CATEGORIES: usize = 20;
 
 pub(super) fn section(statistics: &Statistics) -> String {
-    let mut html = "<h2 id=\"statistics\">Statistics</h2>\n<div class=\"plots\">\n".to_owned();
+    let mut html = "<h2 id=\"statistics\">Statistics</h2>\n".to_owned();
+    html.push_str(&legend(&statistics.samples));
+    html.push_str("<div class=\"plots\">\n");
     html.push_str(&histogram(
         "Words a question",
         &statistics.question_words,
@@ -35,6 +37,24 @@ pub(super) fn section(statistics: &Statistics) -> String {
     html.push_str(&flags(statistics));
     html.push_str("</div>\n");
     html
+}
+
+/// What the colours mean, if there are several.
+fn legend(samples: &ByType) -> String {
+    let types: Vec<String> = samples
+        .counts()
+        .map(|(kind, _)| {
+            let class = type_class(kind);
+            format!("<span class=\"swatch {class}\"></span>{} ", kind.name())
+        })
+        .collect();
+    if types.len() < 2 {
+        return String::new();
+    }
+    format!(
+        "<p class=\"note types\">Of all samples, in the colours of their types: {}</p>\n",
+        types.concat()
+    )
 }
 
 fn figure(title: &str, note: &str, body: &str) -> String {

@@ -28,7 +28,8 @@ pub(super) fn figure(statistics: &Statistics) -> String {
     let mut top = 0.0;
     for (number, word) in words.iter().take(WORDS).enumerate() {
         let height = word.count.total() as f64 * unit;
-        write!(svg, "<g class=\"c{}\">", number % 8).expect(TEXT);
+        let shade = if number % 2 == 0 { "even" } else { "odd" };
+        write!(svg, "<g class=\"c4 {shade}\">").expect(TEXT);
         first(&mut svg, word, top, height, all);
         second(&mut svg, word, top, unit, all);
         svg.push_str("</g>");

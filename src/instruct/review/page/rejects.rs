@@ -3,9 +3,9 @@
 use super::super::Review;
 use super::type_class;
 use crate::html::{escape, head, percent, thousands};
+use crate::instruct::ledger::Rejected;
 use crate::instruct::review::example::Kind;
 use crate::instruct::review::statistics::RejectCount;
-use crate::instruct::review::written::Rejected;
 
 pub(super) fn section(review: &Review) -> String {
     let reasons = &review.statistics.rejects;
@@ -45,7 +45,7 @@ fn table(reasons: &[RejectCount], all: usize) -> String {
             format!(
                 "<tr><td>{}</td><td class=\"fill\"><div class=\"stack\">{bar}</div></td>\
                  <td class=\"number\">{}</td><td class=\"number\">{}</td></tr>\n",
-                escape(&of.reason),
+                of.reason.name(),
                 thousands(count),
                 percent(count as f64 / all as f64)
             )
@@ -71,7 +71,7 @@ fn reply(reject: &Rejected) -> String {
          <span>context <code>{}</code>, attempt {}</span></summary><pre>{}</pre></details>\n",
         type_class(kind),
         kind.name(),
-        escape(&reject.reason),
+        reject.reason.name(),
         escape(&reject.context),
         reject.attempt,
         escape(&reject.text),

@@ -3,9 +3,9 @@
 use super::super::Review;
 use super::type_class;
 use crate::html::{counted, escape, facts, head, percent, short, thousands};
+use crate::instruct::Manifest;
 use crate::instruct::review::example::Kind;
 use crate::instruct::review::statistics::{Lengths, Statistics};
-use crate::instruct::review::written::Manifest;
 
 pub(super) fn section(review: &Review) -> String {
     let statistics = &review.statistics;

@@ -41,7 +41,7 @@ fn hostile() -> tempfile::TempDir {
         json!({"id": "7", "image": "there.png", "captions": [EVIL], "instances": instances});
     line(path, "contexts.jsonl", &[context]);
     let reject = json!({
-        "context": EVIL, "type": "detail", "attempt": 1, "reason": "form", "detail": EVIL,
+        "context": EVIL, "type": "detail", "number": 0, "attempt": 1, "reason": "form", "detail": EVIL,
         "text": EVIL,
     });
     line(path, "rejects.jsonl", &[reject]);

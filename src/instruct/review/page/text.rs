@@ -5,7 +5,7 @@ use std::ops::Range;
 use menagerie_core::chat::IMAGE_MARK;
 
 use crate::html::escape;
-use crate::instruct::review::written::Flag;
+use crate::instruct::Flag;
 
 /// A text, its flagged words marked wherever they stand: in any case, and in a plural by `s` or `es`,
 /// as a flag names a category and the text may name several of it.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::by_type::ByType;
+use crate::instruct::ledger::Rejected;
 use crate::instruct::review::example::Kind;
-use crate::instruct::review::written::{Context, Flag, Rejected};
+use crate::instruct::{Context, Flag, Reason};
 
 /// Texts of flags that are listed with each kind.
 const FLAGGED: usize = 12;
@@ -42,7 +43,7 @@ pub struct CategoryCount {
 #[non_exhaustive]
 pub struct RejectCount {
     /// The reason.
-    pub reason: String,
+    pub reason: Reason,
     /// How many replies, by type.
     pub replies: ByType,
 }
@@ -127,11 +128,11 @@ impl CategoryCounts {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct RejectCounts(BTreeMap<String, ByType>);
+pub(super) struct RejectCounts(BTreeMap<Reason, ByType>);
 
 impl RejectCounts {
     pub(super) fn add(&mut self, reject: &Rejected) {
-        let count = self.0.entry(reject.reason.clone()).or_default();
+        let count = self.0.entry(reject.reason).or_default();
         count.add(reject.kind.into());
     }
 
@@ -149,7 +150,7 @@ impl RejectCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instruct::review::written::Instance;
+    use crate::instruct::Instance;
 
     #[test]
     fn a_sample_counts_once_however_many_flags_it_has() {

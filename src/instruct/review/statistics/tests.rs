@@ -1,8 +1,8 @@
 use menagerie_core::chat::Turn;
 
 use super::*;
+use crate::instruct::Flag;
 use crate::instruct::review::example::Kind;
-use crate::instruct::review::written::Flag;
 
 fn example(kind: Kind, image: &str, turns: &[&str]) -> Example {
     let turns = turns.iter().enumerate();
