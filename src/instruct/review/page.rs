@@ -34,10 +34,9 @@ impl Review {
 /// The CSS class of a type's colour.
 const fn type_class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Conversation => "c0",
+        Kind::Conversation | Kind::Untyped => "c0",
         Kind::Detail => "c1",
         Kind::Reasoning => "c2",
-        Kind::Untyped => "c3",
     }
 }
 

@@ -16,7 +16,7 @@ const TEXT: &str = "a string takes any text";
 
 /// A label: how high it is, and about how wide a character and the space around the text are.
 const LABEL_HEIGHT: f64 = 18.0;
-const CHARACTER: f64 = 7.6;
+const CHARACTER: f64 = 8.0;
 const PADDING: f64 = 10.0;
 
 /// The categories of a picture, in the order in which they come, with the number of their boxes.
@@ -72,7 +72,7 @@ pub(super) fn svg(picture: Option<&Picture>, instances: &[Instance]) -> String {
         (width * scale, height * scale)
     });
     let mut svg = format!(
-        "<svg class=\"boxes\" viewBox=\"0 0 {width:.1} {height:.1}\" role=\"img\" aria-label=\"{}\">",
+        "<svg class=\"boxes\" style=\"max-width:{width:.0}px\" viewBox=\"0 0 {width:.1} {height:.1}\" role=\"img\" aria-label=\"{}\">",
         escape(&told(instances))
     );
     let whole = format!("width=\"{width:.1}\" height=\"{height:.1}\"");
@@ -215,11 +215,11 @@ mod tests {
         );
         // The bus's label stands on its box, the dog's has no room above and is in it.
         assert!(
-            svg.contains("<rect x=\"120.0\" y=\"102.0\" width=\"32.8\" height=\"18.0\" rx"),
+            svg.contains("<rect x=\"120.0\" y=\"102.0\" width=\"34.0\" height=\"18.0\" rx"),
             "{svg}"
         );
         assert!(
-            svg.contains("<rect x=\"0.0\" y=\"0.0\" width=\"32.8\" height=\"18.0\" rx"),
+            svg.contains("<rect x=\"0.0\" y=\"0.0\" width=\"34.0\" height=\"18.0\" rx"),
             "{svg}"
         );
     }

@@ -14,13 +14,17 @@ pub(super) fn section(review: &Review) -> String {
         return String::new();
     }
     let replies: String = review.rejects.iter().map(reply).collect();
+    let note = match review.rejects.len() {
+        0 => String::new(),
+        shown => format!(
+            "{} of them are below, as many for each reason as there are. ",
+            thousands(shown)
+        ),
+    };
     format!(
-        "<h2 id=\"rejects\">Rejects</h2>\n{}<p class=\"note\">{} of {} rejected replies, as many for each \
-         reason as there are. A reject is asked for again; what was accepted then is among the samples.</p>\n\
-         {replies}",
+        "<h2 id=\"rejects\">Rejects</h2>\n{}<p class=\"note\">{note}What is rejected is asked for again; \
+         what was accepted then is among the samples.</p>\n{replies}",
         table(reasons, all),
-        thousands(review.rejects.len()),
-        thousands(all),
     )
 }
 
