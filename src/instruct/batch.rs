@@ -37,11 +37,12 @@ impl Run<'_> {
         limit: TokenLimit,
     ) -> Result<Vec<(PathBuf, usize)>, InstructError> {
         let tasks = 0..self.project.plan().tasks().len();
+        let hash = self.project.made_of().short_hash();
         let mut broken = None;
         let requests = tasks.filter(|task| self.is_open(*task)).map_while(|task| {
             let attempt = self.ledger.next_attempt(task);
             match self.project.request(task, attempt) {
-                Ok(request) => Some((self.request_id(task, attempt), request)),
+                Ok(request) => Some((self.request_id(&hash, task, attempt), request)),
                 Err(error) => {
                     broken = Some(error);
                     None
@@ -87,11 +88,11 @@ impl Run<'_> {
     }
 
     /// `RUN/SAMPLE/ATTEMPT`.
-    fn request_id(&self, task: usize, attempt: u32) -> String {
+    fn request_id(&self, run: &str, task: usize, attempt: u32) -> String {
         let plan = self.project.plan();
         let task = plan.tasks()[task];
         let name = task.name(&self.project.contexts().all[task.context]);
-        format!("{}/{name}/{attempt}", self.project.made_of().short_hash())
+        format!("{run}/{name}/{attempt}")
     }
 }
 

@@ -191,8 +191,7 @@ mod tests {
         {"license": 3, "file_name": "000000000042.jpg", "height": 200, "width": 400, "id": 42},
         {"license": 3, "file_name": "000000000007.jpg", "height": 100, "width": 100, "id": 7}],
         "annotations": [
-        {"image_id": 42, "id": 1, "caption": "A dog runs.
-"},
+        {"image_id": 42, "id": 1, "caption": "A dog runs.\n"},
         {"image_id": 42, "id": 2, "caption": "A dog in a field."},
         {"image_id": 7, "id": 3, "caption": "An empty room."}]}"#;
 

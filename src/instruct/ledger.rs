@@ -25,6 +25,8 @@ pub(super) struct Ledger<'p> {
     questions: &'p [String],
     places: HashMap<(&'p str, ResponseType, u32), usize>,
     standings: Vec<Standing>,
+    /// Replies to each task.
+    replies: Vec<u32>,
     said: Duplicates,
     rejects: Vec<Rejected>,
     /// Pairs that were left out of accepted samples, as another sample has them.
@@ -38,8 +40,8 @@ pub(super) struct Ledger<'p> {
 /// How far a task is.
 #[derive(Debug)]
 enum Standing {
-    /// It has no reply that can be taken, of so many.
-    Open { replies: u32 },
+    /// It has no reply that can be taken.
+    Open,
     /// The endpoint does not take its request.
     Closed,
     /// It is done.
@@ -80,10 +82,8 @@ impl<'p> Ledger<'p> {
             plan,
             questions,
             places: places.collect(),
-            standings: tasks
-                .iter()
-                .map(|_| Standing::Open { replies: 0 })
-                .collect(),
+            standings: tasks.iter().map(|_| Standing::Open).collect(),
+            replies: vec![0; tasks.len()],
             said: Duplicates::default(),
             rejects: Vec::new(),
             left_out: 0,
@@ -120,24 +120,28 @@ impl<'p> Ledger<'p> {
                 entry.kind, entry.number, entry.context
             ));
         };
-        if !matches!(self.standings[place], Standing::Open { .. }) {
-            return Err("it is a reply to what was answered already".to_owned());
-        }
-        if entry.attempt != self.next_attempt(place) {
+        let next = self.next_attempt(place);
+        if entry.attempt != next {
             return Err(format!(
-                "it is attempt {}, and attempt {} comes next",
-                entry.attempt,
-                self.next_attempt(place)
+                "it is attempt {}, and attempt {next} comes next",
+                entry.attempt
             ));
         }
+        self.replies[place] = next;
         let (text, read) = match entry.outcome {
             Outcome::Refused { said, .. } => {
-                self.standings[place] = Standing::Closed;
+                if let Standing::Open = self.standings[place] {
+                    self.standings[place] = Standing::Closed;
+                }
                 (String::new(), Err(Reason::RequestRefused.because(said)))
             }
             Outcome::Reply(raw) => {
                 let reply = ChatReply::from_raw(raw).map_err(|error| error.to_string())?;
                 self.count(&reply);
+                // Another version, which asked once more, may have rejected what this one took.
+                if self.is_done(place) {
+                    return Ok(false);
+                }
                 let read = self.read(place, &reply);
                 (reply.text, read)
             }
@@ -151,9 +155,6 @@ impl<'p> Ledger<'p> {
                 Ok(true)
             }
             Err(Reject { reason, detail }) => {
-                if let Standing::Open { replies } = &mut self.standings[place] {
-                    *replies += 1;
-                }
                 self.rejects.push(Rejected {
                     context: entry.context,
                     kind: entry.kind,
@@ -217,17 +218,14 @@ impl<'p> Ledger<'p> {
             .collect()
     }
 
-    /// Which attempt at an open task comes next, from 1; of another one, 0.
+    /// Which attempt at a task comes next, from 1.
     pub(super) fn next_attempt(&self, task: usize) -> u32 {
-        match self.standings[task] {
-            Standing::Open { replies } => replies + 1,
-            Standing::Closed | Standing::Done { .. } => 0,
-        }
+        self.replies[task].saturating_add(1)
     }
 
     /// Whether a task is to be asked, where so many replies are asked for at most.
     pub(super) fn is_open(&self, task: usize, attempts: u32) -> bool {
-        matches!(self.standings[task], Standing::Open { replies } if replies < attempts)
+        matches!(self.standings[task], Standing::Open) && self.replies[task] < attempts
     }
 
     /// Whether a task has its sample.
@@ -273,7 +271,7 @@ impl<'p> Ledger<'p> {
     pub(super) fn flags(&self) -> impl Iterator<Item = &[Flag]> {
         self.standings.iter().filter_map(|standing| match standing {
             Standing::Done { flags, .. } => Some(flags.as_slice()),
-            Standing::Open { .. } | Standing::Closed => None,
+            Standing::Open | Standing::Closed => None,
         })
     }
 

@@ -9,6 +9,7 @@ use super::error::InstructError;
 use super::manifest::MadeOf;
 use super::plan::Plan;
 use super::prompts::Prompts;
+use super::response::ResponseType;
 use super::run::Run;
 use super::source::{Contexts, Source};
 use crate::endpoint::ChatRequest;
@@ -106,6 +107,7 @@ impl Project {
             plan,
             prompts,
         };
+        project.check_prompts()?;
         project.check_images()?;
         Ok(project)
     }
@@ -176,6 +178,16 @@ impl Project {
             samples: self.counts,
             inputs: self.contexts.files.clone(),
         }
+    }
+
+    /// Whether the prompts can be filled, before anybody is asked.
+    fn check_prompts(&self) -> Result<(), InstructError> {
+        for kind in ResponseType::ALL {
+            if self.counts[kind] > 0 {
+                self.prompts.messages(kind, &self.contexts.all[0])?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the images of all samples are there, before anything is paid.

@@ -109,3 +109,66 @@ impl Shard {
         file.get_ref().sync_all()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::form::Pair;
+    use super::super::response::ResponseType;
+    use super::super::sample::turns;
+    use super::*;
+
+    fn sample(id: &str, image: &str) -> Sample {
+        let pair = Pair {
+            question: "What is it?".to_owned(),
+            answer: "A dog.".to_owned(),
+        };
+        Sample {
+            id: id.to_owned(),
+            image: image.to_owned(),
+            context: "1".to_owned(),
+            kind: ResponseType::Reasoning,
+            conversations: turns(&[pair]),
+            flags: Vec::new(),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("the folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = names
+            .map(|name| name.into_string().expect("text"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn full_shards_are_followed_by_more_and_old_ones_are_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("a.b.JPG"), "an image").expect("written");
+        let shards = folder.path().join("shards");
+        let write = |count: usize, bytes| {
+            let samples = (0..count).map(|n| sample(&format!("id/{n}.x"), "a.b.JPG"));
+            super::write(&shards, folder.path(), samples, bytes).expect("written");
+        };
+        write(3, 1);
+        assert_eq!(names(&shards), ["000000.tar", "000001.tar", "000002.tar"]);
+        write(3, 1 << 20);
+        assert_eq!(names(&shards), ["000000.tar"]);
+        let file = File::open(shards.join("000000.tar")).expect("the shard");
+        let mut archive = tar::Archive::new(file);
+        let members = archive.entries().expect("an archive").map(|entry| {
+            let entry = entry.expect("a member");
+            entry.path().expect("a name").display().to_string()
+        });
+        let members: Vec<String> = members.collect();
+        assert_eq!(members[..2], ["000000000.json", "000000000.jpg"]);
+        assert_eq!(members.len(), 6);
+        assert_eq!(names(folder.path()), ["a.b.JPG", "shards"]);
+
+        let wrong = std::iter::once(sample("1", "a.heic"));
+        let error = super::write(&shards, folder.path(), wrong, 1).expect_err("no such kind");
+        assert!(error.to_string().contains("`a.heic`"), "{error}");
+        assert_eq!(names(&shards), ["000000.tar"]);
+    }
+}

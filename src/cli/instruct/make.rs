@@ -268,7 +268,7 @@ impl Args {
         let contexts = project.contexts();
         if contexts.left_out > 0 {
             anstream::eprintln!(
-                "{} images have no caption, and nothing is made of them",
+                "images without a caption, of which nothing is made: {}",
                 HumanCount(contexts.left_out as u64)
             );
         }
