@@ -256,6 +256,11 @@ fn what_is_wrong_is_told_with_its_place() {
             3,
             "broken.json:1:2: the sample has neither `conversations` nor a `caption`",
         ),
+        (
+            &["photos/dog.bmp"],
+            3,
+            "photos/dog.bmp: data in LLaVA's format is a .json, .jsonl or .ndjson",
+        ),
         (&["missing"], 4, "cannot read missing"),
         (&["run", "--images", "missing"], 4, "cannot read missing"),
         (

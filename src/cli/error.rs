@@ -430,7 +430,7 @@ fn review_exit(error: &ReviewError) -> Exit {
     match error {
         ReviewError::Interrupted => Exit::Interrupted,
         ReviewError::Data(error) => data_exit(error),
-        ReviewError::NoRun { .. } => Exit::BadInput,
+        ReviewError::NoRun { .. } | ReviewError::Kind { .. } => Exit::BadInput,
     }
 }
 

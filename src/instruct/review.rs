@@ -33,6 +33,9 @@ use super::manifest::Manifest;
 use super::sample::Sample;
 use crate::data::DataError;
 
+/// Of the names of files in LLaVA's format.
+const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
+
 /// How data is reviewed.
 #[derive(Debug, Clone, Default)]
 pub struct ReviewOptions {
@@ -156,6 +159,13 @@ impl Review {
         options: &ReviewOptions,
         watch: &'w mut Watch<'w>,
     ) -> Result<Self, ReviewError> {
+        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+        let is_json = |ending| ENDINGS.iter().any(|json| ending == *json);
+        if path.is_file() && !ending.is_some_and(is_json) {
+            return Err(ReviewError::Kind {
+                path: path.to_owned(),
+            });
+        }
         let mut counts = Counts::default();
         let mut drawn = Strata::new(options.samples, options.seed);
         Reading::of(&[path], watch).samples(path, |example| {

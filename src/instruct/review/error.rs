@@ -19,6 +19,15 @@ pub enum ReviewError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file is of another kind.
+    #[error(
+        "{}: data in LLaVA's format is a .json, .jsonl or .ndjson; `menagerie data show` reads shards and Parquet files",
+        .path.display()
+    )]
+    Kind {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be read, or what is in it is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),
