@@ -159,9 +159,11 @@ impl Review {
         options: &ReviewOptions,
         watch: &'w mut Watch<'w>,
     ) -> Result<Self, ReviewError> {
-        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-        let is_json = |ending| ENDINGS.iter().any(|json| ending == *json);
-        if path.is_file() && !ending.is_some_and(is_json) {
+        let is_json = path.extension().is_some_and(|ending| {
+            let mut endings = ENDINGS.iter();
+            endings.any(|json| ending.eq_ignore_ascii_case(json))
+        });
+        if path.is_file() && !is_json {
             return Err(ReviewError::Kind {
                 path: path.to_owned(),
             });

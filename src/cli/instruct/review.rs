@@ -2,6 +2,7 @@
 
 mod text;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -43,8 +44,9 @@ pub(super) struct Args {
 /// A page's name ends in `.html`: data named by mistake is not overwritten.
 fn page_path(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-    if ending.is_some_and(|ending| ending == "html" || ending == "htm") {
+    let is_page =
+        |ending: &OsStr| ending.eq_ignore_ascii_case("html") || ending.eq_ignore_ascii_case("htm");
+    if path.extension().is_some_and(is_page) {
         return Ok(path);
     }
     Err("the page's name must end in .html".to_owned())
