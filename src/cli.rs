@@ -19,7 +19,6 @@ mod device;
 #[allow(dead_code, reason = "its commands come with their own branches")]
 mod endpoint;
 mod error;
-mod eval;
 mod exit;
 mod export;
 mod generation;
@@ -58,7 +57,7 @@ enum Command {
     Runs(runs::Args),
     Ask(ask::Args),
     Chat(chat::Args),
-    Eval(eval::Args),
+    Bench(bench::Args),
     Inspect(inspect::Args),
     Trace(trace::Args),
     Export(export::Args),
@@ -90,7 +89,7 @@ fn run(command: &Command) -> Result<(), CliError> {
         Command::Runs(args) => runs::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Chat(args) => chat::run(args),
-        Command::Eval(args) => eval::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Export(args) => export::run(args),

@@ -13,6 +13,7 @@ mod draw;
 mod elements;
 mod error;
 mod images;
+mod items;
 pub(crate) mod json;
 mod loader;
 mod mix;
@@ -28,9 +29,9 @@ mod skipped;
 mod unpacked;
 
 pub use batch::{Batch, Encoded, SampleEncoder};
-pub use check::{CheckProgress, Checked, Overlong, check};
+pub use check::{CheckProgress, Checked, Overlong, check, check_questions};
 pub use dataset::{DataFile, Dataset};
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "bench"))]
 pub(crate) use error::chain;
 pub use error::{DataError, Fault, SampleError};
 pub use loader::Loader;

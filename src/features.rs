@@ -20,6 +20,8 @@ mod identity;
 mod preparation;
 
 pub use identity::EncoderIdentity;
+#[cfg(feature = "bench")]
+pub(crate) use identity::weights;
 pub(crate) use preparation::{Known, Preparation};
 
 use std::fs;

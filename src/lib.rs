@@ -144,10 +144,10 @@ train(&recipe, &run, &Device::flex(), &mut Silent, &stop)?;
 //!
 //! # Features
 //!
-//! `cli`, the default, brings all below. Without it: `data` reads samples, `eval` scores, `train`
-//! trains, `hub` downloads weights; none of them is the model alone. `cuda` adds Burn's backend for
-//! NVIDIA cards to any of them. What is public of Burn, serde, schemars, `serde_json`, `toml` and
-//! inventory is that of the crates re-exported here.
+//! `cli`, the default, brings all below. Without it: `data` reads samples, `eval` scores, `bench`
+//! runs benchmarks, `train` trains, `hub` downloads weights; none of them is the model alone. `cuda`
+//! adds Burn's backend for NVIDIA cards to any of them. What is public of Burn, serde, schemars,
+//! `serde_json`, `toml` and inventory is that of the crates re-exported here.
 //!
 //! # Stability
 //!
@@ -160,8 +160,12 @@ pub use menagerie_core::*;
 pub mod bench;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(any(feature = "train", feature = "bench"))]
+mod code;
 #[cfg(feature = "data")]
 pub mod data;
+#[cfg(any(feature = "cli", feature = "bench"))]
+mod date;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
 #[cfg(feature = "eval")]
@@ -174,21 +178,27 @@ pub mod eval;
 pub mod features;
 #[cfg(any(feature = "data", feature = "hub"))]
 mod hash;
-#[cfg(any(feature = "train", feature = "instruct"))]
+#[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 #[cfg_attr(
     not(feature = "train"),
-    allow(dead_code, reason = "reports of training show more")
+    allow(dead_code, reason = "the page of a run shows the most")
 )]
 mod html;
 #[cfg(feature = "hub")]
 pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
-#[cfg(any(feature = "train", feature = "instruct"))]
+#[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 mod json;
-#[cfg(any(feature = "train", feature = "instruct"))]
+#[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 mod lock;
 pub mod recipes;
+#[cfg(any(feature = "train", feature = "bench"))]
+#[cfg_attr(
+    not(feature = "train"),
+    allow(dead_code, reason = "the report of a sweep shows the most")
+)]
+mod report;
 #[cfg(feature = "train")]
 pub mod runs;
 #[cfg(feature = "train")]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN/recipe.toml       the recipe, resolved: training it again repeats the run
-//! RUN/model.toml        the trained model as a recipe, for `ask`, `chat`, `eval` and `Recipe::load`
+//! RUN/model.toml        the trained model as a recipe, for `ask`, `chat`, `bench run` and `Recipe::load`
 //! RUN/manifest.json     versions, seed, hashes of data and weights, parameters by stage
 //! RUN/metrics.jsonl     one line an optimizer step: what follows from recipe and data
 //! RUN/timings.jsonl     one line an optimizer step, one a score: what they cost
@@ -79,9 +79,10 @@ use burn::tensor::Device;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::{Model, Recipe};
 
+use crate::code::Code;
 use crate::data::Dataset;
+use crate::eval;
 use adapters::Adapters;
-use checkpoint::Code;
 use manifest::{InitialWeights, Manifest};
 use session::{Session, Start};
 use stage::StageRun;
@@ -225,7 +226,7 @@ impl<'r> Opened<'r> {
             .eval
             .as_ref()
             .map(|table| {
-                let data = Dataset::open(&table.data.source())?;
+                let data = eval::open_table(table)?;
                 data.check_images()?;
                 Ok::<_, TrainError>(Arc::new(data))
             })

@@ -10,7 +10,7 @@ use menagerie::burn::tensor::Device;
 use menagerie::chat::Turn;
 use menagerie::data::{DataSource, Dataset};
 use menagerie::eval::{
-    self, Answer, Benchmark, EvalError, EvalOptions, ExactMatch, Example, Marked, Question,
+    self, Answer, Benchmark, EvalError, EvalOptions, Exact, Example, Marked, Question,
 };
 use menagerie::recipe::Turns;
 use menagerie::schemars::{self, JsonSchema};
@@ -77,17 +77,30 @@ impl Benchmark for Forgetful {
 
 menagerie::register_benchmark!(Forgetful);
 
+/// The benchmarks of this file.
+const OWN: [&str; 2] = ["forgetful", "letters"];
+
+/// Those of the program, which has not the ones of this file.
+fn known() -> Vec<&'static str> {
+    let all = plugin::benchmarks().expect("names are unique");
+    let names = all.iter().map(|plugin| plugin.name);
+    names.filter(|name| !OWN.contains(name)).collect()
+}
+
 #[test]
 fn benchmarks_are_listed_by_name_and_keep_their_contract() {
     let all = plugin::benchmarks().expect("names are unique");
     let names: Vec<_> = all.iter().map(|plugin| plugin.name).collect();
-    assert_eq!(names, ["exact-match", "forgetful", "letters"]);
+    assert!(names.is_sorted());
+    let own: Vec<_> = names.iter().filter(|name| OWN.contains(name)).collect();
+    assert_eq!(own, ["forgetful", "letters"].iter().collect::<Vec<_>>());
+    let letters = plugin::benchmark("letters").expect("it is linked in");
     assert_eq!(
-        all[2].description(),
+        letters.description(),
         "A quarter for each letter that an answer shares with the truth. The score is the lowest mark."
     );
     menagerie::testing::check_benchmark("letters");
-    menagerie::testing::check_benchmark("exact-match");
+    menagerie::testing::check_benchmark("exact");
 }
 
 #[test]
@@ -131,17 +144,13 @@ fn a_recipe_chooses_the_benchmark_of_its_scores() {
 
     // Not stated and stated, the default is the same, and a recipe that does not state it says nothing.
     let plain = world.train("plain", &text(""));
-    let stated = world.train("stated", &text("benchmark = \"exact-match\""));
+    let stated = world.train("stated", &text("benchmark = \"exact\""));
     for file in ["scores.jsonl", "answers/align.jsonl"] {
         assert_eq!(plain.bytes(file), stated.bytes(file));
         assert!(!plain.text(file).contains("\"mark\""));
     }
     assert!(!plain.text("recipe.toml").contains("benchmark"));
-    assert!(
-        stated
-            .text("recipe.toml")
-            .contains("benchmark = \"exact-match\"")
-    );
+    assert!(stated.text("recipe.toml").contains("benchmark = \"exact\""));
 }
 
 #[test]
@@ -149,10 +158,12 @@ fn a_benchmark_that_is_not_there_is_named_with_those_that_are() {
     let world = World::new();
     world.write(
         "wrong.toml",
-        "extends = \"align.toml\"\n[eval]\nbenchmark = \"exact-mach\"\n\
+        "extends = \"align.toml\"\n[eval]\nbenchmark = \"exat\"\n\
          data = { conversations = \"questions.json\", images = \"images\" }\n",
     );
-    let message = "no benchmark is called `exact-mach`; there are: exact-match (did you mean `exact-match`?)\n";
+    let known = known().join(", ");
+    let message =
+        format!("no benchmark is called `exat`; there are: {known} (did you mean `exact`?)\n");
     let checked = world.menagerie(&["recipe", "check", "wrong.toml"]);
     assert_eq!(checked.code, Some(3));
     assert_eq!(checked.stderr, format!("error: wrong.toml:3:1: {message}"));
@@ -165,19 +176,13 @@ fn a_benchmark_that_is_not_there_is_named_with_those_that_are() {
         "{trained:?}"
     );
     assert!(!world.path("run/recipe.toml").exists(), "nothing has begun");
-    let args = [
-        "eval",
-        "nowhere",
-        "questions.json",
-        "--benchmark",
-        "exact-mach",
-    ];
+    let args = ["bench", "run", "exat", "nowhere", "questions.json"];
     let scored = world.menagerie(&args);
     assert_eq!(scored.stderr, format!("error: {message}"));
     assert_eq!(scored.code, Some(3));
     let schema = world.menagerie(&["recipe", "schema"]).json();
-    let known = &schema["$defs"]["EvalTable"]["properties"]["benchmark"]["enum"];
-    assert_eq!(known, &serde_json::json!(["exact-match"]));
+    let listed = &schema["$defs"]["EvalTable"]["properties"]["benchmark"]["enum"];
+    assert_eq!(listed, &serde_json::json!(self::known()));
 }
 
 #[test]
@@ -195,7 +200,7 @@ fn what_a_benchmark_asks_must_keep_the_images() {
     let ask = |benchmark: &str| {
         let mut options = EvalOptions::default();
         benchmark.clone_into(&mut options.benchmark);
-        options.max_new_tokens = 2;
+        options.max_new_tokens = Some(2);
         eval::evaluate(&model, &data, &options, &mut |_, _| true)
     };
     let error = ask("forgetful").unwrap_err();
@@ -212,22 +217,18 @@ fn what_a_benchmark_asks_must_keep_the_images() {
     );
     assert!(matches!(ask("none"), Err(EvalError::Benchmark(_))));
     // Another question, another answer: what `ask` adds is what the model reads.
-    assert_eq!(ask(ExactMatch::NAME).expect("a score").answers.len(), 4);
+    assert_eq!(ask(Exact::NAME).expect("a score").answers.len(), 4);
     assert_eq!(ask("letters").expect("a score").answers.len(), 4);
 }
 
 #[test]
 fn plugins_tells_of_a_benchmark() {
     let world = World::new();
-    let shown = world.menagerie(&["plugins", "exact-match"]).stdout;
+    let shown = world.menagerie(&["plugins", "exact"]).stdout;
     assert!(
-        shown.starts_with(
-            "exact-match (benchmark), of menagerie 0.1.0\nAn answer is right if it equals"
-        ),
+        shown.starts_with("exact (benchmark), of menagerie 0.1.0\nAn answer is right if it equals"),
         "{shown}"
     );
-    let json = world
-        .menagerie(&["plugins", "exact-match", "--json"])
-        .json();
+    let json = world.menagerie(&["plugins", "exact", "--json"]).json();
     assert_eq!(json[0]["component"], "benchmark");
 }

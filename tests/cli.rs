@@ -113,12 +113,12 @@ fn a_question_that_cannot_be_answered_says_why() {
             "must be a number from 0 to 1",
         ),
         (
-            &["eval", "run", "nothing.json"],
+            &["bench", "run", "exact", "run", "nothing.json"],
             4,
             "error: cannot read nothing.json",
         ),
         (
-            &["eval", "run", "questions.json"],
+            &["bench", "run", "exact", "run", "questions.json"],
             3,
             "name it with `images`",
         ),
@@ -148,23 +148,33 @@ fn a_model_is_scored_on_exact_answers() {
         { "id": "green", "image": "green.bmp", "conversations": twice },
     ]);
     world.write("exam.json", exam.to_string());
-    let eval = |more: &[&str]| {
-        let said =
-            world.menagerie(&[&["eval", "run", "exam.json", "--images", "images"], more].concat());
+    let exam = |more: &[&str]| {
+        let args = [
+            "bench",
+            "run",
+            "exact",
+            "run",
+            "exam.json",
+            "--images",
+            "images",
+        ];
+        let said = world.menagerie(&[&args, more].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
         said
     };
-    let score = eval(&["--json", "--answers", "answers.jsonl", "--batch-size", "3"]).json();
+    let args = ["--json", "--blind", "--out", "out", "--batch-size", "3"];
+    let score = exam(&args).json();
     assert_eq!(
-        (&score["questions"], &score["score"]),
+        (&score["answers"], &score["score"]),
         (&json!(4), &json!(0.5))
     );
 
-    let text = std::fs::read_to_string(world.path("answers.jsonl")).unwrap();
-    let answers: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = |name: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(world.path(name)).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect()
+    };
+    let (answers, marks) = (lines("out/answers.jsonl"), lines("out/marks.jsonl"));
     let column = |key: &str| {
         answers
             .iter()
@@ -174,22 +184,24 @@ fn a_model_is_scored_on_exact_answers() {
     assert_eq!(column("id"), ["red#0", "blue#0", "green#0", "green#1"]);
     assert_eq!(column("truth"), ["Red.", "reddish", "green", "purple"]);
     assert_eq!(column("answer"), ["red", "blue", "green", "green"]);
-    assert_eq!(column("correct"), [true, false, true, false]);
     assert_eq!(column("question"), [QUESTION; 4]);
+    let marked: Vec<_> = marks.iter().map(|mark| mark["mark"].as_f64()).collect();
+    assert_eq!(marked, [1.0, 0.0, 1.0, 0.0].map(Some));
     let blind: Vec<_> = column("blind").into_iter().zip(column("truth")).collect();
     let right = blind.iter().filter(|(blind, truth)| {
         blind.as_str().unwrap() == truth.as_str().unwrap().trim_end_matches('.').to_lowercase()
     });
-    assert_eq!(score["blind"], right.count() as f64 / 4.0);
+    assert_eq!(score["blind"]["score"], right.count() as f64 / 4.0);
     // All images are the same grey, so the same question has the same answer.
     assert!(blind[..3].iter().all(|(answer, _)| *answer == blind[0].0));
 
-    let said = eval(&["--limit", "1", "--no-blind"]);
-    assert_eq!(said.stdout, "100.0 % of 1 questions\n");
+    let said = exam(&["--limit", "1", "--no-out"]);
     assert_eq!(
-        eval(&["--limit", "1", "--no-blind", "--json"]).json()["blind"],
-        Value::Null
+        said.stdout,
+        "figure    value  answers\nscore   100.0 %        1\n"
     );
+    let json = exam(&["--limit", "1", "--no-out", "--json"]).json();
+    assert_eq!(json.get("blind"), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Two crates that register one name. In a file of its own: the second registration holds for the
 //! whole test program.
 
-use menagerie::eval::{BenchmarkPlugin, ExactMatch};
+use menagerie::eval::{BenchmarkPlugin, Exact};
 use menagerie::{Component, plugin};
 
 menagerie::register_projector!(menagerie_projector::MlpConfig);
@@ -18,14 +18,14 @@ fn a_name_registered_twice_is_an_error_that_names_both_crates() {
 }
 
 menagerie::inventory::submit! {
-    BenchmarkPlugin::new::<ExactMatch>("acme-benchmarks", "1.0.0")
+    BenchmarkPlugin::new::<Exact>("acme-benchmarks", "1.0.0")
 }
 
 #[test]
 fn two_benchmarks_of_one_name_are_an_error_too() {
-    let message = "the benchmark `exact-match` is registered by two crates, `acme-benchmarks` and \
+    let message = "the benchmark `exact` is registered by two crates, `acme-benchmarks` and \
                    `menagerie`; link only one of them, or rename one benchmark";
     assert_eq!(plugin::benchmarks().unwrap_err().to_string(), message);
-    let found = plugin::benchmark("exact-match");
+    let found = plugin::benchmark("exact");
     assert_eq!(found.unwrap_err().to_string(), message);
 }

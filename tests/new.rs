@@ -142,11 +142,7 @@ fn what_is_there_is_not_touched_and_nothing_is_left_of_a_failure() {
             "--path full: Cargo.toml: No such file",
         ),
         (&["encoder", "clip"], 3, "`my-clip` would do"),
-        (
-            &["benchmark", "exact-match"],
-            3,
-            "`my-exact-match` would do",
-        ),
+        (&["benchmark", "exact"], 3, "`my-exact` would do"),
         (&["encoder", "My Encoder"], 3, "`my-encoder` would do"),
         (&["encoder", "fn"], 3, "`fn-encoder` would do"),
         (&["encodr", "acme"], 2, "a similar value exists: 'encoder'"),

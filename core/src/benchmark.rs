@@ -22,8 +22,8 @@ use crate::chat::{Message, Turn};
 
 pub use figure::{Figure, Unit};
 pub use files::{
-    Files, FilesError, Item, ItemImage, Prediction, Submission, read_json, read_json_lines,
-    read_text,
+    Files, FilesError, Item, ItemImage, Prediction, Seen, Submission, json_lines_predictions,
+    read_json, read_json_lines, read_text,
 };
 pub use question::{Answer, Example, Marked, Question, mean};
 
@@ -132,7 +132,11 @@ impl Review {
 }
 
 /// A benchmark of any type; see [`Benchmark`] for what the methods do.
-#[allow(missing_docs)]
+#[allow(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "they are those of `Benchmark`"
+)]
 pub trait AnyBenchmark: Debug + Send + Sync {
     fn read(&self, files: &Files<'_>) -> Option<Result<Vec<Item>, FilesError>>;
     fn ask(&self, question: &Question<'_>) -> Vec<Turn>;

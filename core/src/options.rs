@@ -1,6 +1,7 @@
 //! A plugin's options as a person reads them: what each takes, its default, its meaning. All of it
 //! comes from the config type.
 
+use schemars::Schema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,12 +26,19 @@ pub struct OptionInfo {
 /// The options of a plugin, in the order of its config type.
 #[must_use]
 pub fn describe(plugin: &PluginInfo) -> Vec<OptionInfo> {
-    let schema = plugin.schema().to_value();
+    of_schema(&plugin.schema())
+}
+
+/// The same of a config type's schema, as a benchmark's
+/// ([`BenchmarkPlugin::schema`](crate::plugin::BenchmarkPlugin::schema)).
+#[must_use]
+pub fn of_schema(schema: &Schema) -> Vec<OptionInfo> {
+    let schema = schema.clone().to_value();
     let required = |name: &str| {
         let names = schema["required"].as_array();
         names.is_some_and(|names| names.iter().any(|required| required == name))
     };
-    schemas(plugin)
+    properties(&schema)
         .into_iter()
         .map(|(name, option)| OptionInfo {
             kind: kind(&option),
@@ -53,7 +61,10 @@ pub fn description(plugin: &PluginInfo) -> String {
 
 /// The schema of each option, complete in itself: two plugins may use one name for their types.
 pub(crate) fn schemas(plugin: &PluginInfo) -> Map<String, Value> {
-    let schema = plugin.schema().to_value();
+    properties(&plugin.schema().to_value())
+}
+
+fn properties(schema: &Value) -> Map<String, Value> {
     let mut properties = schema["properties"]
         .as_object()
         .cloned()

@@ -342,18 +342,37 @@ impl Recipe {
         Ok(())
     }
 
-    /// Checks that the benchmark of `[eval]` is linked in, if the recipe states one.
+    /// Checks that the benchmark of `[eval]` is linked in, takes its options and needs no judge, if
+    /// the recipe states one.
     ///
     /// # Errors
-    /// There is no such benchmark, or two of one name.
+    /// There is no such benchmark, or two of one name; options that it does not take; a benchmark
+    /// whose answers go to a judge.
     pub fn check_benchmark(&self) -> Result<(), RecipeError> {
-        let stated = self.eval.as_ref().and_then(|eval| eval.benchmark.as_ref());
-        let Some(name) = stated else { return Ok(()) };
-        let found = plugin::benchmark(name);
-        found.map(|_| ()).map_err(|error| RecipeError::Benchmark {
-            origin: self.origin("eval.benchmark"),
+        let Some(eval) = &self.eval else {
+            return Ok(());
+        };
+        let Some(name) = &eval.benchmark else {
+            if eval.options.is_empty() {
+                return Ok(());
+            }
+            let message = "they are a benchmark's; name it with `benchmark`".to_owned();
+            return Err(self.invalid("eval.options", message));
+        };
+        let built = plugin::benchmark(name).map(|plugin| plugin.build(eval.options.clone()));
+        let at = |key: &str, error| RecipeError::Benchmark {
+            origin: self.origin(key),
             error,
-        })
+        };
+        let benchmark = built.map_err(|error| at("eval.benchmark", error))?;
+        let benchmark = benchmark.map_err(|error| at("eval.options", error))?;
+        if benchmark.judged() {
+            let message = format!(
+                "answers to `{name}` go to a judge, which a training run has not; leave it out, and score the run with `menagerie bench run {name}`"
+            );
+            return Err(self.invalid("eval.benchmark", message));
+        }
+        Ok(())
     }
 
     fn from_node(mut root: Node) -> Result<Self, RecipeError> {

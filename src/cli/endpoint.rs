@@ -77,6 +77,11 @@ struct Settings {
 }
 
 impl EndpointArgs {
+    /// Whether the command line or the file of `--endpoint` is to state a model.
+    pub(super) fn names_model(&self) -> bool {
+        self.settings.model.is_some() || self.endpoint.is_some()
+    }
+
     /// The endpoint's settings, and what may be spent: of what is given here, in the file of
     /// `--endpoint` and in the environment, the first counts.
     pub(super) fn settings(&self) -> Result<(EndpointConfig, Budget), CliError> {

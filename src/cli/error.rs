@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::exit::Exit;
 use super::new::NewError;
+use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::endpoint::EndpointError;
 use crate::endpoint::batch::BatchError;
@@ -52,6 +53,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Eval(#[from] EvalError),
+
+    #[error(transparent)]
+    Bench(#[from] BenchError),
 
     #[error(transparent)]
     Review(#[from] ReviewError),
@@ -172,6 +176,12 @@ pub(super) enum CliError {
     #[error("`--set` changes a recipe, and data files are named here")]
     SetOfFiles,
 
+    /// Data files that were listed one by one.
+    #[error(
+        "{files} of the data files cannot be read, and there are {faults} faults in samples of others; name other files, or mend these"
+    )]
+    BadFiles { files: usize, faults: usize },
+
     /// Bad samples that were listed one by one.
     #[error(
         "{faults} faults in {samples} samples; mend or remove these samples, or leave them out of a stage with `on_bad_sample = \"skip\"` in its data"
@@ -244,6 +254,7 @@ impl CliError {
             Self::Runs(error) => runs_exit(error),
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
+            Self::Bench(error) => bench_exit(error),
             Self::Review(error) => review_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
@@ -275,6 +286,7 @@ impl CliError {
             | Self::OfRecipe { .. }
             | Self::SeveralSweeps
             | Self::SetOfFiles
+            | Self::BadFiles { .. }
             | Self::BatchWord(_)
             | Self::BadSamples { .. }
             | Self::NotStated { .. }
@@ -414,6 +426,7 @@ fn plan_exit(error: &PlanError) -> Exit {
         PlanError::Recipe(error) => recipe_exit(error),
         PlanError::Assemble(error) => assemble_exit(error),
         PlanError::Data(error) => data_exit(error),
+        PlanError::Eval(error) => eval_exit(error),
         PlanError::Recording(_) => Exit::BadInput,
     }
 }
@@ -422,6 +435,34 @@ fn eval_exit(error: &EvalError) -> Exit {
     match error {
         EvalError::Interrupted { .. } => Exit::Interrupted,
         EvalError::Data(error) => data_exit(error),
+        EvalError::Files(error) => files_exit(error),
+        _ => Exit::BadInput,
+    }
+}
+
+fn bench_exit(error: &BenchError) -> Exit {
+    match error {
+        BenchError::Eval(error) => eval_exit(error),
+        BenchError::Recipe(error) => recipe_exit(error),
+        BenchError::Interrupted { .. } => Exit::Interrupted,
+        BenchError::Read { .. }
+        | BenchError::Write { .. }
+        | BenchError::Judge(_)
+        | BenchError::Unreviewed { .. } => Exit::Resource,
+        BenchError::Locked(_) | BenchError::NotEmpty(_) | BenchError::OutOfBudget { .. } => {
+            Exit::Failure
+        }
+        _ => Exit::BadInput,
+    }
+}
+
+fn files_exit(error: &FilesError) -> Exit {
+    match error {
+        // Bytes that are no text come as an I/O error too.
+        FilesError::Read { source, .. } if source.kind() != ErrorKind::InvalidData => {
+            Exit::Resource
+        }
+        FilesError::Missing { .. } => Exit::Resource,
         _ => Exit::BadInput,
     }
 }

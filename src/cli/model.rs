@@ -55,6 +55,11 @@ impl DtypeArg {
 }
 
 impl ModelArgs {
+    /// The argument.
+    pub(super) fn path(&self) -> &Path {
+        &self.model
+    }
+
     /// Whether a file lies in the model's own folder.
     pub(super) fn holds(&self, file: &Path) -> bool {
         let folder = self.model.canonicalize();

@@ -82,7 +82,7 @@ impl From<&BenchmarkPlugin> for Listed {
             crate_name: plugin.crate_name,
             crate_version: plugin.crate_version,
             description: plugin.description(),
-            options: Vec::new(),
+            options: options::of_schema(&plugin.schema()),
             presets: Vec::new(),
         }
     }

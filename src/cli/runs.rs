@@ -4,7 +4,6 @@ mod compare;
 mod detail;
 mod spark;
 mod table;
-mod time;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -79,7 +79,6 @@ pub fn check(
     quick: bool,
     progress: &mut dyn FnMut(CheckProgress) -> bool,
 ) -> Result<Checked, DataError> {
-    let look = if quick { image::skim } else { image::check };
     let (dataset, broken) = Dataset::gather(std::slice::from_ref(source), true)?;
     let mut checked = Checked {
         samples: dataset.len() + dataset.left_out().len(),
@@ -92,7 +91,24 @@ pub fn check(
         .extend(files.map(|(path, error)| Skipped::file(path, &error)));
     checked.bad.extend_from_slice(dataset.left_out());
     checked.finished =
-        checked.texts(&dataset, encoder, progress)? && checked.images(&dataset, look, progress)?;
+        checked.texts(&dataset, encoder, progress)? && checked.images(&dataset, quick, progress)?;
+    Ok(checked)
+}
+
+/// As [`check`], of questions that a benchmark read, whose texts it has seen to: their images.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_questions(
+    dataset: &Dataset,
+    quick: bool,
+    progress: &mut dyn FnMut(CheckProgress) -> bool,
+) -> Result<Checked, DataError> {
+    let mut checked = Checked {
+        samples: dataset.len(),
+        ..Checked::default()
+    };
+    checked.finished = checked.images(dataset, quick, progress)?;
     Ok(checked)
 }
 
@@ -139,9 +155,10 @@ impl Checked {
     fn images(
         &mut self,
         dataset: &Dataset,
-        look: Look,
+        quick: bool,
         progress: &mut dyn FnMut(CheckProgress) -> bool,
     ) -> Result<bool, DataError> {
+        let look = if quick { image::skim } else { image::check };
         let shown = Shown::of(dataset);
         let total = shown.images.len();
         for part in shown.images.chunks(AT_A_TIME) {

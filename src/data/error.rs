@@ -149,6 +149,12 @@ pub enum SampleError {
         /// Images it names or brings.
         images: usize,
     },
+    /// Two questions of a benchmark with one id.
+    #[error("another question has this id; ids tell answers apart, so each must be its own")]
+    RepeatedId,
+    /// A benchmark's question that ends with an answer.
+    #[error("its last turn is no question; it must be the human's")]
+    NoQuestion,
     /// Images are named, but no folder is.
     #[error(
         "its image `{0}` lies in no folder; name it with `images` in the recipe's data, or with --images"
@@ -236,6 +242,8 @@ impl SampleError {
             | Self::Cell { .. }
             | Self::NoJson(_)
             | Self::Turns(_)
+            | Self::RepeatedId
+            | Self::NoQuestion
             | Self::ImageCount { .. } => Some(Fault::Text),
             Self::NoAnswer => Some(Fault::NothingToLearn),
             Self::Encode(error) => match error {

@@ -73,6 +73,7 @@ pub(super) fn conversations(
         turns: said,
         images,
         file,
+        fields: None,
     };
     Ok(match turns {
         Turns::Together => vec![whole],
@@ -97,6 +98,7 @@ fn separate(whole: &Conversation) -> Vec<Conversation> {
             turns,
             images: whole.images[..seen].to_vec(),
             file: whole.file,
+            fields: None,
         });
     }
     rounds

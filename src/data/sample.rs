@@ -2,6 +2,7 @@
 
 use menagerie_core::benchmark::Question;
 use menagerie_core::chat::{Role, Turn};
+use menagerie_core::serde_json::{Map, Value};
 
 /// A sample: what is said, and where its images lie.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Conversation {
     pub images: Vec<ImageRef>,
     /// Which of [`Dataset::files`](super::Dataset::files) it is from.
     pub file: usize,
+    /// What else a benchmark read of a question of its own; `None` of every other sample.
+    pub fields: Option<Box<Map<String, Value>>>,
 }
 
 impl Conversation {
@@ -25,7 +28,11 @@ impl Conversation {
             Some((last, asked)) if last.role == Role::Assistant => (asked, last.text.as_str()),
             _ => (self.turns.as_slice(), ""),
         };
-        Question::new(&self.id, turns, truth)
+        let question = Question::new(&self.id, turns, truth);
+        match &self.fields {
+            Some(fields) => question.with_fields(fields),
+            None => question,
+        }
     }
 }
 

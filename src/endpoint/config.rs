@@ -136,13 +136,14 @@ impl Address {
         if base.contains('@') {
             return wrong("it has a name or a password; the key goes into a file of its own");
         }
-        let Ok(uri) = base.parse::<Uri>() else {
-            return wrong("it cannot be read");
-        };
-        let secure = match uri.scheme_str() {
+        let scheme = base.split_once("://").map(|(scheme, _)| scheme);
+        let secure = match scheme.map(str::to_ascii_lowercase).as_deref() {
             Some("https") => true,
             Some("http") => false,
             _ => return wrong("it does not begin with https:// or http://"),
+        };
+        let Ok(uri) = base.parse::<Uri>() else {
+            return wrong("it cannot be read");
         };
         let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
             return wrong("it has no host");
@@ -180,7 +181,9 @@ mod tests {
             assert_eq!(url(base).as_deref(), Ok(whole));
         }
         for (wrong, reason) in [
-            ("", "cannot be read"),
+            ("", "does not begin with"),
+            ("https://", "does not begin with"),
+            ("https://a b/v1", "cannot be read"),
             (
                 "localhost:8000/v1",
                 "does not begin with https:// or http://",

@@ -1,5 +1,6 @@
 //! What can end a score early.
 
+use menagerie_core::benchmark::FilesError;
 use menagerie_core::generate::GenerateError;
 use menagerie_core::plugin::BenchmarkError;
 use menagerie_core::tokens::EncodeError;
@@ -45,16 +46,41 @@ pub enum EvalError {
 
     /// A benchmark that marks out of range.
     #[error(
-        "the benchmark `{benchmark}` gives {what} the mark {mark}; marks and scores are from 0 to 1"
+        "the benchmark `{benchmark}` gives an answer to question `{id}` the mark {mark}; marks are from 0 to 1"
     )]
     Mark {
         /// The benchmark's name.
         benchmark: String,
-        /// What is marked.
-        what: String,
+        /// The question's id.
+        id: String,
         /// The mark.
         mark: f64,
     },
+
+    /// A benchmark that reports what cannot be compared.
+    #[error(
+        "the benchmark `{benchmark}` reports {value} as the {what} of {answers} answers; scores are numbers from 0 on"
+    )]
+    NoNumber {
+        /// The benchmark's name.
+        benchmark: String,
+        /// What is reported.
+        what: String,
+        /// How many answers it is of.
+        answers: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// A benchmark's files cannot be used.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+
+    /// A benchmark whose answers go to a judge, where there is none.
+    #[error(
+        "answers to the benchmark `{0}` go to a judge: score the model with `menagerie bench run {0}`"
+    )]
+    Judged(String),
 
     /// An answer cannot be made.
     #[error(transparent)]

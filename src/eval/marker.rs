@@ -1,5 +1,7 @@
 //! A benchmark over all answers of a data set.
 
+#[cfg(feature = "bench")]
+use menagerie_core::benchmark::Figure;
 use menagerie_core::benchmark::{Answer, AnyBenchmark, Marked};
 
 use super::answer::Answered;
@@ -7,29 +9,35 @@ use super::error::EvalError;
 use crate::data::Dataset;
 
 /// Marks answers to questions of `data`, and adds up the marks.
-pub(super) struct Marker<'a> {
+pub(crate) struct Marker<'a> {
     /// The benchmark's name.
     pub name: &'a str,
     pub benchmark: &'a dyn AnyBenchmark,
     pub data: &'a Dataset,
 }
 
-impl Marker<'_> {
+/// What was said to a question.
+#[derive(Clone, Copy)]
+pub(crate) struct Said<'a> {
+    /// The question's place in the data.
+    pub sample: usize,
+    pub answer: Answer<'a>,
+}
+
+impl<'a> Marker<'a> {
     /// Writes down how good each answer is; gives the score and, if it was asked for, the blind one.
-    pub(super) fn mark(&self, answers: &mut [Answered]) -> Result<(f64, Option<f64>), EvalError> {
-        let said: Vec<_> = answers
-            .iter()
-            .map(|answered| (answered.sample, answered.answer.as_str()))
-            .collect();
-        let said = self.marked(&said)?;
-        let score = self.total(&said)?;
-        let marks: Vec<f64> = said.iter().map(|marked| marked.mark).collect();
+    pub(super) fn score(&self, answers: &mut [Answered]) -> Result<(f64, Option<f64>), EvalError> {
+        let seen = answers.iter();
+        let seen = seen.map(|answered| said(answered.sample, &answered.answer));
+        let marked = self.mark(seen)?;
+        let score = self.total(&marked)?;
+        let marks: Vec<f64> = marked.iter().map(|marked| marked.mark).collect();
         let blind: Option<Vec<_>> = answers
             .iter()
-            .map(|answered| Some((answered.sample, answered.blind.as_deref()?)))
+            .map(|answered| Some(said(answered.sample, answered.blind.as_deref()?)))
             .collect();
         let blind = blind.filter(|blind| !blind.is_empty());
-        let blind = blind.map(|blind| self.total(&self.marked(&blind)?));
+        let blind = blind.map(|blind| self.total(&self.mark(blind)?));
         let blind = blind.transpose()?;
         for (answered, mark) in answers.iter_mut().zip(marks) {
             answered.correct = mark >= 0.5;
@@ -38,36 +46,62 @@ impl Marker<'_> {
         Ok((score, blind))
     }
 
-    /// Answers, each with the number of its sample.
-    fn marked<'s>(&'s self, said: &[(usize, &'s str)]) -> Result<Vec<Marked<'s>>, EvalError> {
-        let mark = |&(sample, answer): &(usize, &'s str)| {
+    /// How good each answer is.
+    pub(crate) fn mark(
+        &self,
+        said: impl IntoIterator<Item = Said<'a>>,
+    ) -> Result<Vec<Marked<'a>>, EvalError> {
+        let mark = |Said { sample, answer }: Said<'a>| {
             let question = self.data.sample(sample).question();
-            let answer = Answer::new(answer);
             let mark = self.benchmark.mark(&question, &answer);
-            let what = || format!("an answer to question `{}`", question.id);
-            self.check(mark, what)?;
+            if !(0.0..=1.0).contains(&mark) {
+                return Err(EvalError::Mark {
+                    benchmark: self.name.to_owned(),
+                    id: question.id.to_owned(),
+                    mark,
+                });
+            }
             let fault = self.benchmark.fault(&question, &answer);
             Ok(Marked::new(question, answer, mark, fault))
         };
-        said.iter().map(mark).collect()
+        said.into_iter().map(mark).collect()
     }
 
-    fn total(&self, marked: &[Marked<'_>]) -> Result<f64, EvalError> {
+    /// The score of all answers.
+    pub(crate) fn total(&self, marked: &[Marked<'_>]) -> Result<f64, EvalError> {
         let total = self.benchmark.total(marked);
-        self.check(total, || format!("{} answers", marked.len()))?;
-        Ok(total)
+        // A mark that is no number would make a score of it too.
+        if total.is_finite() && total >= 0.0 {
+            return Ok(total);
+        }
+        Err(self.no_number("score", total, marked))
     }
 
-    /// A mark that is no number would make a score of it too.
-    fn check(&self, mark: f64, what: impl FnOnce() -> String) -> Result<(), EvalError> {
-        if (0.0..=1.0).contains(&mark) {
-            return Ok(());
+    /// Everything that is reported of them.
+    #[cfg(feature = "bench")]
+    pub(crate) fn figures(&self, marked: &[Marked<'_>]) -> Result<Vec<Figure>, EvalError> {
+        let figures = self.benchmark.figures(marked);
+        match figures.iter().find(|figure| !figure.value.is_finite()) {
+            Some(wrong) => Err(self.no_number(&wrong.name, wrong.value, marked)),
+            None => Ok(figures),
         }
-        Err(EvalError::Mark {
+    }
+
+    fn no_number(&self, what: &str, value: f64, marked: &[Marked<'_>]) -> EvalError {
+        EvalError::NoNumber {
             benchmark: self.name.to_owned(),
-            what: what(),
-            mark,
-        })
+            what: what.to_owned(),
+            answers: marked.len(),
+            value,
+        }
+    }
+}
+
+/// An answer that nobody judged.
+fn said(sample: usize, answer: &str) -> Said<'_> {
+    Said {
+        sample,
+        answer: Answer::new(answer),
     }
 }
 
@@ -79,7 +113,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::eval::ExactMatch;
+    use crate::eval::Exact;
 
     /// Marks by the number of letters.
     #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -126,8 +160,8 @@ mod tests {
     fn the_blind_score_is_of_the_blind_answers() {
         let data = data();
         let marker = Marker {
-            name: ExactMatch::NAME,
-            benchmark: &ExactMatch {},
+            name: Exact::NAME,
+            benchmark: &Exact {},
             data: &data,
         };
         let mut said = answers([
@@ -136,13 +170,13 @@ mod tests {
             ("red", Some("no")),
             ("Red.", Some("no")),
         ]);
-        assert_eq!(marker.mark(&mut said).expect("marks"), (0.75, Some(0.25)));
+        assert_eq!(marker.score(&mut said).expect("marks"), (0.75, Some(0.25)));
         let correct: Vec<bool> = said.iter().map(|answered| answered.correct).collect();
         assert_eq!(correct, [true, false, true, true]);
         assert!(said.iter().all(|answered| answered.mark.is_none()));
         said[3].blind = None;
-        assert_eq!(marker.mark(&mut said).expect("marks"), (0.75, None));
-        assert_eq!(marker.mark(&mut []).expect("marks"), (0.0, None));
+        assert_eq!(marker.score(&mut said).expect("marks"), (0.75, None));
+        assert_eq!(marker.score(&mut []).expect("marks"), (0.0, None));
     }
 
     #[test]
@@ -154,7 +188,7 @@ mod tests {
             data: &data,
         };
         let mut said = answers([("", None), ("a", None), ("bbb", None), ("cccc", None)]);
-        assert_eq!(marker.mark(&mut said).expect("marks"), (0.5, None));
+        assert_eq!(marker.score(&mut said).expect("marks"), (0.5, None));
         let marks: Vec<_> = said.iter().map(|said| (said.correct, said.mark)).collect();
         let expected = [
             (false, None),
@@ -164,9 +198,9 @@ mod tests {
         ];
         assert_eq!(marks, expected);
         said[1].answer = "ddddd".to_owned();
-        let error = marker.mark(&mut said).unwrap_err().to_string();
+        let error = marker.score(&mut said).unwrap_err().to_string();
         let message = "the benchmark `letters` gives an answer to question `a` the mark 1.25; marks \
-                       and scores are from 0 to 1";
+                       are from 0 to 1";
         assert_eq!(error, message);
     }
 }

@@ -1,6 +1,6 @@
 //! What an encoder's features follow from, besides the image.
 
-use burn::module::Param;
+use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
 use menagerie_core::Model;
 use menagerie_core::hex::hex;
@@ -32,7 +32,7 @@ impl EncoderIdentity {
             "encoder": info.name,
             "crate": format!("{} {}", info.crate_name, info.crate_version),
             "options": options.unwrap_or_default(),
-            "weights_sha256": weights(model),
+            "weights_sha256": weights(&model.network().vision),
             "dtype": dtype.name(),
         });
         let spec = &configured.vision_spec;
@@ -66,8 +66,8 @@ impl EncoderIdentity {
     }
 }
 
-/// SHA-256 over the path, the shape and the numbers of every parameter.
-fn weights(model: &Model) -> String {
+/// SHA-256 over the path, the shape and the numbers of every parameter, in hexadecimal.
+pub(crate) fn weights<M: Module>(module: &M) -> String {
     struct Reader(Sha256);
 
     impl ParameterVisitor for Reader {
@@ -79,6 +79,6 @@ fn weights(model: &Model) -> String {
     }
 
     let mut reader = Reader(Sha256::new());
-    visit_parameters(&model.network().vision, &mut reader);
+    visit_parameters(module, &mut reader);
     hex(&reader.0.finalize())
 }

@@ -30,7 +30,7 @@ pub(super) use logs::Logs;
 pub use model::CheckpointModel;
 pub(super) use saved::{Refusal, Saved};
 pub(super) use snapshot::{Snapshot, learning};
-pub(super) use standing::{Best, Code, FORMAT, Standing};
+pub(super) use standing::{Best, FORMAT, Standing};
 pub(super) use writer::Writer;
 
 const STANDING: &str = "checkpoint.json";

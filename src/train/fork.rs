@@ -9,7 +9,6 @@ use burn::tensor::Device;
 use menagerie_core::Recipe;
 
 use super::Opened;
-use super::checkpoint::Code;
 use super::difference::differences;
 use super::error::TrainError;
 use super::files::{entries, link, read_error, write_error, write_whole};
@@ -19,6 +18,7 @@ use super::observer::Observer;
 use super::prefix::prefix;
 use super::run::{RunFolder, before_stage};
 use super::session::{Session, Start};
+use crate::code::Code;
 
 /// Files that a run goes on writing: they are copied. All others are linked.
 const LOGS: [&str; 4] = [

@@ -7,12 +7,12 @@ use menagerie_core::parameters::ParameterInfo;
 use menagerie_core::{Model, Recipe};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Code;
 use super::error::TrainError;
 use super::files::{FileHash, read_text};
 use super::metrics::Score;
 use super::stage::StageRun;
 use super::timeline::Timeline;
+use crate::code::Code;
 use crate::data::{DataFile, Dataset};
 
 /// What a run was made of.

@@ -6,12 +6,13 @@ use std::path::Path;
 use menagerie_core::Recipe;
 use toml::Table;
 
-use super::checkpoint::{Checkpoints, Code, Logs, Refusal, Saved};
+use super::checkpoint::{Checkpoints, Logs, Refusal, Saved};
 use super::difference::differences;
 use super::error::TrainError;
 use super::observer::Observer;
 use super::run::RunFolder;
 use super::stage::StageRun;
+use crate::code::Code;
 use crate::data::Dataset;
 
 /// The newest checkpoint that can be used.

@@ -114,7 +114,7 @@ fn a_line_that_is_no_reply_is_named_and_ends_the_file() {
     };
     for (second, word) in [
         (good("a"), "the id `a` stands in line 1 already"),
-        ("{\"custom_id\": \"b\"".to_owned(), "EOF"),
+        ("{\"custom_id\": \"b\"\n".to_owned(), "EOF"),
         ("{\"response\": null}\n".to_owned(), "custom_id"),
         ("{\"custom_id\": \"b\"}\n".to_owned(), "neither"),
     ] {

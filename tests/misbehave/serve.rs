@@ -74,8 +74,8 @@ fn behave(mut stream: &TcpStream, behaviour: &Behaviour) -> io::Result<bool> {
             }
             let length = body.len().saturating_add_signed(*length_off_by);
             head.push_str(&format!("Content-Length: {length}\r\n\r\n"));
-            stream.write_all(head.as_bytes())?;
-            stream.write_all(body)?;
+            // In one piece: a second one would wait until the client acknowledges the first.
+            stream.write_all(&[head.as_bytes(), body].concat())?;
             if *length_off_by > 0 {
                 until_gone(stream);
             }
@@ -91,8 +91,7 @@ fn behave(mut stream: &TcpStream, behaviour: &Behaviour) -> io::Result<bool> {
         }
         Behaviour::CutBody(sent, body) => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-            stream.write_all(head.as_bytes())?;
-            stream.write_all(&body[..*sent])?;
+            stream.write_all(&[head.as_bytes(), &body[..*sent]].concat())?;
             Ok(false)
         }
         Behaviour::Drip => {

@@ -118,13 +118,16 @@ fn a_checkpoint_is_asked_scored_and_exported_while_the_run_is_held() {
     let checkpoint = "run/checkpoints/align-00000003";
     let score = |model: &str| {
         let args = [
-            "eval",
+            "bench",
+            "run",
+            "exact",
             model,
             "questions.json",
             "--images",
             "images",
             "--max-new-tokens",
             "3",
+            "--no-out",
             "--json",
         ];
         say(&args, 0).json()["score"].as_f64().expect("a score")

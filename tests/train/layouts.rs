@@ -62,7 +62,12 @@ fn every_way_of_several_squares_is_trained_scored_and_asked() {
         ];
         let said = world.menagerie_reading("what color?\nis it blue?\n", &chat);
         assert_eq!(said.code, Some(0), "{way}: {said:?}");
-        let said = world.menagerie(&["eval", way, "questions.json", "--images", "images"]);
+        let score = "bench run exact MODEL questions.json --images images --no-out";
+        let score: Vec<&str> = score
+            .split(' ')
+            .map(|word| if word == "MODEL" { way } else { word })
+            .collect();
+        let said = world.menagerie(&score);
         assert_eq!(said.code, Some(0), "{way}: {said:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! A benchmark's files: what it reads its questions from, what others predicted, what is submitted.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +19,50 @@ pub struct Files<'a> {
     pub paths: &'a [PathBuf],
     /// The folder of its images, if the user names it.
     pub images: Option<&'a Path>,
+    seen: Option<&'a Seen>,
+}
+
+/// The files that a benchmark read its questions from, whose hashes go beside its score.
+#[derive(Debug, Default)]
+pub struct Seen(RefCell<Vec<PathBuf>>);
+
+impl Seen {
+    /// The files, each once, sorted.
+    #[must_use]
+    pub fn into_files(self) -> Vec<PathBuf> {
+        let mut files = self.0.into_inner();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
 }
 
 impl<'a> Files<'a> {
     /// Of the paths and the image folder that a user names.
     #[must_use]
     pub const fn new(paths: &'a [PathBuf], images: Option<&'a Path>) -> Self {
-        Self { paths, images }
+        Self {
+            paths,
+            images,
+            seen: None,
+        }
+    }
+
+    /// The same, and `seen` hears which files are read.
+    #[must_use]
+    pub const fn watched(self, seen: &'a Seen) -> Self {
+        Self {
+            seen: Some(seen),
+            ..self
+        }
+    }
+
+    /// Says that the questions are also read from a file that [`find`](Self::find) did not give and
+    /// the user did not name.
+    pub fn note(&self, file: &Path) {
+        if let Some(seen) = self.seen {
+            seen.0.borrow_mut().push(file.to_owned());
+        }
     }
 
     /// The file called `name`: among the paths, or in a folder that is one of them.
@@ -40,10 +78,12 @@ impl<'a> Files<'a> {
             let is_it = path.file_name().is_some_and(|file| file == name);
             is_it.then(|| path.clone())
         });
-        found.ok_or_else(|| FilesError::Missing {
+        let found = found.ok_or_else(|| FilesError::Missing {
             name: name.to_owned(),
             paths: self.paths.to_vec(),
-        })
+        })?;
+        self.note(&found);
+        Ok(found)
     }
 }
 
@@ -136,6 +176,15 @@ impl Prediction {
             review: None,
         }
     }
+
+    /// With a judge's reply to it.
+    #[must_use]
+    pub fn reviewed(self, review: impl Into<String>) -> Self {
+        Self {
+            review: Some(review.into()),
+            ..self
+        }
+    }
 }
 
 /// A file for the benchmark's authors or their server.
@@ -194,6 +243,10 @@ pub enum FilesError {
 
 impl FilesError {
     /// Something wrong at a place of a file.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a place is a number or a text"
+    )]
     pub fn content(path: &Path, place: impl ToString, reason: impl Into<String>) -> Self {
         Self::Content {
             path: path.to_owned(),
@@ -257,8 +310,13 @@ fn json_error(path: &Path, first: usize, error: &serde_json::Error) -> FilesErro
     FilesError::content(path, format!("{line}:{}", error.column()), reason)
 }
 
-/// Answers as LLaVA's scripts and most others write them.
-pub(super) fn json_lines_predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
+/// Answers as LLaVA's scripts and most others write them: JSON lines with an id (`question_id` or `id`)
+/// and an answer (`text`, `answer` or `prediction`). It is what a benchmark reads unless it says
+/// otherwise.
+///
+/// # Errors
+/// The file cannot be read, or is in another form.
+pub fn json_lines_predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
     let lines = read_json_lines::<Map<String, Value>>(path)?;
     let one_of = |line: usize, record: &Map<String, Value>, names: &[&str]| {
         let found = names.iter().find_map(|name| record.get(*name));

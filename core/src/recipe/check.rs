@@ -32,7 +32,9 @@ pub(super) fn check(recipe: &Recipe) -> Result<(), RecipeError> {
     if let Some(eval) = &recipe.eval {
         rule.paths(&eval.data.conversations, "eval.data.conversations")?;
         rule.at_least_one(eval.batch_size, "eval.batch_size")?;
-        rule.at_least_one(eval.max_new_tokens, "eval.max_new_tokens")?;
+        if let Some(tokens) = eval.max_new_tokens {
+            rule.at_least_one(tokens, "eval.max_new_tokens")?;
+        }
         if let Some(steps) = eval.every_steps {
             rule.at_least_one(steps, "eval.every_steps")?;
         }

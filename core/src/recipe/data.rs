@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub use crate::image::Resize;
 pub use crate::one_or_many::OneOrMany;
@@ -198,9 +199,12 @@ pub struct EvalData {
 pub struct EvalTable {
     /// The questions.
     pub data: EvalData,
-    /// The benchmark that puts the questions and marks the answers. Default: `exact-match`.
+    /// The benchmark that puts the questions and marks the answers. Default: `exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub benchmark: Option<String>,
+    /// The benchmark's options; `menagerie plugins NAME` lists them. Default: none is stated.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub options: Map<String, Value>,
     /// Optimizer steps of a stage between two scores. Absent: one score, after the stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -215,9 +219,10 @@ pub struct EvalTable {
     /// Whether to score again with every image replaced by grey.
     #[serde(default = "default_blind")]
     pub blind: bool,
-    /// Longest answer, in tokens.
-    #[serde(default = "default_max_new_tokens")]
-    pub max_new_tokens: usize,
+    /// Longest answer, in tokens. Default: as the benchmark says; 16 unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_new_tokens: Option<usize>,
     /// Questions shown in the report with image, answer and truth.
     #[serde(default = "default_samples")]
     pub samples: usize,
@@ -229,10 +234,6 @@ fn default_eval_batch_size() -> usize {
 
 fn default_blind() -> bool {
     true
-}
-
-fn default_max_new_tokens() -> usize {
-    16
 }
 
 fn default_samples() -> usize {

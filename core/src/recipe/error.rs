@@ -205,10 +205,10 @@ pub enum RecipeError {
         error: BuildError,
     },
 
-    /// A benchmark that does not exist.
+    /// A benchmark that does not exist, or does not take its options.
     #[error("{origin}: {error}")]
     Benchmark {
-        /// The place of `eval.benchmark`.
+        /// The place of `eval.benchmark` or `eval.options`.
         origin: Origin,
         /// What is wrong and what is allowed.
         error: BenchmarkError,

@@ -169,7 +169,7 @@ impl Recipe {
         Ok(())
     }
 
-    fn invalid(&self, key: &str, message: String) -> RecipeError {
+    pub(super) fn invalid(&self, key: &str, message: String) -> RecipeError {
         RecipeError::Invalid {
             origin: self.origin(key),
             key: key.to_owned(),

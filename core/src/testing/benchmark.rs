@@ -1,5 +1,7 @@
 //! What every benchmark must do.
 
+use std::path::Component;
+
 use serde_json::Map;
 
 use crate::benchmark::{Answer, AnyBenchmark, Example, Marked, Question};
@@ -138,6 +140,17 @@ fn check_total(
                 figure.name,
                 answers.len(),
                 figure.value
+            );
+        }
+        for file in benchmark.submission(&marked) {
+            let parts = file.name.components();
+            let inside = parts
+                .clone()
+                .all(|part| matches!(part, Component::Normal(_)));
+            assert!(
+                inside && parts.count() > 0,
+                "`{name}`: the file `{}` of its submission lies outside the folder",
+                file.name.display()
             );
         }
         total

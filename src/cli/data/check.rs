@@ -18,7 +18,8 @@ use crate::cli::interrupt;
 use crate::cli::output::{print, print_json};
 use crate::cli::progress::Progress;
 use crate::cli::recipe::Sets;
-use crate::data::{self, CheckProgress, Checked, SampleEncoder};
+use crate::data::{self, CheckProgress, Checked, Dataset, Fault, SampleEncoder};
+use crate::eval;
 
 /// The options of `menagerie data check`.
 #[derive(Debug, clap::Args)]
@@ -49,8 +50,15 @@ pub(crate) struct Args {
 struct Task {
     /// Its key in the recipe; empty for files.
     name: String,
-    source: DataSource,
-    encoder: SampleEncoder,
+    samples: Samples,
+}
+
+/// What is checked.
+enum Samples {
+    /// Files in the forms that training reads, and how their texts become tokens.
+    Read(DataSource, SampleEncoder),
+    /// What a benchmark read from files of its own.
+    Questions(Dataset),
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
@@ -58,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         [only] if is_recipe(only) => of_recipe(args, &only.to_string_lossy())?,
         files => vec![of_files(args, files)?],
     };
-    let (mut faults, mut samples, mut all) = (0, 0, Vec::new());
+    let (mut files, mut faults, mut samples, mut all) = (0, 0, 0, Vec::new());
     for task in &tasks {
         let begun = Instant::now();
         let checked = check(task, args.quick)?;
@@ -70,7 +78,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         if !checked.finished {
             return Err(CliError::Interrupted);
         }
-        faults += checked.bad.len();
+        let unread = checked.bad.iter().filter(|bad| bad.fault == Fault::File);
+        let unread = unread.count();
+        files += unread;
+        faults += checked.bad.len() - unread;
         samples += checked.samples;
         all.push(json!({
             "data": task.name,
@@ -80,7 +91,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         }));
     }
     if args.json {
-        print_json(&json!({ "ok": faults == 0, "data": all }))?;
+        print_json(&json!({ "ok": files + faults == 0, "data": all }))?;
+    }
+    if files > 0 {
+        return Err(CliError::BadFiles { files, faults });
     }
     if faults > 0 {
         return Err(CliError::BadSamples { faults, samples });
@@ -100,15 +114,17 @@ fn of_files(args: &Args, files: &[PathBuf]) -> Result<Task, CliError> {
     }
     Ok(Task {
         name: String::new(),
-        source: args.reading.source(files.to_vec()),
-        encoder: SampleEncoder {
-            tokenizer: args.reading.tokenizer()?,
-            template: args.reading.template(),
-            image_position: ImagePosition::AsData,
-            seed: 0,
-            images: args.image_tokens.unwrap_or(576).into(),
-            max_tokens: args.max_tokens.unwrap_or(usize::MAX),
-        },
+        samples: Samples::Read(
+            args.reading.source(files.to_vec()),
+            SampleEncoder {
+                tokenizer: args.reading.tokenizer()?,
+                template: args.reading.template(),
+                image_position: ImagePosition::AsData,
+                seed: 0,
+                images: args.image_tokens.unwrap_or(576).into(),
+                max_tokens: args.max_tokens.unwrap_or(usize::MAX),
+            },
+        ),
     })
 }
 
@@ -143,24 +159,32 @@ fn of_recipe(args: &Args, name: &str) -> Result<Vec<Task>, CliError> {
                 } else {
                     format!("{name}.mix.{number}")
                 },
-                source,
-                encoder: encoder(
-                    recipe.stage_template(stage)?,
-                    table.data.image_position,
-                    table.data.resize,
+                samples: Samples::Read(
+                    source,
+                    encoder(
+                        recipe.stage_template(stage)?,
+                        table.data.image_position,
+                        table.data.resize,
+                    ),
                 ),
             });
         }
     }
     if let Some(eval) = &recipe.eval {
+        let samples = match eval::open_own(eval)? {
+            Some(questions) => Samples::Questions(questions),
+            None => Samples::Read(
+                eval.data.source(),
+                encoder(
+                    recipe.eval_template()?,
+                    ImagePosition::AsData,
+                    eval.data.resize,
+                ),
+            ),
+        };
         tasks.push(Task {
             name: "eval.data".to_owned(),
-            source: eval.data.source(),
-            encoder: encoder(
-                recipe.eval_template()?,
-                ImagePosition::AsData,
-                eval.data.resize,
-            ),
+            samples,
         });
     }
     Ok(tasks)
@@ -169,7 +193,7 @@ fn of_recipe(args: &Args, name: &str) -> Result<Vec<Task>, CliError> {
 fn check(task: &Task, quick: bool) -> Result<Checked, CliError> {
     let stop = interrupt::flag();
     let mut shown: Option<(&'static str, Instant, Progress)> = None;
-    let checked = data::check(&task.source, &task.encoder, quick, &mut |progress| {
+    let mut progress = |progress| {
         let CheckProgress {
             what,
             done,
@@ -191,7 +215,11 @@ fn check(task: &Task, quick: bool) -> Result<Checked, CliError> {
             bar.set(done, total, &message);
         }
         !stop.load(Ordering::Relaxed)
-    });
+    };
+    let checked = match &task.samples {
+        Samples::Read(source, encoder) => data::check(source, encoder, quick, &mut progress),
+        Samples::Questions(dataset) => data::check_questions(dataset, quick, &mut progress),
+    };
     if let Some((.., last)) = shown {
         last.finish();
     }
@@ -222,8 +250,13 @@ fn listed(task: &Task, checked: &Checked) -> String {
     for bad in &checked.bad {
         line(&bad.file, &bad.id, bad.fault.name(), &bad.reason);
     }
+    let limit = match &task.samples {
+        Samples::Read(_, encoder) => encoder.max_tokens,
+        // They are not cut.
+        Samples::Questions(_) => usize::MAX,
+    };
     for sample in &checked.overlong {
-        let (tokens, limit) = (sample.tokens, task.encoder.max_tokens);
+        let tokens = sample.tokens;
         let reason = format!("{tokens} tokens are cut to max_tokens = {limit}");
         line(&sample.file, &sample.id, "overlong", &reason);
     }

@@ -2,7 +2,7 @@
 
 use super::spark::{range, spark};
 use super::table::{Side, Table};
-use super::time::date;
+use crate::date::date;
 use crate::html::{bytes, duration, percent, short};
 use crate::runs::{RunState, RunSummary, StageLosses};
 use crate::train::StageTotals;

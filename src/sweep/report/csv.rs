@@ -1,6 +1,7 @@
 //! A line a run, with exact numbers (RFC 4180).
 
 use super::Report;
+use crate::report::csv_line;
 use crate::sweep::results::{Outcome, PointResult};
 
 pub(super) fn text(report: &Report<'_>) -> String {
@@ -15,16 +16,7 @@ pub(super) fn text(report: &Report<'_>) -> String {
         .collect();
     let rows = results.points.iter().map(row);
     let lines = std::iter::once(head).chain(rows);
-    lines
-        .map(|cells| {
-            cells
-                .iter()
-                .map(|text| quoted(text))
-                .collect::<Vec<_>>()
-                .join(",")
-                + "\r\n"
-        })
-        .collect()
+    lines.map(|cells| csv_line(&cells)).collect()
 }
 
 type Value = fn(&PointResult) -> Option<String>;
@@ -77,12 +69,4 @@ fn row(point: &PointResult) -> Vec<String> {
         .chain(COLUMNS.map(|(_, value)| value(point).unwrap_or_default()))
         .chain([error.to_owned()])
         .collect()
-}
-
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }

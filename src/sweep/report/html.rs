@@ -1,7 +1,6 @@
 //! The page.
 
-use super::tables::{self, Table};
-use super::{Report, figures, words};
+use super::{Report, figures, tables, words};
 use crate::html::{duration, escape, facts, page as html_page};
 use crate::sweep::statistics::METHOD;
 
@@ -16,9 +15,8 @@ pub(super) fn page(report: &Report<'_>) -> String {
     }
     body.push_str(&facts(&numbers(report)));
     body.push_str("<h2>Scores</h2>\n");
-    body.push_str(&table(
-        &tables::scores(report),
-        |row, column, text| match column {
+    body.push_str(
+        &tables::scores(report).html(|row, column, text| match column {
             1 => format!(
                 "<span class=\"swatch {}\"></span>{text}",
                 figures::colour(row)
@@ -26,15 +24,15 @@ pub(super) fn page(report: &Report<'_>) -> String {
             5 if text.starts_with('▲') => format!("<span class=\"right\">{text}</span>"),
             5 if text.starts_with('▼') => format!("<span class=\"wrong\">{text}</span>"),
             _ => text,
-        },
-    ));
+        }),
+    );
     for note in words::how_to_read(report) {
         body.push_str(&format!("<p class=\"note\">{}</p>\n", escape(&note)));
     }
     body.push_str(&figures::section(report));
     if let Some(means) = tables::alternatives(report) {
         body.push_str("<h2>Each alternative on average</h2>\n");
-        body.push_str(&table(&means, |_, _, text| text));
+        body.push_str(&means.html(|_, _, text| text));
         body.push_str(
             "<p class=\"note\">The mean over all finished runs that have it. The alternatives of an axis \
              met the same others, so their means may be compared; how sure a difference is stands in the \
@@ -42,7 +40,7 @@ pub(super) fn page(report: &Report<'_>) -> String {
         );
     }
     body.push_str("<h2>How each setting differs from the base</h2>\n");
-    body.push_str(&table(&tables::differences(report), |_, column, text| {
+    body.push_str(&tables::differences(report).html(|_, column, text| {
         if column > 1 && text != "–" {
             format!("<code>{text}</code>")
         } else {
@@ -51,7 +49,7 @@ pub(super) fn page(report: &Report<'_>) -> String {
     }));
     if let Some(failed) = tables::failed(report) {
         body.push_str("<h2>What failed</h2>\n");
-        body.push_str(&table(&failed, |_, _, text| text));
+        body.push_str(&failed.html(|_, _, text| text));
         body.push_str(
             "<p class=\"note\">All that a run said is in <code>logs</code>. The sweep tries them again when \
              it is run again.</p>\n",
@@ -59,7 +57,7 @@ pub(super) fn page(report: &Report<'_>) -> String {
     }
     body.push_str("<h2>Runs</h2>\n");
     let results = report.results;
-    body.push_str(&table(&tables::runs(report), |row, column, text| {
+    body.push_str(&tables::runs(report).html(|row, column, text| {
         let page = results.points[row].run.join("report.html");
         if column == 0 && page.is_file() {
             let link = format!("runs/{text}/report.html");
@@ -83,26 +81,4 @@ fn numbers(report: &Report<'_>) -> Vec<(&'static str, String)> {
         ("training", duration(results.trained_seconds)),
         ("from start to end", duration(report.folder.seconds())),
     ]
-}
-
-/// `change` sees each cell's row, column and text, which is HTML already.
-fn table(table: &Table, change: impl Fn(usize, usize, String) -> String) -> String {
-    let class = |is_number: bool| if is_number { "number" } else { "" };
-    let columns: Vec<(&str, &str)> = table
-        .columns
-        .iter()
-        .map(|(name, is_number)| (*name, class(*is_number)))
-        .collect();
-    let rows = table.rows.iter().enumerate().map(|(row, cells)| {
-        let cells = cells.iter().enumerate().map(|(column, text)| {
-            let text = change(row, column, escape(text));
-            format!("<td class=\"{}\">{text}</td>", columns[column].1)
-        });
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    });
-    format!(
-        "<div class=\"wide\"><table>{}\n<tbody>{}</tbody></table></div>\n",
-        crate::html::head(&columns),
-        rows.collect::<String>()
-    )
 }

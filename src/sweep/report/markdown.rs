@@ -1,7 +1,7 @@
 //! The same as a text with tables.
 
-use super::tables::{self, Table};
-use super::{Report, words};
+use super::{Report, tables, words};
+use crate::report::{Table, cell};
 use crate::sweep::statistics::METHOD;
 
 pub(super) fn text(report: &Report<'_>) -> String {
@@ -15,7 +15,7 @@ pub(super) fn text(report: &Report<'_>) -> String {
     }
     let mut section = |title: &str, found: Option<&Table>| {
         if let Some(found) = found {
-            text.push_str(&format!("## {title}\n\n{}\n", table(found)));
+            text.push_str(&format!("## {title}\n\n{}\n", found.markdown()));
         }
     };
     section("Scores", Some(&tables::scores(report)));
@@ -35,21 +35,4 @@ pub(super) fn text(report: &Report<'_>) -> String {
     }
     text.push_str(&format!("{METHOD}\n"));
     text
-}
-
-fn table(table: &Table) -> String {
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let head = table.columns.iter().map(|(name, _)| (*name).to_owned());
-    let rule = table.columns.iter().map(|(_, is_number)| {
-        let side = if *is_number { "---:" } else { "---" };
-        side.to_owned()
-    });
-    let rows = table.rows.iter();
-    let rows = rows.map(|row| line(row.iter().map(|text| cell(text)).collect()));
-    line(head.collect()) + &line(rule.collect()) + &rows.collect::<String>()
-}
-
-/// Text that stays in its cell.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

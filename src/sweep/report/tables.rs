@@ -2,27 +2,9 @@
 
 use super::Report;
 use crate::html::{duration, percent, short, thousands};
+use crate::report::{NONE, Table};
 use crate::sweep::results::{Outcome, PointResult, Setting};
 use crate::sweep::statistics::{Compared, Spread, Verdict};
-
-/// What stands for nothing.
-const NONE: &str = "–";
-
-/// A table.
-pub(super) struct Table {
-    /// Names, and whether the cells are numbers.
-    pub columns: Vec<(&'static str, bool)>,
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new(columns: &[(&'static str, bool)], rows: Vec<Vec<String>>) -> Self {
-        Self {
-            columns: columns.to_vec(),
-            rows,
-        }
-    }
-}
 
 /// A row a setting.
 pub(super) fn scores(report: &Report<'_>) -> Table {

@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Checkpoints, Code, FORMAT, Snapshot, Standing};
+use super::{Checkpoints, FORMAT, Snapshot, Standing};
+use crate::code::Code;
 
 /// A checkpoint with some weights.
 fn snapshot(step: usize) -> Snapshot {

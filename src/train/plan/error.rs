@@ -5,6 +5,7 @@ use menagerie_core::model::AssembleError;
 use thiserror::Error;
 
 use crate::data::DataError;
+use crate::eval::EvalError;
 
 /// Why a recipe's cost cannot be told.
 #[derive(Debug, Error)]
@@ -21,6 +22,10 @@ pub enum PlanError {
     /// Data that is there and cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+
+    /// Questions of a score that cannot be read.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
 
     /// The model computes with numbers that only a run has.
     #[error(

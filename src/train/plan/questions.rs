@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use menagerie_core::benchmark::AnyBenchmark;
 use menagerie_core::chat::Template;
 use menagerie_core::image::{Layout, Resize};
-use menagerie_core::plugin;
-use menagerie_core::serde_json::Map;
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Configured, Recipe, RecipeError};
+use menagerie_core::{Configured, Recipe};
 use serde::Serialize;
 
 use super::error::PlanError;
@@ -20,7 +18,7 @@ use super::record::Recorder;
 use super::shape::{PassShape, SampleShape};
 use super::step::{Numbers, Step};
 use crate::data::{Conversation, Dataset, ImageRef};
-use crate::eval::EvalOptions;
+use crate::eval::{self, EvalOptions};
 
 /// The memory of answering questions.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -64,14 +62,11 @@ impl Questions {
         if !asks || !are_here(std::slice::from_ref(&source)) {
             return Ok(None);
         }
-        let dataset = Dataset::open(&source)?;
+        recipe.check_benchmark()?;
+        let options = EvalOptions::from(table);
+        let (_, benchmark) = eval::find(&options.benchmark, &options.options)?;
+        let dataset = eval::open(benchmark.as_ref(), &source)?;
         let template = recipe.eval_template()?;
-        let name = &EvalOptions::from(table).benchmark;
-        let benchmark = plugin::benchmark(name).and_then(|plugin| plugin.build(Map::new()));
-        let benchmark = benchmark.map_err(|error| RecipeError::Benchmark {
-            origin: recipe.origin("eval.benchmark"),
-            error,
-        })?;
         let tokens = configured.image_tokens(table.data.resize);
         let asked = dataset.len().min(table.limit.unwrap_or(usize::MAX));
         let batches = dataset.samples()[..asked].chunks(table.batch_size.max(1));
@@ -103,7 +98,9 @@ impl Questions {
             shape,
             distinct,
             places,
-            tokens: table.max_new_tokens,
+            tokens: table
+                .max_new_tokens
+                .unwrap_or_else(|| benchmark.max_new_tokens()),
             asked: all,
             resize: table.data.resize,
             dataset,

@@ -61,7 +61,7 @@ fn its_binary_lists_it_beside_the_default_plugins() {
             "phi3",
             "qwen2",
             "qwen3",
-            "exact-match"
+            "exact"
         ]
     );
     assert_eq!(listed[4]["crate"], "acme-encoder");

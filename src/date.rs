@@ -1,7 +1,7 @@
 //! A moment as a date.
 
 /// `2026-11-24 16:52`, in UTC, of seconds since 1970.
-pub(super) fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     let (days, minutes) = (seconds / 86_400, seconds / 60 % 1440);
     // Days of the civil calendar, by eras of 400 years that begin in March
     // (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").

@@ -1,4 +1,4 @@
-//! `exact-match`: right or wrong, word for word.
+//! `exact`: right or wrong, word for word.
 
 use menagerie_core::benchmark::{Answer, Benchmark, Example, Question};
 use menagerie_core::schemars::JsonSchema;
@@ -9,10 +9,10 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(crate = "menagerie_core::schemars")]
-pub struct ExactMatch {}
+pub struct Exact {}
 
-impl Benchmark for ExactMatch {
-    const NAME: &'static str = "exact-match";
+impl Benchmark for Exact {
+    const NAME: &'static str = "exact";
 
     fn example() -> Example {
         Example::new("<image>\nwhat color is the shape?", "red", "reddish")
@@ -25,7 +25,7 @@ impl Benchmark for ExactMatch {
     }
 }
 
-menagerie_core::register_benchmark!(ExactMatch);
+menagerie_core::register_benchmark!(Exact);
 
 /// An answer as it is compared: trimmed, in lower case, without a full stop at the end.
 #[must_use]
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn it_keeps_the_contract() {
-        menagerie_core::testing::check_benchmark(ExactMatch::NAME);
+        menagerie_core::testing::check_benchmark(Exact::NAME);
     }
 
     #[test]
