@@ -30,7 +30,7 @@ mod mme;
 mod pope;
 mod predictions;
 mod run;
-mod scienceqa;
+pub mod scienceqa;
 mod score;
 mod short_answer;
 pub mod table;

@@ -11,6 +11,8 @@ mod loading;
 mod order;
 #[path = "data/parquet.rs"]
 mod parquet;
+#[path = "data/scienceqa.rs"]
+mod scienceqa;
 #[path = "data/show.rs"]
 mod show;
 #[path = "data/skip.rs"]

@@ -6,6 +6,7 @@ mod judge;
 mod problem;
 mod reading;
 mod results;
+mod training;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ use serde::Deserialize;
 pub use format::Format;
 use judge::Verdict;
 use reading::Letter;
+pub use training::conversations;
 
 /// ScienceQA (arXiv 2209.09513): questions from school science with two to five options, half of them
 /// with an image. The score is the share of right answers, reported by subject, context and grade

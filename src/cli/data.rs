@@ -2,6 +2,7 @@
 
 mod check;
 mod reading;
+mod scienceqa;
 mod show;
 
 use clap::Subcommand;
@@ -21,11 +22,14 @@ enum Command {
     Check(check::Args),
     /// Print samples as a model sees them, supervised tokens marked.
     Show(show::Args),
+    /// Print ScienceQA's problems as conversations to learn from, LLaVA JSON
+    Scienceqa(scienceqa::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     match &args.command {
         Command::Check(args) => check::run(args),
         Command::Show(args) => show::run(args),
+        Command::Scienceqa(args) => scienceqa::run(args),
     }
 }

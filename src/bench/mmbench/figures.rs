@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use menagerie_core::benchmark::{Figure, Marked};
+use menagerie_core::serde_json::Value;
 
 use super::row::{GROUP, SHIFT};
 
@@ -44,7 +45,7 @@ pub(super) fn asked<'a>(answers: &[Marked<'a>]) -> Vec<Asked<'a>> {
 
 fn shift(answer: &Marked<'_>) -> u64 {
     let shift = answer.question.field(SHIFT);
-    shift.and_then(|shift| shift.as_u64()).unwrap_or_default()
+    shift.and_then(Value::as_u64).unwrap_or_default()
 }
 
 /// The share of right questions; 0 if there are none.

@@ -134,7 +134,7 @@ fn why_an_answer_names_no_option() {
     ] {
         let said = [Said::new(1, "A", answer, &options, ["", ""])];
         with_marked(&mmbench, &said, |marked| {
-            assert_eq!(marked[0].fault, fault, "`{answer}`")
+            assert_eq!(marked[0].fault, fault, "`{answer}`");
         });
     }
 }

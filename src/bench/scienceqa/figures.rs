@@ -1,6 +1,7 @@
 //! Accuracy over all and by the parts of the paper's table, named as there.
 
 use menagerie_core::benchmark::{Figure, Marked, Question, mean};
+use menagerie_core::serde_json::Value;
 
 use super::problem::{HAS_IMAGE, HAS_TEXT};
 use super::reading::Letter;
@@ -31,7 +32,7 @@ const COLUMNS: [Column; 8] = [
 
 fn has(question: &Question<'_>, field: &str) -> bool {
     let field = question.field(field);
-    field.and_then(|value| value.as_bool()).unwrap_or_default()
+    field.and_then(Value::as_bool).unwrap_or_default()
 }
 
 /// The number of `grade7`; 0 if it has none.

@@ -57,7 +57,7 @@ struct Captions {
 pub(super) struct Problems {
     path: PathBuf,
     ids: Vec<String>,
-    problems: HashMap<String, Problem>,
+    by_id: HashMap<String, Problem>,
 }
 
 impl Problems {
@@ -72,12 +72,8 @@ impl Problems {
             FilesError::content(&splits_path, split, reason)
         })?;
         let path = files.find("problems.json")?;
-        let problems = read_json(&path)?;
-        Ok(Self {
-            path,
-            ids,
-            problems,
-        })
+        let by_id = read_json(&path)?;
+        Ok(Self { path, ids, by_id })
     }
 
     /// Each with its id and the letter of its right choice.
@@ -85,7 +81,7 @@ impl Problems {
         &self,
     ) -> impl Iterator<Item = Result<(&str, &Problem, Letter), FilesError>> {
         self.ids.iter().map(|id| {
-            let problem = self.problems.get(id);
+            let problem = self.by_id.get(id);
             let problem = problem.ok_or_else(|| {
                 FilesError::content(&self.path, id, "the split names it and it is not here")
             })?;

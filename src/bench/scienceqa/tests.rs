@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use menagerie_core::benchmark::ItemImage;
-use menagerie_core::chat::Turn;
 use menagerie_core::serde_json::{Map, json};
 use problem::Problem;
 
@@ -69,6 +68,8 @@ fn two_problems() -> Cases {
     let first = Problem {
         question: "Which is it?".to_owned(),
         choices: vec!["a cat".to_owned(), "a dog".to_owned()],
+        lecture: "Cats purr.".to_owned(),
+        solution: "It purrs.".to_owned(),
         split: "test".to_owned(),
         ..Problem::default()
     };
@@ -197,7 +198,8 @@ fn readings_and_accuracies_are_the_original_scripts() {
                 let place = place.as_i64().filter(|place| *place >= 0);
                 let choices = cases.problems[id].choices.len();
                 let ours = written["results"][id].as_i64();
-                let ours = ours.filter(|ours| (0..choices as i64).contains(ours));
+                let ours =
+                    ours.filter(|ours| usize::try_from(*ours).is_ok_and(|ours| ours < choices));
                 assert_eq!(ours, place, "{id}");
                 assert_eq!(written["outputs"][id], json!(cases.answers[id]));
             }
@@ -269,6 +271,33 @@ fn formats_are_the_original_s() {
             assert_eq!(&format.answer(problem, letter), answer, "{name} {id}");
         }
     }
+}
+
+#[test]
+fn problems_become_conversations() {
+    let folder = folder(&two_problems());
+    let paths = [folder.path().to_owned()];
+    let files = Files::new(&paths, None);
+    let made = |format| conversations(&files, "minitest", format).expect("samples");
+    let sample = |question: &str, answer: &str| json!([{ "from": "human", "value": question }, { "from": "gpt", "value": answer }]);
+    let samples = made(Format::QcmLea);
+    let question = "Which is it?\nContext: N/A\nOptions: (A) a cat (B) a dog";
+    let first = json!({ "id": "1", "conversations": sample(question, "Cats purr. It purrs. The answer is A.") });
+    assert_eq!(samples[0], first);
+    let question = "Which is it?\nContext: Look.\nOptions: (A) a cat (B) a dog\n<image>";
+    let second = json!({
+        "id": "2", "image": "2/image.png", "conversations": sample(question, "Cats purr. It purrs. The answer is B."),
+    });
+    assert_eq!(samples[1], second);
+    let question = "<image>\nContext: Look.\nWhich is it?\nA. a cat\nB. a dog";
+    assert_eq!(
+        made(Format::CqmA)[1]["conversations"],
+        sample(question, "B")
+    );
+    let message = conversations(&files, "all", Format::QcmA)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("there is no such split"), "{message}");
 }
 
 #[test]
@@ -360,27 +389,6 @@ fn a_judge_is_asked_only_where_it_matters() {
         assert_eq!(figures["either of the two"], 100.0);
         assert_eq!(figures["the second model unread"], 50.0);
     });
-}
-
-/// Data that training reads have whole answers as truths.
-#[test]
-fn answers_with_reasoning_are_truths_too() {
-    let truth = "Fish swim. The answer is B.";
-    let turns = [Turn::human(
-        "Which?\nContext: N/A\nOptions: (A) a cat (B) a fish",
-    )];
-    let question = Question::new("1", &turns, truth);
-    let scienceqa = ScienceQa::default();
-    assert_eq!(scienceqa.ask(&question), turns);
-    assert_eq!(
-        scienceqa.mark(&question, &Answer::new("They do. The answer is B.")),
-        1.0
-    );
-    assert_eq!(scienceqa.mark(&question, &Answer::new("A")), 0.0);
-    assert_eq!(
-        scienceqa.fault(&question, &Answer::new("B?")),
-        Some("no answer")
-    );
 }
 
 #[test]
