@@ -44,7 +44,7 @@ fn asks(text: &str) -> ChatRequest {
 fn config(server: &Server) -> EndpointConfig {
     let mut config = EndpointConfig::new(server.url(), "parrot");
     config.backoff = Duration::ZERO;
-    config.timeout = Duration::from_secs(60);
+    config.timeout = Duration::from_mins(1);
     config
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Make(make::Args),
+    Make(Box<make::Args>),
     Prompts(prompts::Args),
     Review(review::Args),
 }

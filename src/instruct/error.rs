@@ -1,5 +1,6 @@
 //! What can end the making of instruction data.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use menagerie_core::benchmark::FilesError;
@@ -152,7 +153,7 @@ impl InstructError {
         }
     }
 
-    pub(super) fn prompt(place: impl ToString, reason: impl Into<String>) -> Self {
+    pub(super) fn prompt(place: &dyn Display, reason: impl Into<String>) -> Self {
         Self::Prompt {
             place: place.to_string(),
             reason: reason.into(),

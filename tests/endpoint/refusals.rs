@@ -122,10 +122,13 @@ fn a_fatal_error_ends_all_work_and_what_was_answered_is_kept() {
             Err(DriveError::Fatal(ChatError::Denied { status: 401, .. }))
         ));
         // What went beside it is paid for.
-        let sent = server.received().len();
-        assert!(sent == 30 || in_flight > 1 && sent < 1000, "{sent}");
-        assert_eq!(work.replies().len(), sent - 1);
-        assert_eq!(spent.requests, sent as u64);
+        let received = server.received().len();
+        assert!(
+            received == 30 || in_flight > 1 && received < 1000,
+            "{received}"
+        );
+        assert_eq!(work.replies().len(), received - 1);
+        assert_eq!(spent.requests, received as u64);
     }
 }
 

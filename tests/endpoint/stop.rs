@@ -26,9 +26,9 @@ fn what_is_in_flight_at_a_stop_is_handed_over() {
     let mut spent = Spent::default();
     let ended = endpoint.drive(&mut work, &Budget::default(), &mut spent, &stop);
     assert_eq!(ended.expect("no error"), Ended::Interrupted);
-    let sent = server.received().len();
-    assert!((20..20 + 8).contains(&sent), "{sent}");
-    assert_eq!(work.replies().len(), sent);
+    let received = server.received().len();
+    assert!((20..20 + 8).contains(&received), "{received}");
+    assert_eq!(work.replies().len(), received);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::misbehave::{Fault, Received, Server, faulty};
 use crate::teacher::{fault, number, teach};
-use crate::world::{KEY, World, ends_with, until};
+use crate::world::{KEY, World, ends_with, said, until};
 
 /// Requests, counted from the first, after which the process is killed.
 const KILLS: [usize; 4] = [150, 900, 901, 2400];
@@ -62,20 +62,19 @@ fn nothing_is_lost_and_nothing_asked_twice() {
 
     let mut kept: Vec<(Vec<Value>, BTreeMap<u64, usize>)> = Vec::new();
     for kill in KILLS {
-        let mut command = make();
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let mut child = make().stderr(Stdio::piped()).spawn().unwrap();
         until(&mut child, || count.load(Ordering::Relaxed) >= kill);
         child.kill().unwrap();
-        child.wait().unwrap();
+        said(&child.wait_with_output().unwrap());
         kept.push((world.journal(), times(&server)));
     }
     // A request whose every retry failed is asked again by the next call.
-    let mut calls = 0;
-    while make().output().unwrap().status.code() != Some(0) {
-        calls += 1;
-        assert!(calls < 20, "it does not come to an end");
-    }
+    let ended = (0..20).any(|_| {
+        let output = make().output().unwrap();
+        said(&output);
+        output.status.code() == Some(0)
+    });
+    assert!(ended, "it does not come to an end");
 
     let journal = world.journal();
     let times = times(&server);
@@ -92,58 +91,7 @@ fn nothing_is_lost_and_nothing_asked_twice() {
         !kept[1].0.is_empty(),
         "nothing was kept before the second kill"
     );
-    // Every reply stands there once, and is what the teacher says to that request.
-    assert_eq!(
-        answered(&journal).len(),
-        journal
-            .iter()
-            .filter(|line| line["reply"].is_object())
-            .count()
-    );
-
-    let (samples, rejects) = (world.lines("samples.jsonl"), world.lines("rejects.jsonl"));
-    assert_eq!(samples.len() + rejects.len(), journal.len());
-    let manifest = world.json("manifest.json");
-    let made = &manifest["made"];
-    let total = |name: &str| -> u64 {
-        let types = ["conversation", "detail", "reasoning"];
-        types
-            .iter()
-            .map(|kind| made[name][kind].as_u64().unwrap())
-            .sum()
-    };
-    assert_eq!(total("accepted"), samples.len() as u64);
-    assert_eq!(total("accepted") + total("given_up"), SAMPLES);
-    assert_eq!(total("open"), 0);
-    assert!(total("given_up") > 0, "the test has none that is given up");
-
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for number in answered(&journal) {
-        if let Some(reason) = fault(number) {
-            *reasons.entry(reason).or_default() += 1;
-        }
-    }
-    let refused = journal.iter().filter(|line| line["refused"].is_object());
-    reasons.insert("request-refused", refused.count() as u64);
-    assert!(
-        reasons.len() == 8 && reasons.values().all(|count| *count > 0),
-        "{reasons:?}"
-    );
-    assert_eq!(made["rejects"], serde_json::to_value(&reasons).unwrap());
-
-    let usage = |name: &str| -> u64 {
-        let replies = journal.iter().map(|line| &line["reply"]["usage"][name]);
-        replies.filter_map(Value::as_u64).sum()
-    };
-    for name in ["prompt_tokens", "completion_tokens"] {
-        assert_eq!(made["usage"][name], usage(name));
-    }
-    let ids: BTreeSet<&str> = samples
-        .iter()
-        .map(|sample| sample["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(ids.len(), samples.len());
-
+    check(&world, &journal);
     assert!(
         server
             .received()
@@ -155,4 +103,59 @@ fn nothing_is_lost_and_nothing_asked_twice() {
     let requests = server.received().len();
     ends_with(&mut make(), 0);
     assert_eq!(server.received().len(), requests);
+}
+
+/// What was made is what follows from the journal: each reply once, as a sample or as a reject.
+fn check(world: &World, journal: &[Value]) {
+    // Every reply stands there once, and is what the teacher says to that request.
+    assert_eq!(
+        answered(journal).len(),
+        journal
+            .iter()
+            .filter(|line| line["reply"].is_object())
+            .count()
+    );
+
+    let (samples, rejects) = (world.lines("samples.jsonl"), world.lines("rejects.jsonl"));
+    assert_eq!(samples.len() + rejects.len(), journal.len());
+    let manifest = world.json("manifest.json");
+    let report = &manifest["made"];
+    let total = |name: &str| -> u64 {
+        let types = ["conversation", "detail", "reasoning"];
+        types
+            .iter()
+            .map(|kind| report[name][kind].as_u64().unwrap())
+            .sum()
+    };
+    assert_eq!(total("accepted"), samples.len() as u64);
+    assert_eq!(total("accepted") + total("given_up"), SAMPLES);
+    assert_eq!(total("open"), 0);
+    assert!(total("given_up") > 0, "the test has none that is given up");
+
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for number in answered(journal) {
+        if let Some(reason) = fault(number) {
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    let refused = journal.iter().filter(|line| line["refused"].is_object());
+    reasons.insert("request-refused", refused.count() as u64);
+    assert!(
+        reasons.len() == 8 && reasons.values().all(|count| *count > 0),
+        "{reasons:?}"
+    );
+    assert_eq!(report["rejects"], serde_json::to_value(&reasons).unwrap());
+
+    let usage = |name: &str| -> u64 {
+        let replies = journal.iter().map(|line| &line["reply"]["usage"][name]);
+        replies.filter_map(Value::as_u64).sum()
+    };
+    for name in ["prompt_tokens", "completion_tokens"] {
+        assert_eq!(report["usage"][name], usage(name));
+    }
+    let ids: BTreeSet<&str> = samples
+        .iter()
+        .map(|sample| sample["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), samples.len());
 }

@@ -27,12 +27,6 @@ pub(crate) struct Args {
     /// The folder of the run: a new one, or that of one to go on with.
     #[arg(value_name = "OUT", required_unless_present = "plan")]
     out: Option<PathBuf>,
-    #[command(flatten)]
-    input: Input,
-    #[command(flatten)]
-    made: Made,
-    #[command(flatten)]
-    teacher: Teacher,
     /// Write the open requests to a batch's FILE in place of sending them, or read the replies in
     /// FILE, which a batch gave back. Both can be mixed with asking.
     #[arg(long, num_args = 2, value_names = ["write|read", "FILE"], conflicts_with = "plan")]
@@ -43,6 +37,12 @@ pub(crate) struct Args {
     /// Print JSON: the manifest, or of --plan the plan, or of --batch write the files.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    made: Made,
+    #[command(flatten)]
+    teacher: Teacher,
     #[command(flatten)]
     endpoint: EndpointArgs,
 }

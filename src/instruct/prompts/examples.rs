@@ -27,8 +27,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Example>, (Option<usize>, String)> 
     let file: Result<File, toml::de::Error> = toml::from_str(text);
     file.map(|file| file.example).map_err(|error| {
         let line = error.span().map(|span| {
-            let before = &text.as_bytes()[..span.start.min(text.len())];
-            1 + before.iter().filter(|&&byte| byte == b'\n').count()
+            let before = text.bytes().take(span.start);
+            1 + before.filter(|byte| *byte == b'\n').count()
         });
         (line, error.message().to_owned())
     })

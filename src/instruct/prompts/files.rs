@@ -52,7 +52,7 @@ impl PromptFiles {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let reason = "it is not there; `menagerie instruct prompts DIR` writes all files \
                                   that a folder of prompts has";
-                    Err(InstructError::prompt(path.display(), reason))
+                    Err(InstructError::prompt(&path.display(), reason))
                 }
                 Err(source) => Err(InstructError::read(&path, source)),
             }
@@ -88,7 +88,7 @@ impl PromptFiles {
 
     pub(super) fn templates(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let all = self.files.iter().map(|(name, text)| (*name, text.as_str()));
-        all.filter(|(name, _)| name.ends_with(".j2"))
+        all.filter(|(name, _)| name.rsplit('.').next() == Some("j2"))
     }
 
     /// The name and the text of a type's examples.
@@ -126,7 +126,7 @@ impl PromptFiles {
             None => Path::new("the prompts that come along").join(name),
         };
         let line = line.map_or(String::new(), |line| format!(":{line}"));
-        InstructError::prompt(format!("{}{line}", path.display()), reason)
+        InstructError::prompt(&format_args!("{}{line}", path.display()), reason)
     }
 
     /// A template that cannot be read or filled.
