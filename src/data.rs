@@ -14,7 +14,7 @@ mod elements;
 mod error;
 mod images;
 mod items;
-mod json;
+pub(crate) mod json;
 mod loader;
 mod mix;
 mod open;

@@ -1,16 +1,23 @@
 //! Pages that need nothing from outside themselves.
 
+#[cfg(feature = "instruct")]
+pub(crate) mod bars;
 pub(crate) mod plot;
 
 const STYLE: &str = include_str!("html/style.css");
 
 /// A page around `body`, which is HTML already.
 pub(crate) fn page(title: &str, body: &str) -> String {
+    styled_page(title, "", body)
+}
+
+/// As [`page`], with rules of its own after the common ones.
+pub(crate) fn styled_page(title: &str, style: &str, body: &str) -> String {
     let title = escape(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n<main>\n{body}</main>\n</html>\n"
+         <title>{title}</title>\n<style>{STYLE}{style}</style>\n<main>\n{body}</main>\n</html>\n"
     )
 }
 

@@ -45,6 +45,7 @@ mod project;
 mod prompts;
 mod reject;
 mod response;
+pub mod review;
 mod run;
 mod sample;
 mod shards;

@@ -178,7 +178,7 @@ pub mod eval;
 pub mod features;
 #[cfg(any(feature = "data", feature = "hub"))]
 mod hash;
-#[cfg(any(feature = "train", feature = "bench"))]
+#[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 #[cfg_attr(
     not(feature = "train"),
     allow(dead_code, reason = "the page of a run shows the most")

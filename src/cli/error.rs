@@ -25,6 +25,7 @@ use crate::endpoint::batch::BatchError;
 use crate::eval::EvalError;
 use crate::hub::HubError;
 use crate::instruct::InstructError;
+use crate::instruct::review::ReviewError;
 use crate::runs::RunsError;
 use crate::sweep::SweepError;
 use crate::train::TrainError;
@@ -55,6 +56,9 @@ pub(super) enum CliError {
 
     #[error(transparent)]
     Bench(#[from] BenchError),
+
+    #[error(transparent)]
+    Review(#[from] ReviewError),
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -251,6 +255,7 @@ impl CliError {
             Self::Data(error) => data_exit(error),
             Self::Eval(error) => eval_exit(error),
             Self::Bench(error) => bench_exit(error),
+            Self::Review(error) => review_exit(error),
             Self::Assemble(error) => assemble_exit(error),
             Self::New(error) => error.exit(),
             Self::Hub(error) => hub_exit(error),
@@ -459,6 +464,14 @@ fn files_exit(error: &FilesError) -> Exit {
         }
         FilesError::Missing { .. } => Exit::Resource,
         _ => Exit::BadInput,
+    }
+}
+
+fn review_exit(error: &ReviewError) -> Exit {
+    match error {
+        ReviewError::Interrupted => Exit::Interrupted,
+        ReviewError::Data(error) => data_exit(error),
+        ReviewError::NoRun { .. } | ReviewError::Kind { .. } => Exit::BadInput,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod make;
 mod prompts;
+mod review;
 mod summary;
 
 use clap::Subcommand;
@@ -19,11 +20,13 @@ pub(super) struct Args {
 enum Command {
     Make(Box<make::Args>),
     Prompts(prompts::Args),
+    Review(review::Args),
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
     match &args.command {
         Command::Make(args) => make::run(args),
         Command::Prompts(args) => prompts::run(args),
+        Command::Review(args) => review::run(args),
     }
 }

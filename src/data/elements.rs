@@ -5,7 +5,7 @@ use std::mem::take;
 
 /// One sample as it is written, and where it begins.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
+pub(crate) struct Element {
     /// Line, from 1.
     pub line: usize,
     /// Column, from 1, in bytes.

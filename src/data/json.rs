@@ -6,8 +6,10 @@ use std::path::Path;
 
 use menagerie_core::chat::{Role, Turn};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::elements::{Broken, Element, Elements};
+pub(crate) use super::elements::Element;
+use super::elements::{Broken, Elements};
 use super::error::DataError;
 use super::record::Record;
 
@@ -97,32 +99,45 @@ impl From<RawTurn> for Turn {
 pub(super) fn records(
     path: &Path,
 ) -> Result<impl Iterator<Item = Result<Result<Record, DataError>, DataError>>, DataError> {
+    let elements = elements(path)?;
+    Ok(elements.map(move |element| Ok(record(path, &element?))))
+}
+
+/// The elements of a file's array, or its lines, as text.
+pub(crate) fn elements(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Element, DataError>>, DataError> {
     let unreadable = |source| DataError::Read {
         path: path.to_owned(),
         source,
     };
     let file = File::open(path).map_err(unreadable)?;
     let elements = Elements::new(BufReader::with_capacity(1 << 18, file));
-    Ok(elements.map(move |element| match element {
-        Ok(element) => Ok(record(path, &element)),
-        Err(Broken::Read(source)) => Err(unreadable(source)),
-        Err(Broken::Json {
-            line,
-            column,
-            reason,
-        }) => Err(DataError::Json {
-            path: path.to_owned(),
-            line,
-            column,
-            reason: reason.to_owned(),
-        }),
+    Ok(elements.map(move |element| {
+        element.map_err(|broken| match broken {
+            Broken::Read(source) => unreadable(source),
+            Broken::Json {
+                line,
+                column,
+                reason,
+            } => DataError::Json {
+                path: path.to_owned(),
+                line,
+                column,
+                reason: reason.to_owned(),
+            },
+        })
     }))
 }
 
 /// Reads one sample; `path` is the file, or the member of a shard.
-pub(super) fn record(path: &Path, element: &Element) -> Result<Record, DataError> {
-    let written: Result<Written, _> = serde_json::from_slice(&element.text);
-    written.map(Record::from).map_err(|error| {
+pub(crate) fn record(path: &Path, element: &Element) -> Result<Record, DataError> {
+    parse::<Written>(path, element).map(Record::from)
+}
+
+/// Reads an element of `path`; an error says where in the file it is wrong.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, element: &Element) -> Result<T, DataError> {
+    serde_json::from_slice(&element.text).map_err(|error| {
         let reason = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let before = if error.line() == 1 { element.column } else { 1 };

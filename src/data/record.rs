@@ -8,7 +8,7 @@ use super::sample::{Conversation, ImageRef};
 
 /// A sample as any file has it.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub id: Option<String>,
     /// Names of image files; empty where the images lie in the data file itself.
     pub images: Vec<String>,

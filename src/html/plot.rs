@@ -1,4 +1,4 @@
-//! Line plots as SVG.
+//! Line plots as SVG, and the axes that other plots share with them.
 
 use std::fmt::Write;
 
@@ -55,22 +55,9 @@ impl Plot<'_> {
                 .map(|tick| self.y_from + tick)
                 .collect(),
         };
-        let label = format!("{} by {}", escape(self.y_label), escape(self.x_label));
-        let mut svg =
-            format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
-        frame.draw(&mut svg, self.x_label);
+        let mut svg = frame.begin(self.x_label, self.y_label);
         for (x, name) in self.marks {
-            let at = frame.x(*x);
-            push(
-                &mut svg,
-                format_args!(
-                    "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"4\" y2=\"{:.1}\"/>\
-                     <text x=\"{:.1}\" y=\"13\">{}</text>",
-                    HEIGHT - BOTTOM,
-                    at + 4.0,
-                    escape(name)
-                ),
-            );
+            frame.draw_mark(&mut svg, *x, name);
         }
         for curve in self.curves {
             frame.draw_curve(&mut svg, curve);
@@ -110,17 +97,43 @@ impl Plot<'_> {
 }
 
 /// Axes.
-struct Frame {
-    x_max: f64,
-    y_ticks: Vec<f64>,
+pub(super) struct Frame {
+    /// Where the horizontal axis, which begins at 0, ends.
+    pub(super) x_max: f64,
+    /// From the lowest to the highest shown, at least two.
+    pub(super) y_ticks: Vec<f64>,
 }
 
 impl Frame {
-    fn x(&self, value: f64) -> f64 {
+    /// The beginning of an SVG, with the axes in it.
+    pub(super) fn begin(&self, x_label: &str, y_label: &str) -> String {
+        let label = format!("{} by {}", escape(y_label), escape(x_label));
+        let mut svg =
+            format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
+        self.draw(&mut svg, x_label);
+        svg
+    }
+
+    /// A line from top to bottom with a name beside it, which may be empty.
+    pub(super) fn draw_mark(&self, svg: &mut String, x: f64, name: &str) {
+        let at = self.x(x);
+        push(
+            svg,
+            format_args!(
+                "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"4\" y2=\"{:.1}\"/>\
+                 <text x=\"{:.1}\" y=\"13\">{}</text>",
+                HEIGHT - BOTTOM,
+                at + 4.0,
+                escape(name)
+            ),
+        );
+    }
+
+    pub(super) fn x(&self, value: f64) -> f64 {
         LEFT + value / self.x_max * (WIDTH - LEFT - RIGHT)
     }
 
-    fn y(&self, value: f64) -> f64 {
+    pub(super) fn y(&self, value: f64) -> f64 {
         let (from, to) = (self.y_ticks[0], self.y_ticks[self.y_ticks.len() - 1]);
         let share = ((value - from) / (to - from)).clamp(0.0, 1.0);
         HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
@@ -251,7 +264,7 @@ fn push(svg: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// Round numbers from 0 to at least `max`, five or so.
-fn ticks(max: f64) -> Vec<f64> {
+pub(super) fn ticks(max: f64) -> Vec<f64> {
     let rough = max / 4.0;
     let exponent = rough.log10().floor();
     // The nearest number to the decimal one, which products of powers of ten are not.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::duplicates::Duplicates;
@@ -49,16 +49,16 @@ enum Standing {
 }
 
 /// A reply that was not taken, a line of `rejects.jsonl`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Rejected {
-    context: String,
+    pub context: String,
     #[serde(rename = "type")]
-    kind: ResponseType,
-    number: u32,
-    attempt: u32,
+    pub kind: ResponseType,
+    pub number: u32,
+    pub attempt: u32,
     pub reason: Reason,
-    detail: String,
-    text: String,
+    pub detail: String,
+    pub text: String,
 }
 
 /// How many tasks stand where, for a number of attempts.
