@@ -281,7 +281,7 @@ impl<I: Pairs, const R: usize, const P: usize> Kernel<I> for Tile<'_, I::Pair, R
         for step in 0..self.steps {
             // SAFETY: all slices have `steps` elements, by the checks above.
             let mut weights = [isa.weights(unsafe { self.panels[0].get_unchecked(step) }); P];
-            for (weights, lines) in weights.iter_mut().zip(&self.panels).skip(1) {
+            for (weights, lines) in weights.iter_mut().zip(&self.panels) {
                 // SAFETY: as above.
                 *weights = isa.weights(unsafe { lines.get_unchecked(step) });
             }

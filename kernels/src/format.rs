@@ -28,10 +28,19 @@ pub(crate) trait Blocks: Send + Sync + Sized + 'static {
 
     /// Four columns' codes of a block.
     fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes;
+    /// Whether there are scales for that many blocks.
+    fn covers(&self, blocks: usize) -> bool;
     /// The scales of a part of a block.
-    fn scale<I: Quads>(&self, isa: I, place: Place, part: usize) -> I::F32;
+    ///
+    /// # Safety
+    /// `covers` is true for more blocks than [`Place::index`], and `part` is below `SUMS`. A check here, between
+    /// panels, has the compiler work on one panel after the other and spill what they share.
+    unsafe fn scale<I: Quads>(&self, isa: I, place: Place, part: usize) -> I::F32;
     /// The minima of a block.
-    fn minimum<I: Quads>(&self, isa: I, place: Place) -> I::F32;
+    ///
+    /// # Safety
+    /// As for `scale`.
+    unsafe fn minimum<I: Quads>(&self, isa: I, place: Place) -> I::F32;
     /// Bytes of the scales and the minima.
     fn bytes(&self) -> usize;
 }

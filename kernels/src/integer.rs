@@ -75,10 +75,9 @@ impl<F: Blocks> Quantised<F> {
                 }
             },
         );
-        Self {
-            lines,
-            scales: scales(steps),
-        }
+        let scales = scales(steps);
+        assert!(scales.covers(panels * blocks));
+        Self { lines, scales }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -97,12 +96,15 @@ impl<F: Blocks> Quantised<F> {
                 blocks,
             };
             let lines = &self.lines[place.index() * F::LINES..][..F::LINES];
-            let minimum = self.scales.minimum(isa, place)[lane];
+            // SAFETY: `new` made scales for all blocks.
+            let minimum = unsafe { self.scales.minimum(isa, place) }[lane];
             for (column, out) in out.iter_mut().enumerate() {
                 let codes = F::codes(isa, lines, column / 4);
                 let code = i32::from(codes[4 * lane + column % 4]) - F::BIAS;
                 let part = column * F::SUMS / BLOCK;
-                let scaled = self.scales.scale(isa, place, part)[lane] * code as f32;
+                // SAFETY: as above; `part` is below `SUMS`, since `column` is below `BLOCK`.
+                let scales = unsafe { self.scales.scale(isa, place, part) };
+                let scaled = scales[lane] * code as f32;
                 *out = if F::MINIMA { scaled - minimum } else { scaled };
             }
         }
@@ -305,6 +307,9 @@ impl<I: Quads, F: Blocks, const R: usize, const P: usize> Kernel<I> for Tile<'_,
                 .all(|lines| lines.len() == count * F::LINES)
         );
 
+        assert!(self.blocks.end <= self.all);
+        assert!(self.scales.covers((self.panel + P) * self.all));
+
         let mut sums = [[isa.splat(0.0); P]; R];
         if self.blocks.start > 0 {
             for (row, sums) in sums.iter_mut().enumerate() {
@@ -344,7 +349,8 @@ impl<I: Quads, F: Blocks, const R: usize, const P: usize> Kernel<I> for Tile<'_,
                         block: self.blocks.start + block,
                         blocks: self.all,
                     };
-                    let weights = self.scales.scale(isa, place, part);
+                    // SAFETY: there are scales up to this block of the last panel, by the checks above.
+                    let weights = unsafe { self.scales.scale(isa, place, part) };
                     for ((sums, exact), row) in sums.iter_mut().zip(&exact).zip(&self.rows) {
                         // SAFETY: there are `count` scales, by the checks above.
                         let scale = isa.splat(unsafe { *row.scales.get_unchecked(block) });
@@ -353,7 +359,8 @@ impl<I: Quads, F: Blocks, const R: usize, const P: usize> Kernel<I> for Tile<'_,
                         sums[panel] = isa.add(sums[panel], term);
                     }
                     if F::MINIMA {
-                        let minimum = self.scales.minimum(isa, place);
+                        // SAFETY: as above.
+                        let minimum = unsafe { self.scales.minimum(isa, place) };
                         for (sums, row) in sums.iter_mut().zip(&self.rows) {
                             // SAFETY: as above; `SUMS` is 1.
                             let (scale, sum) = unsafe {

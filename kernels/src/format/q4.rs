@@ -25,12 +25,16 @@ impl Blocks for Q4 {
     fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
         load_nibbles(isa, lines, quad)
     }
-    #[inline(always)]
-    fn scale<I: Quads>(&self, isa: I, place: Place, _: usize) -> I::F32 {
-        isa.halves(&self.0[place.index()])
+    fn covers(&self, blocks: usize) -> bool {
+        self.0.len() >= blocks
     }
     #[inline(always)]
-    fn minimum<I: Quads>(&self, isa: I, _: Place) -> I::F32 {
+    unsafe fn scale<I: Quads>(&self, isa: I, place: Place, _: usize) -> I::F32 {
+        // SAFETY: the caller promises that there is one.
+        isa.halves(unsafe { self.0.get_unchecked(place.index()) })
+    }
+    #[inline(always)]
+    unsafe fn minimum<I: Quads>(&self, isa: I, _: Place) -> I::F32 {
         isa.splat(0.0)
     }
     fn bytes(&self) -> usize {

@@ -42,17 +42,32 @@ impl Blocks for Q4K {
     fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
         load_nibbles(isa, lines, quad)
     }
-    #[inline(always)]
-    fn scale<I: Quads>(&self, isa: I, place: Place, _: usize) -> I::F32 {
-        let index = place.index();
-        let factor = isa.halves(&self.factors[index / GROUP].scale);
-        isa.mul(factor, isa.unsigned(&self.steps[index].scale))
+    fn covers(&self, blocks: usize) -> bool {
+        self.steps.len() >= blocks && self.factors.len() * GROUP >= blocks
     }
     #[inline(always)]
-    fn minimum<I: Quads>(&self, isa: I, place: Place) -> I::F32 {
+    unsafe fn scale<I: Quads>(&self, isa: I, place: Place, _: usize) -> I::F32 {
         let index = place.index();
-        let factor = isa.halves(&self.factors[index / GROUP].minimum);
-        isa.mul(factor, isa.unsigned(&self.steps[index].minimum))
+        // SAFETY: the caller promises that there is one of each.
+        let (factors, steps) = unsafe {
+            (
+                self.factors.get_unchecked(index / GROUP),
+                self.steps.get_unchecked(index),
+            )
+        };
+        isa.mul(isa.halves(&factors.scale), isa.unsigned(&steps.scale))
+    }
+    #[inline(always)]
+    unsafe fn minimum<I: Quads>(&self, isa: I, place: Place) -> I::F32 {
+        let index = place.index();
+        // SAFETY: the caller promises that there is one of each.
+        let (factors, steps) = unsafe {
+            (
+                self.factors.get_unchecked(index / GROUP),
+                self.steps.get_unchecked(index),
+            )
+        };
+        isa.mul(isa.halves(&factors.minimum), isa.unsigned(&steps.minimum))
     }
     fn bytes(&self) -> usize {
         size_of_val(self.factors.as_slice()) + size_of_val(self.steps.as_slice())

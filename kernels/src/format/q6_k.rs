@@ -33,14 +33,23 @@ impl Blocks for Q6K {
         let upper = isa.bytes(unsafe { lines.get_unchecked(4 + quad / 4) });
         isa.or(lower, isa.crumbs(upper, quad % 4))
     }
-    #[inline(always)]
-    fn scale<I: Quads>(&self, isa: I, place: Place, part: usize) -> I::F32 {
-        let index = place.index();
-        let factor = isa.halves(&self.factors[index / GROUP]);
-        isa.mul(factor, isa.signed(&self.steps[index][part]))
+    fn covers(&self, blocks: usize) -> bool {
+        self.steps.len() >= blocks && self.factors.len() * GROUP >= blocks
     }
     #[inline(always)]
-    fn minimum<I: Quads>(&self, isa: I, _: Place) -> I::F32 {
+    unsafe fn scale<I: Quads>(&self, isa: I, place: Place, part: usize) -> I::F32 {
+        let index = place.index();
+        // SAFETY: the caller promises that there is one of each.
+        let (factor, steps) = unsafe {
+            (
+                self.factors.get_unchecked(index / GROUP),
+                self.steps.get_unchecked(index).get_unchecked(part),
+            )
+        };
+        isa.mul(isa.halves(factor), isa.signed(steps))
+    }
+    #[inline(always)]
+    unsafe fn minimum<I: Quads>(&self, isa: I, _: Place) -> I::F32 {
         isa.splat(0.0)
     }
     fn bytes(&self) -> usize {
