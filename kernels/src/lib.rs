@@ -1,1 +1,64 @@
 //! Matrix products on the CPU with weights in bf16 and below.
+//!
+//! ```text
+//! y[row, output] = Σ x[row, input] · w[output, input]
+//! ```
+//!
+//! [`Packed`] holds `w` in the order in which a product reads it, made once when a model is loaded:
+//!
+//! | format | weights | activations | bits a weight |
+//! | --- | --- | --- | --- |
+//! | [`Format::Bf16`] | bf16 | rounded to bf16 | 16 |
+//! | [`Format::Q8`] | 8 bits, 32 share a scale: ggml's `q8_0` | 8 bits, 32 share a scale | 8.5 |
+//! | [`Format::Q4`] | 4 bits, 32 share a scale: ggml's `q4_0` | the same | 4.5 |
+//! | [`Format::Q4K`] | 4 bits, 32 share a scale and a minimum: ggml's `q4_K` | the same | 4.625 |
+//! | [`Format::Q6K`] | 6 bits, 16 share a scale: ggml's `q6_K` | the same | 6.5625 |
+//!
+//! Sums are f32. [`product`] multiplies two matrices that are both activations, in bf16: what a
+//! training step needs for gradients.
+//!
+//! # Instructions
+//! [`Level`] says what there is; the best that the processor has is found at run time. One build runs
+//! everywhere.
+//!
+//! # The same numbers
+//! Each output is summed by one thread in one order, whatever the number of threads, the number of
+//! rows, or the row's place among them: a row alone gives the bits that it gives in a batch.
+//! Quantised products are moreover the same to the bit at every [`Level`]: their integers are exact and
+//! their f32 arithmetic is stated ([`Format`]). Products of bf16 differ between levels in the rounding of
+//! sums.
+//!
+//! # NaN and infinity
+//! In bf16 they spread as IEEE 754 has it, subnormal numbers may count as zero. A quantised row of
+//! activations with a NaN or an infinity gives NaN for all its outputs. Weights that are quantised:
+//! [`Packed::quantise`].
+//!
+//! # Unsafe code
+//! Of all of Menagerie it is in this crate alone, for three reasons: vector instructions, threads that
+//! write columns of one matrix, and the inner loops' reads without checks of bounds.
+
+#![allow(unsafe_code)]
+// Vector registers are passed between functions that must disappear into their callers.
+#![allow(clippy::inline_always)]
+
+mod activation;
+mod error;
+mod float;
+mod format;
+mod integer;
+mod isa;
+mod level;
+mod line;
+mod matrix;
+mod packed;
+mod product;
+mod schedule;
+mod scratch;
+mod sink;
+
+pub use error::PackError;
+pub use half::{bf16, f16};
+pub use level::Level;
+pub use matrix::{Element, Matrix};
+pub use packed::{Format, Packed};
+pub use product::{product, product_at};

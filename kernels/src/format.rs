@@ -1,0 +1,125 @@
+//! Blocks of quantised weights.
+//!
+//! A block is 32 columns of the 16 outputs of a panel: `LINES` lines of integers, which are read one
+//! after the other, and the scales beside them.
+
+pub(crate) mod q4;
+pub(crate) mod q4_k;
+pub(crate) mod q6_k;
+pub(crate) mod q8;
+
+use crate::integer::Block;
+use crate::isa::{LANES, Quads};
+use crate::line::Line;
+
+/// Columns of a block.
+pub(crate) const BLOCK: usize = 32;
+
+/// How the weights of a block are stored. A weight is `scale · (code − bias) − minimum`.
+pub(crate) trait Blocks: Send + Sync + Sized + 'static {
+    /// Lines of a block.
+    const LINES: usize;
+    /// What is subtracted from a code.
+    const BIAS: i32;
+    /// Parts of a block that have a scale of their own: 1 or 2.
+    const SUMS: usize;
+    /// Whether there are minima. `BIAS` is 0 then, and `SUMS` 1.
+    const MINIMA: bool;
+
+    /// Four columns' codes of a block.
+    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes;
+    /// Whether there are scales for that many blocks.
+    fn covers(&self, blocks: usize) -> bool;
+    /// The scales of a part of a block.
+    ///
+    /// # Safety
+    /// `covers` is true for more blocks than [`Place::index`], and `part` is below `SUMS`. A check here, between
+    /// panels, has the compiler work on one panel after the other and spill what they share.
+    unsafe fn scale<I: Quads>(&self, isa: I, place: Place, part: usize) -> I::F32;
+    /// The minima of a block.
+    ///
+    /// # Safety
+    /// As for `scale`.
+    unsafe fn minimum<I: Quads>(&self, isa: I, place: Place) -> I::F32;
+    /// Bytes of the scales and the minima.
+    fn bytes(&self) -> usize;
+}
+
+/// A block among others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) panel: usize,
+    pub(crate) block: usize,
+    /// Blocks of a panel.
+    pub(crate) blocks: usize,
+}
+
+impl Place {
+    #[inline(always)]
+    pub(crate) fn index(self) -> usize {
+        self.panel * self.blocks + self.block
+    }
+}
+
+/// 16 f16 by their bits.
+pub(crate) type Halves = [u16; LANES];
+
+/// What the groups of blocks of each panel share, which `store` fills in for one output after the other.
+fn each_group<S: Copy + Default>(
+    outputs: usize,
+    groups: usize,
+    store: impl Fn(Block, &mut S),
+) -> Vec<S> {
+    let mut out = vec![S::default(); outputs.div_ceil(LANES) * groups];
+    for output in 0..outputs {
+        let (panel, lane) = (output / LANES, output % LANES);
+        for block in 0..groups {
+            let at = Block {
+                output,
+                lane,
+                block,
+            };
+            store(at, &mut out[panel * groups + block]);
+        }
+    }
+    out
+}
+
+/// Stores 8-bit codes of one output's block.
+pub(crate) fn store_bytes(lines: &mut [Line], lane: usize, codes: &[u8; BLOCK]) {
+    for (line, codes) in lines.iter_mut().zip(codes.as_chunks::<4>().0) {
+        line.0[4 * lane..][..4].copy_from_slice(codes);
+    }
+}
+
+/// Stores the lower 4 bits of codes: two neighbouring quads share a line.
+pub(crate) fn store_nibbles(lines: &mut [Line], lane: usize, codes: &[u8; BLOCK]) {
+    for (line, codes) in lines.iter_mut().zip(codes.as_chunks::<8>().0) {
+        for column in 0..4 {
+            line.0[4 * lane + column] = codes[column] & 15 | codes[column + 4] << 4;
+        }
+    }
+}
+
+/// Stores the bits 4 and 5 of codes: four neighbouring quads share a line.
+pub(crate) fn store_crumbs(lines: &mut [Line], lane: usize, codes: &[u8; BLOCK]) {
+    for (line, codes) in lines.iter_mut().zip(codes.as_chunks::<16>().0) {
+        for column in 0..4 {
+            line.0[4 * lane + column] = (0..4).fold(0, |byte, quad| {
+                byte | (codes[4 * quad + column] >> 4 & 3) << (2 * quad)
+            });
+        }
+    }
+}
+
+/// A quad out of [`store_nibbles`]' lines.
+#[inline(always)]
+pub(crate) fn load_nibbles<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+    // SAFETY: a block has four lines of nibbles, and `quad` is below 8.
+    let bytes = isa.bytes(unsafe { lines.get_unchecked(quad / 2) });
+    if quad % 2 == 0 {
+        isa.low(bytes)
+    } else {
+        isa.high(bytes)
+    }
+}

@@ -1,0 +1,92 @@
+//! 4 bits a weight, 32 share a scale in f16: ggml's `q4_0`.
+
+use half::f16;
+
+use super::{BLOCK, Blocks, Halves, Place, load_nibbles, store_nibbles};
+use crate::integer::{Block, Quantised};
+use crate::isa::Quads;
+use crate::line::Line;
+
+/// Bytes of a block of one output in GGUF: the scale, then 16 bytes, whose lower halves are the
+/// first 16 codes.
+pub(crate) const BYTES: usize = 18;
+
+/// The scales.
+#[derive(Debug, Clone)]
+pub(crate) struct Q4(pub(crate) Vec<Halves>);
+
+impl Blocks for Q4 {
+    const LINES: usize = 4;
+    const BIAS: i32 = 8;
+    const SUMS: usize = 1;
+    const MINIMA: bool = false;
+
+    #[inline(always)]
+    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+        load_nibbles(isa, lines, quad)
+    }
+    fn covers(&self, blocks: usize) -> bool {
+        self.0.len() >= blocks
+    }
+    #[inline(always)]
+    unsafe fn scale<I: Quads>(&self, isa: I, place: Place, _: usize) -> I::F32 {
+        // SAFETY: the caller promises that there is one.
+        isa.halves(unsafe { self.0.get_unchecked(place.index()) })
+    }
+    #[inline(always)]
+    unsafe fn minimum<I: Quads>(&self, isa: I, _: Place) -> I::F32 {
+        isa.splat(0.0)
+    }
+    fn bytes(&self) -> usize {
+        size_of_val(self.0.as_slice())
+    }
+}
+
+/// The scale and the codes of a block as GGUF has it.
+pub(crate) fn read(block: &[u8]) -> (u16, [u8; BLOCK]) {
+    let mut codes = [0; BLOCK];
+    for (column, byte) in block[2..].iter().enumerate() {
+        codes[column] = byte & 15;
+        codes[column + BLOCK / 2] = byte >> 4;
+    }
+    (u16::from_le_bytes([block[0], block[1]]), codes)
+}
+
+/// Quantises as ggml does: the weight of the largest magnitude becomes −8 times the scale, which gives
+/// one step more on its side than on the other.
+pub(crate) fn quantise(values: &[f32; BLOCK]) -> (u16, [u8; BLOCK]) {
+    let largest = values.iter().fold(0_f32, |most, value| {
+        if value.abs() > most.abs() {
+            *value
+        } else {
+            most
+        }
+    });
+    let limit = f16::MAX.to_f32();
+    let scale = f16::from_f32((largest / -8.0).clamp(-limit, limit));
+    let step = scale.to_f32();
+    let mut codes = [8; BLOCK];
+    if step != 0.0 {
+        for (code, value) in codes.iter_mut().zip(values) {
+            // `as` makes 0 of NaN, and the weight 0.
+            #[allow(clippy::cast_possible_truncation)]
+            let steps = (value / step).round_ties_even().clamp(-8.0, 7.0) as i8;
+            *code = (steps + 8).cast_unsigned();
+        }
+    }
+    (scale.to_bits(), codes)
+}
+
+/// Packs what `block` says of a block of an output: its scale's bits and its codes.
+pub(crate) fn pack(
+    outputs: usize,
+    inputs: usize,
+    block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
+) -> Quantised<Q4> {
+    let store = |at: Block, lines: &mut [Line], scales: &mut Halves| {
+        let (scale, codes) = block(at.output, at.block);
+        scales[at.lane] = scale;
+        store_nibbles(lines, at.lane, &codes);
+    };
+    Quantised::new(outputs, inputs, store, Q4)
+}

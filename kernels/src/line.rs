@@ -1,0 +1,42 @@
+//! Memory in cache lines.
+
+/// 64 bytes that begin a cache line: one vector register of AVX-512, two of AVX2.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(crate) [u8; Line::BYTES]);
+
+impl Line {
+    pub(crate) const BYTES: usize = 64;
+    pub(crate) const ZERO: Self = Self([0; Self::BYTES]);
+}
+
+/// What every pattern of bits is a value of, without padding, and at most 64 bytes that divide 64.
+///
+/// # Safety
+/// Only for types of which all this is true: [`view_mut`] relies on it.
+pub(crate) unsafe trait Plain: Copy + Send + Sync {}
+
+// SAFETY: integers and floats, and arrays of them, take every pattern of bits; 4 and 8 divide 64.
+unsafe impl Plain for i32 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for f32 {}
+// SAFETY: as above.
+unsafe impl Plain for [u32; 2] {}
+// SAFETY: as above.
+unsafe impl Plain for [f32; 2] {}
+
+/// Lines that hold `count` values of `T`.
+pub(crate) const fn lines<T: Plain>(count: usize) -> usize {
+    count.div_ceil(Line::BYTES / size_of::<T>())
+}
+
+/// The first `count` values of `T` in these lines.
+pub(crate) fn view_mut<T: Plain>(memory: &mut [Line], count: usize) -> &mut [T] {
+    assert!(lines::<T>(count) <= memory.len());
+    // SAFETY: lines are aligned to 64 bytes, hold at least `count` values by the check above, and all
+    // their bytes are initialised; every pattern of bits is a `T`, and a `T` has no padding, so that they
+    // stay initialised.
+    unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), count) }
+}

@@ -1,0 +1,268 @@
+//! Weights, packed once and multiplied with often.
+
+use std::fmt;
+
+use half::bf16;
+
+use crate::error::PackError;
+use crate::float;
+use crate::format::{BLOCK, q4, q4_k, q6_k, q8};
+use crate::integer::Quantised;
+use crate::level::Level;
+use crate::matrix::{Any, Element, Matrix, with};
+use crate::sink::Sink;
+
+/// How weights are stored, and what a product with them computes.
+///
+/// Activations are quantised like this: of each 32 neighbours of a row, counted from its begin, the scale is
+/// the largest magnitude / 127 in f32, and a number becomes the nearest multiple, of two the even one. If
+/// that scale is too small for 127 / magnitude to be finite, the 32 count as zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// bf16, times activations rounded to bf16.
+    Bf16,
+    /// 8 bits; 32 neighbours share a scale in f16. ggml's `q8_0`.
+    Q8,
+    /// 4 bits; 32 neighbours share a scale in f16. ggml's `q4_0`.
+    Q4,
+    /// 4 bits; 32 neighbours share a scale and a minimum, of 6 bits each, and 256 their factors in f16. ggml's
+    /// `q4_K`.
+    Q4K,
+    /// 6 bits; 16 neighbours share a scale of 8 bits, and 256 its factor in f16. ggml's `q6_K`.
+    Q6K,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bf16 => "bf16",
+            Self::Q8 => "q8_0",
+            Self::Q4 => "q4_0",
+            Self::Q4K => "q4_K",
+            Self::Q6K => "q6_K",
+        })
+    }
+}
+
+impl Format {
+    /// Numbers and bytes of a block in GGUF.
+    fn block(self) -> (usize, usize) {
+        match self {
+            Self::Bf16 => (1, 2),
+            Self::Q8 => (BLOCK, q8::BYTES),
+            Self::Q4 => (BLOCK, q4::BYTES),
+            Self::Q4K => (BLOCK * q4_k::GROUP, q4_k::BYTES),
+            Self::Q6K => (BLOCK * q6_k::GROUP, q6_k::BYTES),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Storage {
+    Bf16(float::Panels),
+    Q8(Quantised<q8::Q8>),
+    Q4(Quantised<q4::Q4>),
+    Q4K(Quantised<q4_k::Q4K>),
+    Q6K(Quantised<q6_k::Q6K>),
+}
+
+/// A weight `[outputs, inputs]` in the order in which products read it.
+///
+/// Sixteen outputs form a panel. Of a panel the first columns of all outputs lie together, then the next
+/// ones, so that a vector register holds 16 outputs and nothing is summed across its lanes. Outputs are
+/// filled up to whole panels, and columns to whole blocks, with zeros.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    outputs: usize,
+    inputs: usize,
+    storage: Storage,
+}
+
+impl Packed {
+    /// Packs weights `[outputs, inputs]`, rounded or quantised to [`Format::Bf16`], [`Format::Q8`] or
+    /// [`Format::Q4`]. Weights that lie `[inputs, outputs]` are handed in by [`Matrix::transposed`].
+    ///
+    /// In q8 the scale is the largest magnitude / 127, in q4 the number of the largest magnitude / −8, either
+    /// rounded to f16 and at most its largest number; a weight becomes the nearest multiple that there is. A NaN
+    /// among weights becomes 0, and an infinity the largest multiple of the largest scale.
+    ///
+    /// # Errors
+    /// For a format that is only read.
+    pub fn quantise<E: Element>(format: Format, weights: Matrix<E>) -> Result<Self, PackError> {
+        Self::quantise_any(format, weights.any())
+    }
+
+    fn quantise_any(format: Format, weights: Any) -> Result<Self, PackError> {
+        let (outputs, inputs) = (weights.rows(), weights.columns());
+        let storage = match format {
+            Format::Bf16 => Storage::Bf16(float::Panels::new(weights)),
+            Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, block| {
+                q8::quantise(&with!(weights, weights => numbers(weights, output, block)))
+            })),
+            Format::Q4 => Storage::Q4(q4::pack(outputs, inputs, |output, block| {
+                q4::quantise(&with!(weights, weights => numbers(weights, output, block)))
+            })),
+            format => return Err(PackError::ReadOnly { format }),
+        };
+        Ok(Self {
+            outputs,
+            inputs,
+            storage,
+        })
+    }
+
+    /// Packs weights `[outputs, inputs]` out of the blocks of a GGUF file, whose numbers they keep to the bit.
+    ///
+    /// # Errors
+    /// If rows are no whole blocks, or `bytes` are not as many as they take.
+    pub fn from_blocks(
+        format: Format,
+        outputs: usize,
+        inputs: usize,
+        bytes: &[u8],
+    ) -> Result<Self, PackError> {
+        let (block, size) = format.block();
+        if !inputs.is_multiple_of(block) {
+            return Err(PackError::Columns {
+                format,
+                inputs,
+                block,
+            });
+        }
+        let row = inputs / block * size;
+        let wanted = row.saturating_mul(outputs);
+        if bytes.len() != wanted {
+            return Err(PackError::Bytes {
+                format,
+                outputs,
+                inputs,
+                wanted,
+                found: bytes.len(),
+            });
+        }
+        let at = |output: usize, block: usize| &bytes[output * row + block * size..][..size];
+        let storage = match format {
+            Format::Bf16 => {
+                let numbers = bytes.as_chunks::<2>().0.iter();
+                let numbers: Vec<bf16> = numbers.map(|bits| bf16::from_le_bytes(*bits)).collect();
+                Storage::Bf16(float::Panels::new(
+                    Matrix::new(&numbers, outputs, inputs).any(),
+                ))
+            }
+            Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, block| {
+                q8::read(at(output, block))
+            })),
+            Format::Q4 => Storage::Q4(q4::pack(outputs, inputs, |output, block| {
+                q4::read(at(output, block))
+            })),
+            Format::Q4K => Storage::Q4K(q4_k::pack(outputs, inputs, at)),
+            Format::Q6K => Storage::Q6K(q6_k::pack(outputs, inputs, at)),
+        };
+        Ok(Self {
+            outputs,
+            inputs,
+            storage,
+        })
+    }
+
+    /// How it is stored.
+    pub fn format(&self) -> Format {
+        match self.storage {
+            Storage::Bf16(_) => Format::Bf16,
+            Storage::Q8(_) => Format::Q8,
+            Storage::Q4(_) => Format::Q4,
+            Storage::Q4K(_) => Format::Q4K,
+            Storage::Q6K(_) => Format::Q6K,
+        }
+    }
+
+    /// Features that come out.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Features that go in.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        match &self.storage {
+            Storage::Bf16(panels) => panels.bytes(),
+            Storage::Q8(blocks) => blocks.bytes(),
+            Storage::Q4(blocks) => blocks.bytes(),
+            Storage::Q4K(blocks) => blocks.bytes(),
+            Storage::Q6K(blocks) => blocks.bytes(),
+        }
+    }
+
+    /// The weights that products use, `[outputs, inputs]`: what was rounded or quantised, as f32.
+    ///
+    /// In q8 and q4 `scale · (code − bias)`; in `q4_K` `(d · scale) · code − dmin · minimum`; in `q6_K`
+    /// `(d · scale) · (code − 32)`, with one rounding for each operation.
+    pub fn dequantise(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.outputs * self.inputs];
+        crate::schedule::chunks(
+            &mut out,
+            self.inputs,
+            self.outputs * self.inputs,
+            |output, row| match &self.storage {
+                Storage::Bf16(panels) => panels.dequantise(output, row),
+                Storage::Q8(blocks) => blocks.dequantise(output, row),
+                Storage::Q4(blocks) => blocks.dequantise(output, row),
+                Storage::Q4K(blocks) => blocks.dequantise(output, row),
+                Storage::Q6K(blocks) => blocks.dequantise(output, row),
+            },
+        );
+        out
+    }
+
+    /// `y = x · weightsᵀ`: `x` `[rows, inputs]`, `y` `[rows, outputs]`, whatever `y` held before.
+    ///
+    /// Runs in rayon's current pool if that is worth it. The thread keeps the memory for the quantised
+    /// activations, some `rows · inputs · 2` bytes, for the next product.
+    ///
+    /// # Panics
+    /// If `y` is no whole number of rows, or `x` has another number of them.
+    pub fn multiply<E: Element>(&self, x: &[E], y: &mut [f32]) {
+        self.multiply_at(Level::best(), x, y);
+    }
+
+    /// The same with the instructions of a given level.
+    ///
+    /// # Panics
+    /// As [`Packed::multiply`], and if the processor does not have the level.
+    pub fn multiply_at<E: Element>(&self, level: Level, x: &[E], y: &mut [f32]) {
+        assert!(level.is_available(), "this processor has no {level}");
+        if y.is_empty() {
+            assert!(x.is_empty() || self.outputs == 0, "x has rows, and y none");
+            return;
+        }
+        let rows = y.len() / self.outputs.max(1);
+        let sink = Sink::new(y, rows, self.outputs);
+        let x = Matrix::new(x, rows, self.inputs).any();
+        self.multiply_any(level, x, &sink);
+    }
+
+    fn multiply_any(&self, level: Level, x: Any, sink: &Sink) {
+        match &self.storage {
+            Storage::Bf16(panels) => panels.multiply(level, x, sink),
+            Storage::Q8(blocks) => blocks.multiply(level, x, sink),
+            Storage::Q4(blocks) => blocks.multiply(level, x, sink),
+            Storage::Q4K(blocks) => blocks.multiply(level, x, sink),
+            Storage::Q6K(blocks) => blocks.multiply(level, x, sink),
+        }
+    }
+}
+
+/// The numbers of a block, and zeros past the end of the row.
+fn numbers<E: Element>(weights: Matrix<E>, output: usize, block: usize) -> [f32; BLOCK] {
+    let mut out = [0.0; BLOCK];
+    let columns = block * BLOCK..((block + 1) * BLOCK).min(weights.columns());
+    for (out, column) in out.iter_mut().zip(columns) {
+        *out = weights.at(output, column);
+    }
+    out
+}
