@@ -287,7 +287,16 @@ fn plugins_are_listed_and_shown() {
             "phi3",
             "qwen2",
             "qwen3",
-            "exact-match"
+            "exact",
+            "gqa",
+            "llava-bench-coco",
+            "llava-bench-wild",
+            "mmbench",
+            "mme",
+            "pope",
+            "scienceqa",
+            "textvqa",
+            "vqa",
         ]
     );
     assert!(listed.contains("options: depth = 2\n"), "{listed}");
@@ -305,7 +314,7 @@ fn plugins_are_listed_and_shown() {
     assert_eq!(json[0]["options"][0]["default"], 2);
     assert_eq!(
         stderr(&run(folder.path(), &["plugins", "lama"])),
-        "error: no plugin is called `lama`; there are: clip, convnext, dinov2, fused, siglip, c_abstractor, identity, ldp_v2, linear, mlp, pixel_shuffle, pool, qformer, resampler, gemma2, llama, mistral, phi, phi3, qwen2, qwen3, exact-match (did you mean `llama`?)\n"
+        "error: no plugin is called `lama`; there are: clip, convnext, dinov2, fused, siglip, c_abstractor, identity, ldp_v2, linear, mlp, pixel_shuffle, pool, qformer, resampler, gemma2, llama, mistral, phi, phi3, qwen2, qwen3, exact, gqa, llava-bench-coco, llava-bench-wild, mmbench, mme, pope, scienceqa, textvqa, vqa (did you mean `llama`?)\n"
     );
 }
 

@@ -61,7 +61,16 @@ fn its_binary_lists_it_beside_the_default_plugins() {
             "phi3",
             "qwen2",
             "qwen3",
-            "exact"
+            "exact",
+            "gqa",
+            "llava-bench-coco",
+            "llava-bench-wild",
+            "mmbench",
+            "mme",
+            "pope",
+            "scienceqa",
+            "textvqa",
+            "vqa",
         ]
     );
     assert_eq!(listed[4]["crate"], "acme-encoder");
