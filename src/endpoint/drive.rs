@@ -19,6 +19,9 @@ use super::request::ChatRequest;
 use super::retry;
 use super::work::{Ended, Work};
 
+/// How often an endpoint is tried that nobody has answered at yet.
+const FIRST_TRIES: u32 = 3;
+
 type Outcome = Result<ChatReply, ChatError>;
 
 /// A request that is over.
@@ -36,6 +39,8 @@ struct Flight<'a> {
     stop: &'a AtomicBool,
     /// Set here, once there is no use in going on.
     ending: AtomicBool,
+    /// Whether anything has answered there.
+    heard: AtomicBool,
     /// Nothing is sent before: a server's wish holds for all requests.
     not_before: Mutex<Duration>,
 }
@@ -43,6 +48,11 @@ struct Flight<'a> {
 impl Flight<'_> {
     fn is_over(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether the endpoint may be none at all: a wrong address, or a server that was never started.
+    fn is_dead(&self, error: &ChatError) -> bool {
+        matches!(error, ChatError::Unreachable { .. }) && !self.heard.load(Ordering::Relaxed)
     }
 
     fn end(&self) {
@@ -65,7 +75,8 @@ impl Endpoint {
     ///
     /// A failure that may pass is tried again: 408, 409, 425, 429 and 5xx, a broken connection, a
     /// reply that is late or not understood. Before that it waits as long as the server asks
-    /// (`Retry-After`), and so do all others, or else a random part of a time that doubles.
+    /// (`Retry-After`), and so do all others, or else a random part of a time that doubles. Where
+    /// nobody has answered yet, three tries are all: a wrong address is told at once.
     ///
     /// Once `stop` is set, nothing more is sent. What is in flight is paid for: it is waited for,
     /// and handed to `work`. So it is when the budget is spent, and when an error ends all.
@@ -89,6 +100,7 @@ impl Endpoint {
         let flight = Flight {
             stop,
             ending: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
             not_before: Mutex::default(),
         };
         thread::scope(|scope| {
@@ -121,7 +133,14 @@ impl Endpoint {
                 break None;
             }
             sent += 1;
-            match self.http.post(&body, self.clock.as_ref()) {
+            let outcome = self.http.post(&body, self.clock.as_ref());
+            if !matches!(outcome, Err(ChatError::Unreachable { .. })) {
+                flight.heard.store(true, Ordering::Relaxed);
+            }
+            match outcome {
+                Err(error) if flight.is_dead(&error) && sent >= FIRST_TRIES => {
+                    break Some(Err(error));
+                }
                 Err(error) if error.is_transient() && sent <= config.retries => {
                     let asked = error.after();
                     let now = self.clock.now();
@@ -266,7 +285,7 @@ impl<'a> Drive<'a> {
             }
             Err(error) => error,
         };
-        if error.is_fatal() {
+        if error.is_fatal() || self.flight.is_dead(error) {
             return Some(DriveError::Fatal(error.clone()));
         }
         if error.is_of_the_request() {

@@ -166,8 +166,19 @@ pub enum ChatError {
         said: String,
     },
 
-    /// No connection, or it broke.
-    #[error("no connection to the endpoint: {problem}")]
+    /// There is no such host, or nothing listens there.
+    #[error(
+        "nobody answers at {url}: {problem}; start the server, or check the base URL's host and port"
+    )]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// The network's word.
+        problem: String,
+    },
+
+    /// A connection that broke.
+    #[error("the connection to the endpoint broke: {problem}")]
     Connection {
         /// The network's word.
         problem: String,
@@ -220,6 +231,7 @@ impl ChatError {
         matches!(
             self,
             Self::Busy { .. }
+                | Self::Unreachable { .. }
                 | Self::Connection { .. }
                 | Self::Timeout { .. }
                 | Self::Malformed { .. }
@@ -246,6 +258,7 @@ impl ChatError {
             Self::Filtered { .. } => "filtered",
             Self::Refused { .. } => "refused",
             Self::Busy { .. } => "busy",
+            Self::Unreachable { .. } => "unreachable",
             Self::Connection { .. } => "connection",
             Self::Timeout { .. } => "timeout",
             Self::Malformed { .. } => "malformed",

@@ -1,6 +1,6 @@
 //! One request and what came of it.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -122,6 +122,10 @@ impl Http {
             ureq::Error::Timeout(_) => ChatError::Timeout {
                 limit: self.timeout,
             },
+            error if is_unreachable(&error) => ChatError::Unreachable {
+                url: self.url.clone(),
+                problem: error.to_string(),
+            },
             error => ChatError::Connection {
                 problem: self.hidden(&error.to_string()),
             },
@@ -150,5 +154,14 @@ impl Http {
             Some(key) => key.hide(text),
             None => text.to_owned(),
         }
+    }
+}
+
+/// Whether no connection was made at all.
+fn is_unreachable(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        _ => false,
     }
 }

@@ -166,7 +166,22 @@ fn a_server_that_is_down_is_not_asked_for_everything() {
     let mut config = EndpointConfig::new(url, "parrot");
     config.retries = 0;
     let error = once(config).expect_err("nobody is there");
-    assert!(matches!(error, ChatError::Connection { .. }), "{error:?}");
+    assert!(matches!(error, ChatError::Unreachable { .. }), "{error:?}");
+}
+
+#[test]
+fn a_wrong_address_is_told_after_three_tries() {
+    let server = Server::start(|_| Behaviour::error(500, "broken"));
+    let mut nowhere = config(&server);
+    drop(server);
+    nowhere.retries = 8;
+    nowhere.in_flight = 2;
+    let mut work = Questions::new(1000);
+    let (ended, spent) = drive(nowhere, &mut work);
+    let error = ended.expect_err("nobody is there").to_string();
+    assert!(error.starts_with("nobody answers at http://"), "{error}");
+    assert!(spent.requests <= 6, "{spent:?}");
+    assert!(work.outcomes.is_empty());
 }
 
 #[test]
