@@ -97,7 +97,7 @@ fn setting() -> Setting {
         ..DataSource::default()
     };
     let mut options = EvalOptions::default();
-    options.benchmark = Graded::NAME.to_owned();
+    Graded::NAME.clone_into(&mut options.benchmark);
     options.blind = false;
     options.max_new_tokens = Some(3);
     let exam = Exam::open(options, &source).expect("questions");
@@ -306,7 +306,7 @@ fn a_judge_is_for_benchmarks_that_have_one() {
     let server = Server::start(|_: &Received| Behaviour::says("5"));
     let judge = judge(&server, "judge");
     let mut options = EvalOptions::default();
-    options.benchmark = Graded::NAME.to_owned();
+    Graded::NAME.clone_into(&mut options.benchmark);
     let source = DataSource {
         paths: vec![setting.world.path("exam.json")],
         ..DataSource::default()

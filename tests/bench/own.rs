@@ -1,8 +1,8 @@
 //! A benchmark with files of its own: read, asked, submitted, and taken as a score while training.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use menagerie::bench::{self, BenchFolder, Candidate, Exam, Unwatched};
+use menagerie::bench::{self, BenchFolder, Candidate, Exam, Unwatched, Watch};
 use menagerie::benchmark::{
     Files, FilesError, Item, ItemImage, Marked, Submission, read_json_lines,
 };
@@ -113,7 +113,7 @@ fn files(world: &World) -> DataSource {
 
 fn options() -> EvalOptions {
     let mut options = EvalOptions::default();
-    options.benchmark = Shades::NAME.to_owned();
+    Shades::NAME.clone_into(&mut options.benchmark);
     options.blind = false;
     options.batch_size = 3;
     options
@@ -197,6 +197,50 @@ fn its_files_are_read_asked_and_submitted() {
     };
     let error = Exam::open(options(), &missing).unwrap_err().to_string();
     assert!(error.contains("there is no `shades.jsonl` in"), "{error}");
+}
+
+/// As Ctrl-C does, once the first batch is answered.
+struct Impatient<'a>(&'a AtomicBool);
+
+impl Watch for Impatient<'_> {
+    fn progress(&mut self, _what: &'static str, _done: usize, _total: usize) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_goes_on() {
+    let world = World::new();
+    let exam = Exam::open(options(), &files(&world)).expect("questions");
+    let recipe = world.recipe("untrained", "");
+    let model = recipe.assemble(&Device::flex()).expect("a model");
+    let candidate = Candidate {
+        model: &model,
+        recipe: &recipe,
+        path: "untrained".as_ref(),
+    };
+    let run = |out: &str, watch: &mut dyn Watch, stop: &AtomicBool| {
+        let folder = BenchFolder::open(&world.path(out)).expect("a folder");
+        bench::run(&exam, &candidate, None, &folder, watch, stop)
+    };
+    let stop = AtomicBool::new(false);
+    let error = run("stopped", &mut Impatient(&stop), &stop).unwrap_err();
+    let message = "stopped after 3 of 4 questions; the same command goes on from there";
+    assert_eq!(error.to_string(), message);
+    assert!(!world.path("stopped/score.json").exists());
+    let go_on = AtomicBool::new(false);
+    for out in ["stopped", "whole"] {
+        run(out, &mut Unwatched, &go_on).expect("scored");
+    }
+    for file in [
+        "answers.jsonl",
+        "marks.jsonl",
+        "submission/results/shades.tsv",
+    ] {
+        let [stopped, whole] =
+            ["stopped", "whole"].map(|out| bytes(&world, &format!("{out}/{file}")));
+        assert_eq!(stopped, whole, "{file}");
+    }
 }
 
 #[test]
