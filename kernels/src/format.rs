@@ -27,7 +27,10 @@ pub(crate) trait Blocks: Send + Sync + Sized + 'static {
     const MINIMA: bool;
 
     /// Four columns' codes of a block.
-    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes;
+    ///
+    /// # Safety
+    /// There are `LINES` lines, and `quad` is below 8.
+    unsafe fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes;
     /// Whether there are scales for that many blocks.
     fn covers(&self, blocks: usize) -> bool;
     /// The scales of a part of a block.
@@ -73,13 +76,13 @@ fn each_group<S: Copy + Default>(
     let mut out = vec![S::default(); outputs.div_ceil(LANES) * groups];
     for output in 0..outputs {
         let (panel, lane) = (output / LANES, output % LANES);
-        for block in 0..groups {
+        for index in 0..groups {
             let at = Block {
                 output,
                 lane,
-                block,
+                index,
             };
-            store(at, &mut out[panel * groups + block]);
+            store(at, &mut out[panel * groups + index]);
         }
     }
     out
@@ -113,11 +116,14 @@ pub(crate) fn store_crumbs(lines: &mut [Line], lane: usize, codes: &[u8; BLOCK])
 }
 
 /// A quad out of [`store_nibbles`]' lines.
+///
+/// # Safety
+/// There are four lines or more, and `quad` is below 8.
 #[inline(always)]
-pub(crate) fn load_nibbles<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
-    // SAFETY: a block has four lines of nibbles, and `quad` is below 8.
+pub(crate) unsafe fn load_nibbles<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+    // SAFETY: the caller promises that there is this line.
     let bytes = isa.bytes(unsafe { lines.get_unchecked(quad / 2) });
-    if quad % 2 == 0 {
+    if quad.is_multiple_of(2) {
         isa.low(bytes)
     } else {
         isa.high(bytes)

@@ -40,7 +40,8 @@ pub(crate) struct Block {
     pub(crate) output: usize,
     /// Its place in the panel.
     pub(crate) lane: usize,
-    pub(crate) block: usize,
+    /// Its place in the row.
+    pub(crate) index: usize,
 }
 
 impl<F: Blocks> Quantised<F> {
@@ -61,14 +62,14 @@ impl<F: Blocks> Quantised<F> {
             outputs * inputs,
             |panel, (lines, steps, _)| {
                 let first = panel * LANES;
-                for (block, (lines, step)) in
+                for (index, (lines, step)) in
                     lines.chunks_exact_mut(F::LINES).zip(steps).enumerate()
                 {
                     for lane in 0..LANES.min(outputs - first) {
                         let place = Block {
                             output: first + lane,
                             lane,
-                            block,
+                            index,
                         };
                         store(place, lines, step);
                     }
@@ -99,13 +100,18 @@ impl<F: Blocks> Quantised<F> {
             // SAFETY: `new` made scales for all blocks.
             let minimum = unsafe { self.scales.minimum(isa, place) }[lane];
             for (column, out) in out.iter_mut().enumerate() {
-                let codes = F::codes(isa, lines, column / 4);
+                // SAFETY: `lines` are `LINES`, and `column` is below `BLOCK`.
+                let codes = unsafe { F::codes(isa, lines, column / 4) };
                 let code = i32::from(codes[4 * lane + column % 4]) - F::BIAS;
                 let part = column * F::SUMS / BLOCK;
                 // SAFETY: as above; `part` is below `SUMS`, since `column` is below `BLOCK`.
                 let scales = unsafe { self.scales.scale(isa, place, part) };
-                let scaled = scales[lane] * code as f32;
-                *out = if F::MINIMA { scaled - minimum } else { scaled };
+                let product = scales[lane] * code as f32;
+                *out = if F::MINIMA {
+                    product - minimum
+                } else {
+                    product
+                };
             }
         }
     }
@@ -331,11 +337,13 @@ impl<I: Quads, F: Blocks, const R: usize, const P: usize> Kernel<I> for Tile<'_,
                 }
                 for quad in part * QUADS / F::SUMS..(part + 1) * QUADS / F::SUMS {
                     for (panel, lines) in self.panels.iter().enumerate() {
-                        // SAFETY: there are `count · LINES` lines, by the checks above.
-                        let lines = unsafe {
-                            lines.get_unchecked(block * F::LINES..(block + 1) * F::LINES)
-                        };
-                        let codes = isa.codes(F::codes(isa, lines, quad));
+                        // SAFETY: there are `count · LINES` lines, by the checks above, and `quad` is below
+                        // `QUADS`.
+                        let codes = isa.codes(unsafe {
+                            let lines =
+                                lines.get_unchecked(block * F::LINES..(block + 1) * F::LINES);
+                            F::codes(isa, lines, quad)
+                        });
                         for (exact, row) in exact.iter_mut().zip(&self.rows) {
                             // SAFETY: there are `count · QUADS` quads, by the checks above.
                             let value = unsafe { *row.quads.get_unchecked(block * QUADS + quad) };

@@ -14,7 +14,7 @@
 //! | [`Format::Q4K`] | 4 bits, 32 share a scale and a minimum: ggml's `q4_K` | the same | 4.625 |
 //! | [`Format::Q6K`] | 6 bits, 16 share a scale: ggml's `q6_K` | the same | 6.5625 |
 //!
-//! Sums are f32. [`product`] multiplies two matrices that are both activations, in bf16: what a
+//! Sums are f32. [`product()`] multiplies two matrices that are both activations, in bf16: what a
 //! training step needs for gradients.
 //!
 //! # Instructions

@@ -130,7 +130,7 @@ impl Packed {
                 block,
             });
         }
-        let row = inputs / block * size;
+        let row = (inputs / block).saturating_mul(size);
         let wanted = row.saturating_mul(outputs);
         if bytes.len() != wanted {
             return Err(PackError::Bytes {

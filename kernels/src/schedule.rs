@@ -102,7 +102,7 @@ fn halve<A: Send, B: Send, C: Send>(
                 first + half,
                 least,
                 work,
-            )
+            );
         },
     );
 }

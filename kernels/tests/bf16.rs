@@ -115,16 +115,16 @@ fn activations_may_be_f32_bf16_or_f16() {
     let x: Vec<f32> = (0..rows * inputs)
         .map(|_| f32::from(rng.random_range(-128_i16..128)) / 16.0)
         .collect();
-    let x_bf16: Vec<bf16> = x.iter().map(|x| bf16::from_f32(*x)).collect();
-    let x_f16: Vec<f16> = x.iter().map(|x| f16::from_f32(*x)).collect();
+    let narrow: Vec<bf16> = x.iter().map(|x| bf16::from_f32(*x)).collect();
+    let half: Vec<f16> = x.iter().map(|x| f16::from_f32(*x)).collect();
     for format in [Format::Bf16, Format::Q8, Format::Q4] {
         let packed = Packed::quantise(format, Matrix::new(&w, outputs, inputs)).unwrap();
-        let [mut y, mut y_bf16, mut y_f16] = [(); 3].map(|()| vec![0.0; rows * outputs]);
+        let [mut y, mut from_narrow, mut from_half] = [(); 3].map(|()| vec![0.0; rows * outputs]);
         packed.multiply(&x, &mut y);
-        packed.multiply(&x_bf16, &mut y_bf16);
-        packed.multiply(&x_f16, &mut y_f16);
-        common::check_bits(&y_bf16, &y, "bf16");
-        common::check_bits(&y_f16, &y, "f16");
+        packed.multiply(&narrow, &mut from_narrow);
+        packed.multiply(&half, &mut from_half);
+        common::check_bits(&from_narrow, &y, "bf16");
+        common::check_bits(&from_half, &y, "f16");
     }
 }
 

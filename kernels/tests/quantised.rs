@@ -124,6 +124,7 @@ fn quantised_activations(row: &[f32]) -> Vec<Activations> {
                 };
             }
             let inverse = 127.0 / largest;
+            #[allow(clippy::cast_possible_truncation)]
             let byte = |x: &f32| (x * inverse).round_ties_even() as i32;
             Activations {
                 bytes: part.iter().map(byte).collect(),

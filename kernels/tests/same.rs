@@ -46,15 +46,15 @@ fn any_number_of_threads_gives_the_same_bits() {
                 );
             }
         }
-        let (a, b) = (
+        let (left, right) = (
             Matrix::new(&x, rows, inputs),
             Matrix::new(&w, outputs, inputs).transposed(),
         );
         let results = pools.each_ref().map(|pool| {
             pool.install(|| {
-                let mut c = vec![f32::NAN; rows * outputs];
-                product(a, b, &mut c);
-                c
+                let mut out = vec![f32::NAN; rows * outputs];
+                product(left, right, &mut out);
+                out
             })
         });
         for result in &results[1..] {

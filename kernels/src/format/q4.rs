@@ -22,8 +22,9 @@ impl Blocks for Q4 {
     const MINIMA: bool = false;
 
     #[inline(always)]
-    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
-        load_nibbles(isa, lines, quad)
+    unsafe fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+        // SAFETY: the caller promises four lines, and a quad below 8.
+        unsafe { load_nibbles(isa, lines, quad) }
     }
     fn covers(&self, blocks: usize) -> bool {
         self.0.len() >= blocks
@@ -84,7 +85,7 @@ pub(crate) fn pack(
     block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
 ) -> Quantised<Q4> {
     let store = |at: Block, lines: &mut [Line], scales: &mut Halves| {
-        let (scale, codes) = block(at.output, at.block);
+        let (scale, codes) = block(at.output, at.index);
         scales[at.lane] = scale;
         store_nibbles(lines, at.lane, &codes);
     };

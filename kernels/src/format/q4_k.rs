@@ -39,8 +39,9 @@ impl Blocks for Q4K {
     const MINIMA: bool = true;
 
     #[inline(always)]
-    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
-        load_nibbles(isa, lines, quad)
+    unsafe fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+        // SAFETY: the caller promises four lines, and a quad below 8.
+        unsafe { load_nibbles(isa, lines, quad) }
     }
     fn covers(&self, blocks: usize) -> bool {
         self.steps.len() >= blocks && self.factors.len() * GROUP >= blocks
@@ -118,13 +119,13 @@ pub(crate) fn pack<'a>(
         outputs,
         inputs / BLOCK / GROUP,
         |at, factors: &mut Factors| {
-            let bytes = group(at.output, at.block);
+            let bytes = group(at.output, at.index);
             factors.scale[at.lane] = u16::from_le_bytes([bytes[0], bytes[1]]);
             factors.minimum[at.lane] = u16::from_le_bytes([bytes[2], bytes[3]]);
         },
     );
     let store = |at: Block, lines: &mut [Line], steps: &mut Steps| {
-        let part = read(group(at.output, at.block / GROUP), at.block % GROUP);
+        let part = read(group(at.output, at.index / GROUP), at.index % GROUP);
         steps.scale[at.lane] = part.scale;
         steps.minimum[at.lane] = part.minimum;
         store_nibbles(lines, at.lane, &part.codes);

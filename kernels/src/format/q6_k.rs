@@ -27,11 +27,15 @@ impl Blocks for Q6K {
     const MINIMA: bool = false;
 
     #[inline(always)]
-    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
-        let lower = load_nibbles(isa, lines, quad);
-        // SAFETY: a block has six lines, and `quad` is below 8.
-        let upper = isa.bytes(unsafe { lines.get_unchecked(4 + quad / 4) });
-        isa.or(lower, isa.crumbs(upper, quad % 4))
+    unsafe fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+        // SAFETY: the caller promises six lines, and a quad below 8.
+        let (lower, upper) = unsafe {
+            (
+                load_nibbles(isa, lines, quad),
+                lines.get_unchecked(4 + quad / 4),
+            )
+        };
+        isa.or(lower, isa.crumbs(isa.bytes(upper), quad % 4))
     }
     fn covers(&self, blocks: usize) -> bool {
         self.steps.len() >= blocks && self.factors.len() * GROUP >= blocks
@@ -81,12 +85,12 @@ pub(crate) fn pack<'a>(
         outputs,
         inputs / BLOCK / GROUP,
         |at, factors: &mut Halves| {
-            let bytes = group(at.output, at.block);
+            let bytes = group(at.output, at.index);
             factors[at.lane] = u16::from_le_bytes([bytes[208], bytes[209]]);
         },
     );
     let store = |at: Block, lines: &mut [Line], steps: &mut Steps| {
-        let (scales, codes) = read(group(at.output, at.block / GROUP), at.block % GROUP);
+        let (scales, codes) = read(group(at.output, at.index / GROUP), at.index % GROUP);
         for (step, scale) in steps.iter_mut().zip(scales) {
             step[at.lane] = scale;
         }

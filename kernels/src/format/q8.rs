@@ -21,8 +21,8 @@ impl Blocks for Q8 {
     const MINIMA: bool = false;
 
     #[inline(always)]
-    fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
-        // SAFETY: a block has eight lines, and `quad` is below 8.
+    unsafe fn codes<I: Quads>(isa: I, lines: &[Line], quad: usize) -> I::Bytes {
+        // SAFETY: the caller promises eight lines, and a quad below 8.
         isa.bytes(unsafe { lines.get_unchecked(quad) })
     }
     fn covers(&self, blocks: usize) -> bool {
@@ -77,7 +77,7 @@ pub(crate) fn pack(
     block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
 ) -> Quantised<Q8> {
     let store = |at: Block, lines: &mut [Line], scales: &mut Halves| {
-        let (scale, codes) = block(at.output, at.block);
+        let (scale, codes) = block(at.output, at.index);
         scales[at.lane] = scale;
         store_bytes(lines, at.lane, &codes);
     };

@@ -1,5 +1,7 @@
 //! AVX2, with FMA and F16C: 16 lanes are two registers.
 
+// A module of intrinsics is made to be imported whole.
+#[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
 use super::{Kernel, LANES, Lanes, Pairs, Quads};
@@ -125,7 +127,7 @@ impl Quads for Avx2 {
     }
     #[inline(always)]
     fn bytes(self, line: &Line) -> Self::Bytes {
-        let at = line.0.as_ptr().cast::<__m256i>();
+        let at = std::ptr::from_ref(line).cast::<__m256i>();
         // SAFETY: see above; a line is aligned to 64 bytes.
         unsafe { [_mm256_load_si256(at), _mm256_load_si256(at.add(1))] }
     }
@@ -216,12 +218,12 @@ impl Quads for Avx2 {
     }
     #[inline(always)]
     fn halves(self, bits: &[u16; LANES]) -> Self::F32 {
-        let at = bits.as_ptr().cast::<__m128i>();
+        let (first, second) = bits.split_at(LANES / 2);
         // SAFETY: see above.
         unsafe {
             [
-                _mm256_cvtph_ps(_mm_loadu_si128(at)),
-                _mm256_cvtph_ps(_mm_loadu_si128(at.add(1))),
+                _mm256_cvtph_ps(_mm_loadu_si128(first.as_ptr().cast())),
+                _mm256_cvtph_ps(_mm_loadu_si128(second.as_ptr().cast())),
             ]
         }
     }

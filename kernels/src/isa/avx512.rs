@@ -1,5 +1,7 @@
 //! AVX-512: 16 lanes are one register.
 
+// A module of intrinsics is made to be imported whole.
+#[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
 use super::avx2::words;
@@ -92,7 +94,7 @@ lanes!(
 );
 
 #[inline(always)]
-fn load(line: &Line) -> __m512i {
+unsafe fn load(line: &Line) -> __m512i {
     // SAFETY: a line is 64 bytes, aligned to 64. Called by the methods of tokens only.
     unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
 }
@@ -109,9 +111,9 @@ impl Pairs for Avx512 {
     }
     #[inline(always)]
     fn weights(self, line: &Line) -> Self::Weights {
-        let both = load(line);
         // SAFETY: see above. A bf16 is the upper half of an f32.
         unsafe {
+            let both = load(line);
             let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
             [
                 _mm512_castsi512_ps(_mm512_slli_epi32::<16>(both)),
@@ -140,7 +142,8 @@ impl Pairs for Bf16 {
     }
     #[inline(always)]
     fn weights(self, line: &Line) -> Self::Weights {
-        load(line)
+        // SAFETY: see above.
+        unsafe { load(line) }
     }
     #[inline(always)]
     fn pairs(self, sum: Self::F32, weights: Self::Weights, pair: Self::Pair) -> Self::F32 {
@@ -168,7 +171,8 @@ macro_rules! quads {
             }
             #[inline(always)]
             fn bytes(self, line: &Line) -> Self::Bytes {
-                load(line)
+                // SAFETY: see above.
+                unsafe { load(line) }
             }
             #[inline(always)]
             fn low(self, bytes: Self::Bytes) -> Self::Bytes {
