@@ -69,7 +69,7 @@ impl Http {
         let (head, body) = response.into_parts();
         let after = retry::asked(&head.headers, clock.date());
         match head.status.as_u16() {
-            200..300 => self.reply(self.read(body)?, after),
+            200..300 => self.reply(&self.read(body)?, after),
             status @ 300..400 => Err(ChatError::Redirected {
                 status,
                 to: self.elsewhere(head.headers.get(LOCATION)),
@@ -94,9 +94,9 @@ impl Http {
         Ok(bytes)
     }
 
-    fn reply(&self, bytes: Vec<u8>, after: Option<Duration>) -> Result<ChatReply, ChatError> {
+    fn reply(&self, bytes: &[u8], after: Option<Duration>) -> Result<ChatReply, ChatError> {
         let malformed = |problem| Err(ChatError::Malformed { problem });
-        let mut raw: Value = match serde_json::from_slice(&bytes) {
+        let mut raw: Value = match serde_json::from_slice(bytes) {
             Ok(raw) => raw,
             Err(error) => return malformed(format!("it is no JSON: {error}")),
         };

@@ -79,12 +79,7 @@ fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
         (says(200, gateway), "busy", 4, "no provider"),
         (says(200, gateway_key), "denied", 1, "no such user"),
         (Behaviour::CutHeaders, "connection", 4, "broke"),
-        (
-            Behaviour::says("whole").cut(),
-            "connection",
-            4,
-            "broke",
-        ),
+        (Behaviour::says("whole").cut(), "connection", 4, "broke"),
         (says(200, "{"), "malformed", 4, "it is no JSON"),
         (
             says(200, r#"{"choices": []}"#),

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 pub(super) struct Strata<K, T> {
     capacity: usize,
     random: ChaCha8Rng,
-    strata: BTreeMap<K, Reservoir<T>>,
+    reservoirs: BTreeMap<K, Reservoir<T>>,
     passed: usize,
 }
 
@@ -29,7 +29,7 @@ impl<K: Ord, T> Strata<K, T> {
         Self {
             capacity,
             random: ChaCha8Rng::seed_from_u64(seed),
-            strata: BTreeMap::new(),
+            reservoirs: BTreeMap::new(),
             passed: 0,
         }
     }
@@ -41,7 +41,7 @@ impl<K: Ord, T> Strata<K, T> {
         if self.capacity == 0 {
             return;
         }
-        let reservoir = self.strata.entry(kind).or_insert(Reservoir {
+        let reservoir = self.reservoirs.entry(kind).or_insert(Reservoir {
             passed: 0,
             kept: Vec::new(),
         });
@@ -59,10 +59,13 @@ impl<K: Ord, T> Strata<K, T> {
     /// What was drawn, in the order in which it passed. Each kind has the same share; what one has
     /// too few of goes to the others.
     pub(super) fn finish(mut self) -> Vec<T> {
-        let sizes = self.strata.values().map(|stratum| stratum.kept.len());
+        let sizes = self
+            .reservoirs
+            .values()
+            .map(|reservoir| reservoir.kept.len());
         let shares = shares(&sizes.collect::<Vec<_>>(), self.capacity);
         let mut drawn: Vec<(usize, T)> = Vec::new();
-        for (mut stratum, share) in self.strata.into_values().zip(shares) {
+        for (mut stratum, share) in self.reservoirs.into_values().zip(shares) {
             // Where it is kept says when it came.
             stratum.kept.shuffle(&mut self.random);
             drawn.extend(stratum.kept.into_iter().take(share));

@@ -102,7 +102,7 @@ fn figures(review: &Review, shown: &Shown) -> String {
     match (&shown.context, &shown.example.context) {
         (Some(context), _) => html.push_str(&known(context)),
         (None, Some(_)) => {
-            html.push_str("<p class=\"note\">Its context is not in contexts.jsonl.</p>")
+            html.push_str("<p class=\"note\">Its context is not in contexts.jsonl.</p>");
         }
         (None, None) => {}
     }

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn letters_that_grow_in_lower_case_do_no_harm() {
-        assert_eq!(places("İstanbul, ISTANBUL", "istanbul"), [11..19]);
+        let found = places("İstanbul, ISTANBUL", "istanbul");
+        assert_eq!(found.as_slice(), std::slice::from_ref(&(11..19)));
         assert_eq!(places("Straße", "STRASSE"), Vec::<Range<usize>>::new());
     }
 }

@@ -83,7 +83,7 @@ impl FlagCounts {
                 }
             })
             .collect();
-        kinds.sort_by(|a, b| b.flags.cmp(&a.flags));
+        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.flags));
         kinds
     }
 }
