@@ -218,6 +218,16 @@ fn a_run_that_is_killed_while_a_faulty_judge_judges_goes_on_to_its_score() {
     assert_eq!(judged["figures"], score["figures"]);
 }
 
+#[test]
+fn a_judges_replies_are_not_thrown_away() {
+    let world = world();
+    let mut args = RUN[..5].to_vec();
+    args.push("--no-out");
+    let said = world.menagerie(&judged("http://127.0.0.1:9/v1", &args));
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.stderr.contains("name a folder with --out"), "{said:?}");
+}
+
 /// The original's script wrote these reviews: 2 to 8 and 7 to 7 in `conv`, 4 to 3 and 7 to 6.5 in
 /// `complex`, and 0.1 to 9 in `detail`, which is out of range.
 #[test]

@@ -165,7 +165,7 @@ fn notes(score: &Score) -> Vec<String> {
         .collect();
     if !faults.is_empty() {
         notes.push(format!(
-            "answers that could not be read: {}",
+            "answers that could not be marked: {}",
             faults.join(", ")
         ));
     }

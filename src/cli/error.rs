@@ -89,6 +89,11 @@ pub(super) enum CliError {
     Request(#[from] RequestError),
 
     #[error(
+        "`--no-out` keeps nothing, and a judge's replies are paid for: leave it out, or name a folder with --out"
+    )]
+    JudgedUnkept,
+
+    #[error(
         "`{}` states no weights for `{component}`, so its answers would be random; train it, or state `{component}.weights`",
         .path.display()
     )]
@@ -279,6 +284,7 @@ impl CliError {
             | Self::Encode(_)
             | Self::Build(_)
             | Self::NoWeights { .. }
+            | Self::JudgedUnkept
             | Self::BaseOfRecipe { .. }
             | Self::NoStageDone { .. }
             | Self::InsideModel { .. }

@@ -71,7 +71,7 @@ fn models_stand_side_by_side_and_what_does_not_compare_is_marked() {
         | accuracy | 85.1 % [81.0, 89.0] | 70.0 % | 99.0 % |\n\
         | of nobody | – | – | – |\n\
         | F1 | – | 66.0 % | – |\n\n\
-        - b: answers that could not be read: empty 2\n\
+        - b: answers that could not be marked: empty 2\n\
         - c *: not comparable with the first: benchmark.options.split is \"random\" here and not stated there; \
         questions.sha256 is ffffffffffff… here and 000000000000… there\n";
     assert_eq!(text, expected);

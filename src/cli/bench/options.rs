@@ -34,7 +34,7 @@ pub(super) struct Options {
     out: Option<PathBuf>,
     /// Keep nothing.
     #[arg(long, conflicts_with = "out")]
-    no_out: bool,
+    pub(super) no_out: bool,
     /// Print what score.json holds, a JSON object.
     #[arg(long)]
     pub json: bool,

@@ -47,6 +47,9 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         ..EvalOptions::default()
     };
     let exam = args.options.exam(&args.benchmark, asking)?;
+    if args.options.no_out && exam.judged() {
+        return Err(CliError::JudgedUnkept);
+    }
     let judge = args.judge.judge()?;
     exam.check_images()?;
     let found = args.model.find(None)?;

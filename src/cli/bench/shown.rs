@@ -47,7 +47,7 @@ pub(super) fn tell(score: &Score, place: &Place, as_json: bool) -> Result<(), Cl
     }
     for (fault, count) in &score.faults {
         let all = score.answers;
-        anstream::eprintln!("note: {count} of {all} answers could not be read: {fault}");
+        anstream::eprintln!("note: {count} of {all} answers could not be marked: {fault}");
     }
     if place.stays() {
         let file = place.folder.path().join("score.json");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgGroup;
 use indicatif::HumanCount;
 
 use super::summary;
@@ -49,16 +50,22 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
+#[command(group(ArgGroup::new("described").required(true).multiple(true)))]
 struct Input {
     /// COCO's captions_*.json. Can be given several times.
-    #[arg(long, value_name = "FILE", required_unless_present = "contexts")]
+    #[arg(long, value_name = "FILE", group = "described")]
     captions: Vec<PathBuf>,
     /// COCO's instances_*.json. Can be given several times.
     #[arg(long, value_name = "FILE", requires = "captions")]
     instances: Vec<PathBuf>,
     /// JSON lines {id, image, captions, instances: [{category, bbox}]} in place of COCO's files,
     /// each box [left, top, right, bottom] in shares of the image. Can be given several times.
-    #[arg(long, value_name = "FILE", conflicts_with = "captions")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "captions",
+        group = "described"
+    )]
     contexts: Vec<PathBuf>,
     /// The folder of the images: writes tar shards with samples and images too.
     #[arg(long, value_name = "DIR")]
