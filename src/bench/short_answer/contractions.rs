@@ -1,8 +1,9 @@
 //! Words that lack their apostrophe, and how VQA's evaluation writes them.
 //!
-//! The table is that of the VQA API, as it is: `vqaEval.py` of GT-Vision-Lab/VQA, BSD-2-Clause, copyright
-//! 2014 Aishwarya Agrawal. LLaVA's `m4c_evaluator.py` has the same. Four entries have a capital and
-//! are never met, since words come in lower case; `somebody'd` loses its apostrophe.
+//! The table is that of the VQA API, as it is: `vqaEval.py` of GT-Vision-Lab/VQA at a013f00, copyright
+//! 2014 Aishwarya Agrawal, BSD-2-Clause, whose text is `LICENSE.vqa` in this folder. LLaVA's
+//! `m4c_evaluator.py` has the same. Four entries have a capital and are never met, since words come in
+//! lower case; `somebody'd` loses its apostrophe.
 
 /// The spelling that a word is compared in: itself, if the table does not have it.
 pub(super) fn expand(word: &str) -> &str {
