@@ -11,7 +11,6 @@ use super::error::BenchError;
 use super::exam::Exam;
 use super::files::read_error;
 use crate::data::DataFile;
-use crate::hash::sha256;
 
 /// Ids that an error quotes.
 const QUOTED: usize = 5;
@@ -38,19 +37,7 @@ pub(super) struct Predictions {
 
 /// The file itself.
 pub(super) fn file(path: &Path) -> Result<DataFile, BenchError> {
-    let read = || -> std::io::Result<DataFile> {
-        let metadata = path.metadata()?;
-        Ok(DataFile {
-            path: path.to_owned(),
-            sha256: if metadata.is_file() {
-                sha256(path)?
-            } else {
-                String::new()
-            },
-            bytes: metadata.len(),
-        })
-    };
-    read().map_err(|source| read_error(path, source))
+    DataFile::of(path).map_err(|source| read_error(path, source))
 }
 
 /// Reads the answers of `path`. Unless `partial`, every question must have one.

@@ -16,6 +16,7 @@ use super::parquet::{ImagePages, PageCache};
 use super::sample::{Conversation, ImageRef};
 use super::skipped::Skipped;
 use super::unpacked::Unpacked;
+use crate::hash::sha256;
 
 /// A file of a dataset, for the manifest of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,23 @@ pub struct DataFile {
     pub sha256: String,
     /// Its size in bytes.
     pub bytes: u64,
+}
+
+impl DataFile {
+    /// A file as it is now. A folder has no hash.
+    pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = path.metadata()?;
+        let sha256 = if metadata.is_file() {
+            sha256(path)?
+        } else {
+            String::new()
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            sha256,
+            bytes: metadata.len(),
+        })
+    }
 }
 
 /// All samples of one or more [`DataSource`](super::DataSource)s, in the order of their files. Texts

@@ -10,7 +10,6 @@ use menagerie_core::chat::{Role, Turn, check_order};
 use super::dataset::{DataFile, Dataset};
 use super::error::{DataError, SampleError};
 use super::sample::{Conversation, ImageRef};
-use crate::hash::sha256;
 
 impl Dataset {
     /// The questions that a benchmark read from `files`, each a sample whose last turn is the truth.
@@ -94,20 +93,8 @@ impl Dataset {
 type Kept = HashMap<*const u8, (Arc<[u8]>, ImageRef)>;
 
 fn hashed(path: &Path) -> Result<DataFile, DataError> {
-    let read = || -> std::io::Result<DataFile> {
-        // A folder stands for what a benchmark lists by itself.
-        let metadata = path.metadata()?;
-        Ok(DataFile {
-            path: path.to_owned(),
-            sha256: if metadata.is_file() {
-                sha256(path)?
-            } else {
-                String::new()
-            },
-            bytes: metadata.len(),
-        })
-    };
-    read().map_err(|source| DataError::Read {
+    // A folder stands for what a benchmark lists by itself.
+    DataFile::of(path).map_err(|source| DataError::Read {
         path: path.to_owned(),
         source,
     })

@@ -10,7 +10,6 @@ use super::coco::Coco;
 use super::context::{Context, Instance, captions};
 use super::error::InstructError;
 use crate::data::DataFile;
-use crate::hash::sha256;
 
 /// Files with what is known of images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +90,7 @@ impl Source {
 }
 
 fn data_file(path: &Path) -> Result<DataFile, InstructError> {
-    let failed = |source| InstructError::read(path, source);
-    Ok(DataFile {
-        path: path.to_owned(),
-        sha256: sha256(path).map_err(failed)?,
-        bytes: path.metadata().map_err(failed)?.len(),
-    })
+    DataFile::of(path).map_err(|source| InstructError::read(path, source))
 }
 
 fn lines(paths: &[PathBuf]) -> Result<Vec<Context>, FilesError> {
