@@ -143,7 +143,7 @@ impl Work for Teaching<'_, '_> {
             }
             outcome => {
                 if let Ok(reply) = &outcome {
-                    self.progress.usage = sum(self.progress.usage, reply.usage);
+                    self.progress.usage.add(reply.usage.unwrap_or_default());
                 }
                 let accepted = self.run.keep(task, Outcome::of(outcome))?;
                 let open = self.run.is_open(task);
@@ -157,15 +157,5 @@ impl Work for Teaching<'_, '_> {
         }
         (self.watch)(self.progress);
         Ok(())
-    }
-}
-
-fn sum(usage: Usage, more: Option<Usage>) -> Usage {
-    let more = more.unwrap_or_default();
-    Usage {
-        prompt_tokens: usage.prompt_tokens.saturating_add(more.prompt_tokens),
-        completion_tokens: usage
-            .completion_tokens
-            .saturating_add(more.completion_tokens),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::review;
 use super::{Edition, WILD};
+use crate::json::json_line;
 
 /// What the original gives both answers if it cannot read a reply.
 const UNREAD: [f64; 2] = [-1.0, -1.0];
@@ -51,16 +52,17 @@ struct Reviewed {
 pub(super) fn submission(answers: &[Marked<'_>]) -> Vec<Submission> {
     let mut files = Vec::new();
     if answers.iter().any(|marked| !marked.answer.text.is_empty()) {
-        let lines = answers.iter().map(answer_line);
-        files.push(Submission::new("answers.jsonl", lines.collect::<String>()));
+        let lines = answers.iter().flat_map(answer_line);
+        files.push(Submission::new("answers.jsonl", lines.collect::<Vec<u8>>()));
     }
     let lines = (1..).zip(answers);
     let lines = lines.filter_map(|(id, marked)| review_line(id, marked));
-    files.push(Submission::new("reviews.jsonl", lines.collect::<String>()));
+    let reviews = lines.flatten().collect::<Vec<u8>>();
+    files.push(Submission::new("reviews.jsonl", reviews));
     files
 }
 
-fn answer_line(marked: &Marked<'_>) -> String {
+fn answer_line(marked: &Marked<'_>) -> Vec<u8> {
     let question = &marked.question;
     json_line(&AnswerLine {
         question_id: question.field("question_id"),
@@ -71,7 +73,7 @@ fn answer_line(marked: &Marked<'_>) -> String {
     })
 }
 
-fn review_line(id: usize, marked: &Marked<'_>) -> Option<String> {
+fn review_line(id: usize, marked: &Marked<'_>) -> Option<Vec<u8>> {
     let question = &marked.question;
     let content = marked.answer.review?;
     let read =
@@ -86,12 +88,6 @@ fn review_line(id: usize, marked: &Marked<'_>) -> Option<String> {
         content,
         tuple,
     }))
-}
-
-fn json_line(value: &impl Serialize) -> String {
-    let mut line = serde_json::to_string(value).expect("plain data serialises");
-    line.push('\n');
-    line
 }
 
 /// Answers or reviews that others made: whichever the file holds.
