@@ -134,7 +134,9 @@ impl Benchmark for Mmbench {
                         let reason = "a line with a `round_id` has more `options` than that";
                         FilesError::content(path, number, reason)
                     })?;
-                    (index + shift * row::SHIFTED).to_string()
+                    // No question has the id that a number out of all bounds ends at.
+                    let shift = shift.saturating_mul(row::SHIFTED);
+                    index.saturating_add(shift).to_string()
                 }
                 id => id.to_string(),
             };
