@@ -407,8 +407,8 @@ fn endpoint_exit(error: &EndpointError) -> Exit {
 
 fn instruct_exit(error: &InstructError) -> Exit {
     match error {
-        InstructError::Input(FilesError::Read { .. })
-        | InstructError::Batch(BatchError::Read { .. } | BatchError::Write { .. })
+        InstructError::Input(error) => files_exit(error),
+        InstructError::Batch(BatchError::Read { .. } | BatchError::Write { .. })
         | InstructError::Asking(_)
         | InstructError::NoImage { .. }
         | InstructError::Read { .. }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(crate = "menagerie_core::schemars")]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "each is called what its folder is")]
 pub enum Task {
     Existence,
     Count,
