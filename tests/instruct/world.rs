@@ -18,7 +18,8 @@ pub struct World {
 }
 
 pub fn contexts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/instruct/coco-val2014-80.jsonl")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/llava-bench/coco/caps_boxes_coco2014_val_80.jsonl")
 }
 
 impl World {
