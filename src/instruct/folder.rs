@@ -28,6 +28,10 @@ impl RunFolder {
     /// Opens the folder of a project's run, or begins it there. Gives the manifest too.
     pub(super) fn open(project: &Project, path: &Path) -> Result<(Self, Manifest), InstructError> {
         fs::create_dir_all(path).map_err(|source| InstructError::write(path, source))?;
+        // Before the lock, which would leave its file in a folder of something else.
+        if !path.join(MANIFEST).exists() && entries(path)?.iter().any(is_foreign) {
+            return Err(InstructError::Foreign(path.to_owned()));
+        }
         let lock = FolderLock::take(path);
         let lock = lock.map_err(|source| InstructError::write(&path.join(LOCK), source))?;
         let folder = Self {
@@ -82,12 +86,6 @@ impl RunFolder {
     }
 
     fn begin(&self, project: &Project) -> Result<Manifest, InstructError> {
-        for entry in self.entries()? {
-            let name = entry.file_name();
-            if name != LOCK && !name.to_string_lossy().starts_with(PARTIAL) {
-                return Err(InstructError::Foreign(self.path.clone()));
-            }
-        }
         let contexts = project.contexts();
         let manifest = Manifest {
             code: super::manifest::Code::here(),
@@ -129,18 +127,28 @@ impl RunFolder {
 
     /// Removes what interrupted writes left.
     fn sweep(&self) -> Result<(), InstructError> {
-        for entry in self.entries()? {
+        for entry in entries(&self.path)? {
             let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            if is_partial(&entry) {
                 let removed = fs::remove_dir_all(&path);
                 removed.map_err(|source| InstructError::write(&path, source))?;
             }
         }
         Ok(())
     }
+}
 
-    fn entries(&self) -> Result<Vec<fs::DirEntry>, InstructError> {
-        let entries = fs::read_dir(&self.path).and_then(Iterator::collect);
-        entries.map_err(|source| InstructError::read(&self.path, source))
-    }
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, InstructError> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect);
+    entries.map_err(|source| InstructError::read(folder, source))
+}
+
+/// Whether it is what an interrupted write left.
+fn is_partial(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(PARTIAL)
+}
+
+/// Whether it was there before any run.
+fn is_foreign(entry: &fs::DirEntry) -> bool {
+    entry.file_name() != LOCK && !is_partial(entry)
 }

@@ -73,6 +73,8 @@ fn a_run_of_something_else_is_not_gone_on_with() {
     fs::write(foreign.out().join("thesis.doc"), "years of work").unwrap();
     let text = ends_with(&mut foreign.make(&server.url()), 1);
     assert!(text.contains("no run of `menagerie instruct`"), "{text}");
+    let left = fs::read_dir(foreign.out()).unwrap().count();
+    assert_eq!(left, 1, "nothing is put beside the thesis");
 }
 
 #[test]
