@@ -1,8 +1,8 @@
 //! Answers to questions, for the tests of benchmarks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use menagerie_core::benchmark::{Answer, Benchmark, Item, Marked, Prediction, Question};
+use menagerie_core::benchmark::{Answer, Benchmark, Figure, Item, Marked, Prediction, Question};
 
 /// Questions with what was said to each.
 pub(super) struct Said {
@@ -45,4 +45,12 @@ pub(super) fn answers(items: Vec<Item>, texts: &[&str]) -> Said {
     assert_eq!(items.len(), texts.len());
     let texts = texts.iter().map(|text| (*text).to_owned()).collect();
     Said { items, texts }
+}
+
+/// Figures by their names.
+pub(super) fn values(figures: Vec<Figure>) -> BTreeMap<String, f64> {
+    figures
+        .into_iter()
+        .map(|figure| (figure.name, figure.value))
+        .collect()
 }

@@ -7,6 +7,7 @@ use menagerie_core::benchmark::ItemImage;
 use menagerie_core::serde_json::{Map, Value};
 
 use super::*;
+use crate::bench::testing::values;
 
 /// A row of a table: index, right letter and what is said, by options that are moved already.
 struct Said<'s> {
@@ -56,13 +57,6 @@ fn with_marked<T>(
         Marked::new(question, answer, mark, mmbench.fault(&question, &answer))
     });
     then(&marked.collect::<Vec<_>>())
-}
-
-fn values(figures: Vec<Figure>) -> BTreeMap<String, f64> {
-    figures
-        .into_iter()
-        .map(|figure| (figure.name, figure.value))
-        .collect()
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use menagerie_core::serde_json::{Map, json};
 
 use super::*;
+use crate::bench::testing::values;
 
 /// Two questions an image, each with what is said.
 type Said<'s> = Vec<(Task, &'s str, [&'s str; 2])>;
@@ -38,13 +39,6 @@ fn with_marked<T>(mme: &Mme, said: &Said<'_>, then: impl FnOnce(&[Marked<'_>]) -
         })
         .collect();
     then(&marked)
-}
-
-fn values(figures: Vec<Figure>) -> BTreeMap<String, f64> {
-    figures
-        .into_iter()
-        .map(|figure| (figure.name, figure.value))
-        .collect()
 }
 
 #[test]

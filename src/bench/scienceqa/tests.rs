@@ -6,6 +6,7 @@ use menagerie_core::serde_json::{Map, json};
 use problem::Problem;
 
 use super::*;
+use crate::bench::testing::values;
 
 #[test]
 fn it_keeps_the_contract() {
@@ -144,13 +145,6 @@ fn with_marked<T>(
         Marked::new(question, answer, mark, scienceqa.fault(&question, &answer))
     });
     then(&marked.collect::<Vec<_>>())
-}
-
-fn values(figures: Vec<Figure>) -> BTreeMap<String, f64> {
-    figures
-        .into_iter()
-        .map(|figure| (figure.name, figure.value))
-        .collect()
 }
 
 #[test]
