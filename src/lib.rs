@@ -147,8 +147,8 @@ train(&recipe, &run, &Device::flex(), &mut Silent, &stop)?;
 //! `cli`, the default, brings all below. Without it: `data` reads samples, `eval` scores, `bench`
 //! runs benchmarks, `train` trains, `instruct` makes instruction data, `endpoint` asks models behind
 //! endpoints, `hub` downloads weights; none of them is the model alone. `cuda` adds Burn's backend for
-//! NVIDIA cards to any of them. What is public of Burn, serde, schemars,
-//! `serde_json`, `toml` and inventory is that of the crates re-exported here.
+//! NVIDIA cards to any of them. What is public of Burn, serde, schemars, `serde_json`, `toml` and
+//! inventory is that of the crates re-exported here.
 //!
 //! # Stability
 //!
