@@ -319,12 +319,14 @@ fn llava_s_answers_go_to_their_rows() {
         round(1),
         round(2),
         json!({ "question_id": 1_000_007, "text": "B" }),
+        json!({ "question_id": u64::MAX, "round_id": 1, "text": "A", "options": ["x", "y"] }),
     ];
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(&path, text).expect("written");
     let read = Mmbench::default().predictions(&path).expect("answers");
     let ids: Vec<_> = read.iter().map(|said| said.id.as_str()).collect();
-    assert_eq!(ids, ["5", "2000005", "1000005", "1000007"]);
+    let beyond = u64::MAX.to_string();
+    assert_eq!(ids, ["5", "2000005", "1000005", "1000007", beyond.as_str()]);
     fs::write(&path, round(3).to_string()).expect("written");
     let message = Mmbench::default()
         .predictions(&path)
