@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use menagerie_core::weights::sync_folder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,6 +32,8 @@ impl Journal {
             .write(true)
             .open(path)
             .map_err(failed)?;
+        // Without its name on the disk the lines would be lost that are there.
+        path.parent().map_or(Ok(()), sync_folder).map_err(failed)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
         let (mut ends, mut entries) = (Vec::new(), Vec::new());
