@@ -22,8 +22,8 @@ use crate::chat::{Message, Turn};
 
 pub use figure::{Figure, Unit};
 pub use files::{
-    Files, FilesError, Item, ItemImage, Prediction, Seen, Submission, json_lines_predictions,
-    read_json, read_json_lines, read_text,
+    Files, FilesError, Item, ItemImage, Prediction, Seen, Submission, first_word,
+    json_lines_predictions, only_word, read_json, read_json_lines, read_text,
 };
 pub use question::{Answer, Example, Marked, Question, mean};
 

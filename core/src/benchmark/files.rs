@@ -310,6 +310,33 @@ fn json_error(path: &Path, first: usize, error: &serde_json::Error) -> FilesErro
     FilesError::content(path, format!("{line}:{}", error.column()), reason)
 }
 
+/// The first of a record's fields of these names that is a text or a number.
+#[must_use]
+pub fn first_word(record: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match record.get(*name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// The only one of them.
+///
+/// # Errors
+/// None is there, or several are, of which nobody knows which is meant: what is wrong.
+pub fn only_word(record: &Map<String, Value>, names: &[&str]) -> Result<String, String> {
+    let there = |name: &&&str| first_word(record, &[**name]).is_some();
+    let there: Vec<&str> = names.iter().filter(there).copied().collect();
+    if there.len() > 1 {
+        let there = there.join(" and ");
+        return Err(format!(
+            "{there} are there, and one of them is meant; leave that one"
+        ));
+    }
+    let none = || format!("no text or number is called {}", names.join(" or "));
+    first_word(record, names).ok_or_else(none)
+}
+
 /// Answers as LLaVA's scripts and most others write them: JSON lines with an id (`question_id` or `id`)
 /// and an answer (`text`, `answer` or `prediction`). It is what a benchmark reads unless it says
 /// otherwise.
@@ -318,24 +345,53 @@ fn json_error(path: &Path, first: usize, error: &serde_json::Error) -> FilesErro
 /// The file cannot be read, or is in another form.
 pub fn json_lines_predictions(path: &Path) -> Result<Vec<Prediction>, FilesError> {
     let lines = read_json_lines::<Map<String, Value>>(path)?;
-    let one_of = |line: usize, record: &Map<String, Value>, names: &[&str]| {
-        let found = names.iter().find_map(|name| record.get(*name));
-        match found {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            Some(_) | None => Err(FilesError::content(
-                path,
-                line,
-                format!("no text or number is called {}", names.join(" or ")),
-            )),
-        }
-    };
     lines
         .iter()
         .map(|(line, record)| {
-            let id = one_of(*line, record, &["question_id", "id"])?;
-            let answer = one_of(*line, record, &["text", "answer", "prediction"])?;
-            Ok(Prediction::new(id, answer))
+            let wrong = |reason: String| FilesError::content(path, line, reason);
+            let id = first_word(record, &["question_id", "id"]);
+            let id = id
+                .ok_or_else(|| wrong("no text or number is called question_id or id".to_owned()))?;
+            let answer = only_word(record, &["text", "answer", "prediction"]);
+            Ok(Prediction::new(id, answer.map_err(wrong)?))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Prediction>, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("answers.jsonl");
+        fs::write(&path, text).expect("written");
+        let read = json_lines_predictions(&path).map_err(|error| error.to_string());
+        read.map_err(|error| error.replace(&path.display().to_string(), "answers.jsonl"))
+    }
+
+    #[test]
+    fn answers_are_read_and_none_is_guessed() {
+        let text = "{\"id\": \"x\", \"question_id\": 7, \"text\": \"a dog\"}\n\n{\"id\": \"b\", \"prediction\": 2}";
+        let read_back = [Prediction::new("7", "a dog"), Prediction::new("b", "2")];
+        assert_eq!(read(text).as_deref(), Ok(&read_back[..]));
+        for (text, error) in [
+            (
+                r#"{"id": "a", "text": "what?", "answer": "a dog"}"#,
+                "answers.jsonl:1: text and answer are there, and one of them is meant; leave that one",
+            ),
+            (
+                r#"{"id": "a", "text": null}"#,
+                "answers.jsonl:1: no text or number is called text or answer or prediction",
+            ),
+            (
+                r#"{"text": "a dog"}"#,
+                "answers.jsonl:1: no text or number is called question_id or id",
+            ),
+            ("{\"id\": 1,\n", "answers.jsonl:1:9: EOF while parsing"),
+        ] {
+            let found = read(text).expect_err(error);
+            assert!(found.starts_with(error), "{found}");
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use menagerie_core::benchmark::{FilesError, Prediction, read_json, read_json_lines, read_text};
+use menagerie_core::benchmark::{
+    FilesError, Prediction, first_word, only_word, read_json, read_json_lines, read_text,
+};
 use serde_json::{Map, Value};
 
 /// An answer in a file of them.
@@ -15,28 +17,22 @@ pub(in crate::bench) struct Record {
 impl Record {
     /// Its first field of these names that is a text or a number.
     pub(in crate::bench) fn word(&self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| match self.fields.get(*name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
+        first_word(&self.fields, names)
     }
 
-    fn need(&self, path: &Path, names: &[&str]) -> Result<String, FilesError> {
-        self.word(names).ok_or_else(|| {
+    /// The question's id.
+    pub(in crate::bench) fn id(&self, path: &Path) -> Result<String, FilesError> {
+        let names = ["question_id", "questionId", "id"];
+        self.word(&names).ok_or_else(|| {
             let reason = format!("no text or number is called {}", names.join(" or "));
             FilesError::content(path, &self.place, reason)
         })
     }
 
-    /// The question's id.
-    pub(in crate::bench) fn id(&self, path: &Path) -> Result<String, FilesError> {
-        self.need(path, &["question_id", "questionId", "id"])
-    }
-
     /// What was answered.
     pub(in crate::bench) fn answer(&self, path: &Path) -> Result<String, FilesError> {
-        self.need(path, &["answer", "prediction", "text"])
+        let answer = only_word(&self.fields, &["answer", "prediction", "text"]);
+        answer.map_err(|reason| FilesError::content(path, &self.place, reason))
     }
 }
 
