@@ -9,6 +9,7 @@ use menagerie_core::weights::PARTIAL;
 use super::about::About;
 use super::error::BenchError;
 use super::files::{read_error, write_error, write_whole};
+use super::score::SCORE;
 use crate::json::pretty_json;
 use crate::lock::{FolderLock, LOCK};
 
@@ -52,6 +53,15 @@ impl BenchFolder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes a score that is not that of the answers and reviews that are coming.
+    pub(super) fn forget_score(&self) -> Result<(), BenchError> {
+        let file = self.path.join(SCORE);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(write_error(&file, error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes down what the run is of, or checks that it is the run that is here.

@@ -13,7 +13,7 @@ use super::files::write_whole;
 use super::folder::BenchFolder;
 use super::judge::{Judge, Reviews};
 use super::predictions::{self, Fit};
-use super::score::{Marks, Score, Took};
+use super::score::{Marks, SCORE, Score, Took};
 use crate::json::json_line;
 
 /// Hears how far a run is.
@@ -124,6 +124,7 @@ fn finish(
     stop: &AtomicBool,
 ) -> Result<Score, BenchError> {
     let begun = Instant::now();
+    folder.forget_score()?;
     let (reviews, judged, first) = match judge {
         None => (answered.reviews, None, None),
         Some(judge) => {
@@ -155,7 +156,7 @@ fn finish(
             failed,
             total: failed + judged.replies,
             first,
-            score: folder.path().join("score.json"),
+            score: folder.path().join(SCORE),
         });
     }
     Ok(score)

@@ -209,9 +209,13 @@ pub(super) enum CliError {
     InstructBudget { left: u64, total: u64, out: PathBuf },
 
     #[error(
-        "{count} requests got no reply in spite of all retries ({reasons}); the same command asks them again"
+        "{count} requests got no reply in spite of all retries ({reasons}); the same command asks them again; the first: {first}"
     )]
-    Unanswered { count: u64, reasons: String },
+    Unanswered {
+        count: u64,
+        reasons: String,
+        first: String,
+    },
 
     #[error("it is `--batch write FILE` or `--batch read FILE`, and not `--batch {0} …`")]
     BatchWord(String),

@@ -19,6 +19,8 @@ pub struct Asked {
     /// Requests that got no reply in spite of all retries, by reason. They are asked again when the
     /// run goes on.
     pub unanswered: BTreeMap<&'static str, u64>,
+    /// What the first of them failed with.
+    pub first_failure: Option<String>,
 }
 
 impl Asked {
@@ -28,6 +30,7 @@ impl Asked {
         Self {
             ended: Ended::Finished,
             unanswered: BTreeMap::new(),
+            first_failure: None,
         }
     }
 }
@@ -83,18 +86,26 @@ impl Run<'_> {
             queue,
             progress,
             unanswered: BTreeMap::new(),
+            first_failure: None,
             broken: None,
             watch,
         };
         let ended = endpoint.drive(&mut teaching, budget, &mut spent, stop);
         let Teaching {
-            unanswered, broken, ..
+            unanswered,
+            first_failure,
+            broken,
+            ..
         } = teaching;
         if let Some(error) = broken {
             return Err(error);
         }
         match ended {
-            Ok(ended) => Ok(Asked { ended, unanswered }),
+            Ok(ended) => Ok(Asked {
+                ended,
+                unanswered,
+                first_failure,
+            }),
             Err(DriveError::Work(error)) => Err(error),
             Err(other) => Err(InstructError::Asking(Box::new(other))),
         }
@@ -107,6 +118,7 @@ struct Teaching<'r, 'p> {
     queue: VecDeque<usize>,
     progress: Progress,
     unanswered: BTreeMap<&'static str, u64>,
+    first_failure: Option<String>,
     /// A request that could not be made.
     broken: Option<InstructError>,
     watch: &'r mut dyn FnMut(Progress),
@@ -139,6 +151,7 @@ impl Work for Teaching<'_, '_> {
         match outcome {
             Err(error) if error.is_transient() => {
                 *self.unanswered.entry(error.reason()).or_default() += 1;
+                self.first_failure.get_or_insert_with(|| error.to_string());
                 self.progress.unanswered += 1;
             }
             outcome => {

@@ -4,7 +4,7 @@
 //! The files hold the outline of every object, hundreds of megabytes that nobody here needs: they
 //! are read as a stream, of which no more than captions and boxes is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -19,6 +19,9 @@ use super::context::{Context, Instance, captions, rounded};
 #[derive(Debug, Default)]
 pub(super) struct Coco {
     images: BTreeMap<u64, Known>,
+    /// Ids of captions and of objects that were read: files of different years hold the same ones.
+    captions: HashSet<u64>,
+    objects: HashSet<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -47,12 +50,15 @@ struct Category {
 
 #[derive(Debug, Deserialize)]
 struct Caption {
+    id: Option<u64>,
     image_id: u64,
-    caption: String,
+    #[serde(rename = "caption")]
+    text: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct Object {
+    id: Option<u64>,
     image_id: u64,
     category_id: u64,
     /// Left, top, width and height, in pixels.
@@ -69,17 +75,21 @@ struct Annotated<A> {
 }
 
 impl Coco {
-    /// Adds the captions of a file.
+    /// Adds the captions of a file but those whose ids were there before.
     pub(super) fn add_captions(&mut self, path: &Path) -> Result<(), FilesError> {
         let file: Annotated<Caption> = read(path, "captions")?;
         self.add_images(file.images);
-        for Caption { image_id, caption } in file.annotations {
-            self.known(path, image_id)?.captions.push(caption);
+        for caption in file.annotations {
+            let known = caption.id.is_some_and(|id| !self.captions.insert(id));
+            let image = self.known(path, caption.image_id)?;
+            if !known {
+                image.captions.push(caption.text);
+            }
         }
         Ok(())
     }
 
-    /// Adds the boxes of a file. One that a group of objects shares (`iscrowd`) counts as the others,
+    /// Adds the boxes of a file but those whose ids were there before. One that a group of objects shares (`iscrowd`) counts as the others,
     /// as in the paper's contexts; one without an area within its image is left out.
     pub(super) fn add_instances(&mut self, path: &Path) -> Result<(), FilesError> {
         let file: Annotated<Object> = read(path, "instances")?;
@@ -106,6 +116,9 @@ impl Coco {
             let size = sizes
                 .get(&image)
                 .ok_or_else(|| unknown_image(path, image))?;
+            if object.id.is_some_and(|id| !self.objects.insert(id)) {
+                continue;
+            }
             if let Some(bbox) = corners(object.bbox, *size) {
                 let category = category.clone();
                 let instance = Instance { category, bbox };
@@ -215,8 +228,11 @@ mod tests {
         let mut coco = Coco::default();
         let captions = file(folder.path(), "captions.json", CAPTIONS);
         let instances = file(folder.path(), "instances.json", INSTANCES);
-        coco.add_captions(&captions).expect("captions");
-        coco.add_instances(&instances).expect("instances");
+        // What was there is passed over: files of other years have the same annotations.
+        for _ in 0..2 {
+            coco.add_captions(&captions).expect("captions");
+            coco.add_instances(&instances).expect("instances");
+        }
         let contexts: Vec<Context> = coco.into_contexts().collect();
         let ids: Vec<&str> = contexts.iter().map(|context| context.id.as_str()).collect();
         assert_eq!(ids, ["000000000007", "000000000009", "000000000042"]);

@@ -1,5 +1,7 @@
 //! The form of a reply: questions and answers, or one answer.
 
+use menagerie_core::chat::IMAGE_MARK;
+
 use super::reject::{Reason, Reject};
 use super::response::ResponseType;
 use super::telltale;
@@ -15,9 +17,22 @@ const SEPARATOR: &str = "===";
 const QUESTION: &str = "Question:";
 const ANSWER: &str = "Answer:";
 
+/// What stands for an image, and what begins and ends turns in the field's templates.
+const MARKS: [&str; 9] = [
+    IMAGE_MARK,
+    "<s>",
+    "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "[INST]",
+    "[/INST]",
+];
+
 /// Reads what a model wrote for a response of a type; `asked` is the question to a description.
 pub(super) fn read(kind: ResponseType, text: &str, asked: &str) -> Result<Vec<Pair>, Reject> {
-    let text = text.trim();
+    let text = after_thoughts(text.trim())?;
     if text.is_empty() {
         return Err(Reason::Empty.because("the reply has no text"));
     }
@@ -38,6 +53,8 @@ pub(super) fn read(kind: ResponseType, text: &str, asked: &str) -> Result<Vec<Pa
         _ => {}
     }
     for pair in &pairs {
+        marks(&pair.question)?;
+        marks(&pair.answer)?;
         telltale::refusal(&pair.answer)?;
         // The question to a description is no work of the model's.
         if kind != ResponseType::Detail {
@@ -46,6 +63,26 @@ pub(super) fn read(kind: ResponseType, text: &str, asked: &str) -> Result<Vec<Pa
         telltale::source(&pair.answer)?;
     }
     Ok(pairs)
+}
+
+/// What a model that thinks aloud says after its thoughts.
+fn after_thoughts(text: &str) -> Result<&str, Reject> {
+    let Some(thoughts) = text.strip_prefix("<think>") else {
+        return Ok(text);
+    };
+    match thoughts.split_once("</think>") {
+        Some((_, reply)) => Ok(reply.trim()),
+        None => Err(Reason::Form.because("its thoughts, from `<think>` on, have no end")),
+    }
+}
+
+/// Whether a turn holds what is no text to those who learn from it: it would stand for an image, or
+/// end a turn.
+fn marks(text: &str) -> Result<(), Reject> {
+    match MARKS.iter().find(|mark| text.contains(*mark)) {
+        None => Ok(()),
+        Some(mark) => Err(Reason::Form.because(format!("it holds `{mark}`, which is no text"))),
+    }
 }
 
 fn description(text: &str, asked: &str) -> Result<Pair, Reject> {
@@ -131,6 +168,29 @@ mod tests {
 
     fn reason(kind: ResponseType, text: &str) -> Reason {
         outcome(kind, text).expect_err(text).0
+    }
+
+    #[test]
+    fn thoughts_are_cut_off_and_marks_are_no_text() {
+        let detail = |text| outcome(ResponseType::Detail, text);
+        let thought = detail("<think>\nA dog?\n</think>\n\nA dog runs.").expect("read");
+        assert_eq!(thought[0].1, "A dog runs.");
+        let open = detail("<think>A dog runs.").unwrap_err();
+        assert_eq!(open.0, Reason::Form);
+        assert_eq!(
+            reason(ResponseType::Detail, "<think>…</think>"),
+            Reason::Empty
+        );
+        for text in [
+            "A <image> of a dog.",
+            "A dog.</s> USER: hi",
+            "A dog.<|im_end|>",
+        ] {
+            let (reason, why) = detail(text).unwrap_err();
+            assert!(reason == Reason::Form && why.contains("no text"), "{why}");
+        }
+        let asked = GOOD.replace("What is it?", "What is in <image>?");
+        assert_eq!(reason(ResponseType::Conversation, &asked), Reason::Form);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 use super::amounts::PerType;
 use super::context::{Context, Instance, boxes};
 use super::error::InstructError;
+use super::form;
 use super::response::ResponseType;
 use examples::Example;
 use files::PromptFiles;
@@ -98,6 +99,13 @@ impl Prompts {
             {
                 let query = prompts.render(kind, QUERY, &captions, &instances)?;
                 let reply = reply.trim().to_owned();
+                form::read(kind, &reply, "Describe it.").map_err(|reject| {
+                    let reason = format!(
+                        "an example's reply is none that would be accepted: {}",
+                        reject.detail
+                    );
+                    prompts.files.wrong(name, None, reason)
+                })?;
                 prompts.replies[kind].push(reply.clone());
                 prompts.examples[kind].extend([Message::user(query), Message::assistant(reply)]);
             }
@@ -186,7 +194,6 @@ mod tests {
 
     use menagerie_core::chat::Speaker;
 
-    use super::super::form;
     use super::super::objects::absent;
     use super::*;
 

@@ -22,7 +22,7 @@ pub(super) struct Options {
     /// The folder that image names are relative to.
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// Set an option of the benchmark, for example 'split = "random"'. Repeatable.
+    /// Set an option of the benchmark, for example 'split = "minitest"'. Repeatable.
     #[arg(long = "set", value_name = "OPTION = VALUE", value_parser = option)]
     sets: Vec<(String, Value)>,
     /// Ask so many questions, from the first, and no more.

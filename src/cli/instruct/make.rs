@@ -193,6 +193,7 @@ fn finish(
             return Err(CliError::Unanswered {
                 count: asked.unanswered.values().sum(),
                 reasons: reasons.collect::<Vec<_>>().join(", "),
+                first: asked.first_failure.unwrap_or_default(),
             });
         }
         Ended::Finished => {}
