@@ -152,6 +152,17 @@ fn notes(score: &Score) -> Vec<String> {
     if let Some(limit) = score.about.questions.limit {
         notes.push(format!("only the first {limit} questions"));
     }
+    if let (Some(asked), Some(judged)) = (&score.about.judge, &score.judged) {
+        let others = judged.models.iter().filter(|model| **model != asked.model);
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        if !others.is_empty() {
+            let asked = &asked.model;
+            notes.push(format!(
+                "the judge `{asked}` calls itself {}",
+                others.join(", ")
+            ));
+        }
+    }
     let missing = score
         .judged
         .as_ref()

@@ -99,6 +99,33 @@ fn models_stand_side_by_side_and_what_does_not_compare_is_marked() {
 }
 
 #[test]
+fn a_judge_that_calls_itself_otherwise_is_told() {
+    let figures = json!([figure("overall", 60.0)]);
+    let judged = |models: Value| {
+        let spent = crate::endpoint::Spent::default();
+        json!({
+            "replies": 1, "missing": {}, "cut": 0, "refused": 0, "models": models, "spent": spent,
+        })
+    };
+    let of = |model: &str, judged: Value| {
+        score(model, &figures, |score| {
+            score["judge"] = json!({ "model": "gpt-4", "url": "u", "prompts_sha256": "1" });
+            score["judged"] = judged;
+        })
+    };
+    let comparison = compare(&[
+        of("a", judged(json!(["gpt-4"]))),
+        of("b", judged(json!(["gpt-4-0613", "gpt-4"]))),
+    ]);
+    let text = markdown(&comparison);
+    assert!(
+        text.contains("- b: the judge `gpt-4` calls itself gpt-4-0613"),
+        "{text}"
+    );
+    assert!(!text.contains("- a:"), "{text}");
+}
+
+#[test]
 fn another_judge_or_another_limit_does_not_compare() {
     let judge =
         |model: &str, rule: &str| json!({ "model": model, "url": model, "prompts_sha256": rule });
