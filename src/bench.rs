@@ -22,7 +22,6 @@ mod files;
 mod folder;
 mod gqa;
 mod id;
-mod journal;
 mod judge;
 mod llava_bench;
 mod llava_line;

@@ -189,6 +189,8 @@ mod html;
 pub mod hub;
 #[cfg(feature = "instruct")]
 pub mod instruct;
+#[cfg(any(feature = "bench", feature = "instruct"))]
+mod journal;
 #[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]
 mod json;
 #[cfg(any(feature = "train", feature = "bench", feature = "instruct"))]

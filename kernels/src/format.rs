@@ -8,7 +8,7 @@ pub(crate) mod q4_k;
 pub(crate) mod q6_k;
 pub(crate) mod q8;
 
-use crate::integer::Block;
+use crate::integer::{Block, Quantised};
 use crate::isa::{LANES, Quads};
 use crate::line::Line;
 
@@ -86,6 +86,22 @@ fn each_group<S: Copy + Default>(
         }
     }
     out
+}
+
+/// Packs blocks that have one scale: `block` gives the bits of it and the codes, which `store` stores.
+fn one_scale<F: Blocks>(
+    outputs: usize,
+    inputs: usize,
+    block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
+    store: impl Fn(&mut [Line], usize, &[u8; BLOCK]) + Send + Sync,
+    format: impl FnOnce(Vec<Halves>) -> F,
+) -> Quantised<F> {
+    let block = |at: Block, lines: &mut [Line], scales: &mut Halves| {
+        let (scale, codes) = block(at.output, at.index);
+        scales[at.lane] = scale;
+        store(lines, at.lane, &codes);
+    };
+    Quantised::new(outputs, inputs, block, format)
 }
 
 /// Stores 8-bit codes of one output's block.

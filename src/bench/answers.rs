@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::error::BenchError;
 use super::exam::Exam;
 use super::folder::BenchFolder;
-use super::journal::Journal;
 use super::run::Watch;
 use crate::eval::{Answered, Asker};
+use crate::journal::Journal;
 
 /// A line of `answers.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +61,8 @@ pub(super) fn of_model(
     stop: &AtomicBool,
 ) -> Result<(Vec<Kept>, f64), BenchError> {
     let path = folder.path().join("answers.jsonl");
-    let (mut journal, mut kept) = Journal::open::<Kept>(&path)?;
-    let (mut clock, timings) = Journal::open::<Timing>(&folder.path().join("timings.jsonl"))?;
+    let (mut journal, mut kept) = Journal::whole::<Kept>(&path)?;
+    let (mut clock, timings) = Journal::whole::<Timing>(&folder.path().join("timings.jsonl"))?;
     let mut seconds: f64 = timings.iter().map(|timing| timing.seconds).sum();
     let total = exam.count();
     for (place, answer) in kept.iter().enumerate() {

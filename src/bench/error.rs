@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::endpoint::DriveError;
 use crate::eval::EvalError;
+use crate::journal::JournalError;
 
 /// A benchmark that cannot be run, scored or compared.
 #[derive(Debug, Error)]
@@ -223,4 +224,14 @@ fn some(ids: &[String], count: usize) -> String {
     let quoted: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
     let more = if count > ids.len() { ", …" } else { "" };
     format!("{}{more}", quoted.join(", "))
+}
+
+impl From<JournalError> for BenchError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Read { path, source } => Self::Read { path, source },
+            JournalError::Write { path, source } => Self::Write { path, source },
+            JournalError::Line { path, line, reason } => Self::Broken { path, line, reason },
+        }
+    }
 }

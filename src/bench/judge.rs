@@ -14,11 +14,11 @@ use super::answers::Kept;
 use super::error::BenchError;
 use super::exam::Exam;
 use super::folder::BenchFolder;
-use super::journal::Journal;
 use super::run::Watch;
 use crate::endpoint::{
     Budget, ChatError, ChatReply, ChatRequest, Ended, Endpoint, FinishReason, Spent, Work,
 };
+use crate::journal::Journal;
 use crate::json::json_line;
 
 /// A model behind an endpoint that judges answers.
@@ -103,7 +103,7 @@ impl Judge {
         stop: &AtomicBool,
     ) -> Result<Reviews, BenchError> {
         let path = folder.path().join("reviews.jsonl");
-        let (journal, lines) = Journal::open::<Line>(&path)?;
+        let (journal, lines) = Journal::whole::<Line>(&path)?;
         let mut work = Reviewing {
             exam,
             journal,

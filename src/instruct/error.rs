@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::endpoint::DriveError;
 use crate::endpoint::batch::BatchError;
+use crate::journal::JournalError;
 
 /// Instruction data that cannot be made, or a folder of it that cannot be gone on with.
 #[derive(Debug, Error)]
@@ -157,6 +158,16 @@ impl InstructError {
         Self::Prompt {
             place: place.to_string(),
             reason: reason.into(),
+        }
+    }
+}
+
+impl From<JournalError> for InstructError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Read { path, source } => Self::Read { path, source },
+            JournalError::Write { path, source } => Self::Write { path, source },
+            JournalError::Line { path, line, reason } => Self::Damaged { path, line, reason },
         }
     }
 }

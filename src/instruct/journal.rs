@@ -3,18 +3,15 @@
 //! A reply counts once its line is on disk. What a run has made follows from the lines alone, so a
 //! run that was killed goes on as if it had been stopped.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use menagerie_core::weights::sync_folder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::InstructError;
 use super::response::ResponseType;
 use crate::endpoint::{ChatError, ChatReply};
-use crate::json::json_line;
+use crate::journal::Journal;
 
 /// What came of a request for good.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -58,78 +55,12 @@ impl Outcome {
     }
 }
 
-/// The journal, open to add to it.
-#[derive(Debug)]
-pub(super) struct Journal {
-    path: PathBuf,
-    file: File,
-    line: usize,
-}
-
-impl Journal {
-    /// Opens the journal in a run's folder and hands over what is in it, each entry with its line.
-    /// A last line that was cut is taken away: what it held did not count yet.
-    pub(super) fn open(
-        folder: &Path,
-        mut take: impl FnMut(usize, Entry) -> Result<(), String>,
-    ) -> Result<Self, InstructError> {
-        let path = folder.join("replies.jsonl");
-        let failed = |source| InstructError::write(&path, source);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path);
-        let file = opened.map_err(failed)?;
-        sync_folder(folder).map_err(failed)?;
-        let mut reader = BufReader::with_capacity(1 << 18, &file);
-        let (mut line, mut whole) = (0, 0);
-        let mut text = Vec::new();
-        loop {
-            text.clear();
-            let read = reader.read_until(b'\n', &mut text);
-            read.map_err(|source| InstructError::read(&path, source))?;
-            if text.last() != Some(&b'\n') {
-                break;
-            }
-            line += 1;
-            whole += text.len() as u64;
-            let entry = serde_json::from_slice(&text).map_err(|error| error.to_string());
-            let taken = entry.and_then(|entry| take(line, entry));
-            taken.map_err(|reason| InstructError::Damaged {
-                path: path.clone(),
-                line,
-                reason,
-            })?;
-        }
-        let mut journal = Self { path, file, line };
-        let mended = journal.cut(whole, !text.is_empty());
-        mended.map_err(|source| InstructError::write(&journal.path, source))?;
-        Ok(journal)
-    }
-
-    fn cut(&mut self, whole: u64, torn: bool) -> io::Result<()> {
-        if torn {
-            self.file.set_len(whole)?;
-            self.file.sync_data()?;
-        }
-        self.file.seek(SeekFrom::Start(whole)).map(drop)
-    }
-
-    /// Adds an entry and returns once it is on disk, with its line.
-    pub(super) fn push(&mut self, entry: &Entry) -> Result<usize, InstructError> {
-        let written = self.file.write_all(&json_line(entry));
-        let synced = written.and_then(|()| self.file.sync_data());
-        synced.map_err(|source| InstructError::write(&self.path, source))?;
-        self.line += 1;
-        Ok(self.line)
-    }
-
-    /// Entries that are in it.
-    pub(super) const fn len(&self) -> usize {
-        self.line
-    }
+/// Opens the journal in a run's folder and hands over what is in it, each entry with its line.
+pub(super) fn open(
+    folder: &Path,
+    take: impl FnMut(usize, Entry) -> Result<(), String>,
+) -> Result<Journal, InstructError> {
+    Ok(Journal::open(&folder.join("replies.jsonl"), take)?)
 }
 
 #[cfg(test)]
@@ -152,7 +83,7 @@ mod tests {
 
     fn read(folder: &Path) -> Result<(Journal, Vec<Entry>), String> {
         let mut entries = Vec::new();
-        let journal = Journal::open(folder, |_, entry| {
+        let journal = open(folder, |_, entry| {
             entries.push(entry);
             Ok(())
         });
@@ -166,16 +97,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("replies.jsonl");
         let (mut journal, _) = read(folder.path()).expect("new");
-        journal.push(&entry(1)).expect("written");
+        journal.append(&[entry(1)]).expect("written");
         let first = fs::read(&path).expect("read").len();
-        journal.push(&entry(2)).expect("written");
+        journal.append(&[entry(2)]).expect("written");
         drop(journal);
         let whole = fs::read(&path).expect("read");
         for cut in first..whole.len() {
             fs::write(&path, &whole[..cut]).expect("written");
             let (mut journal, entries) = read(folder.path()).expect("mended");
             assert_eq!(entries, [entry(1)], "cut at {cut}");
-            assert_eq!(journal.push(&entry(2)).expect("written"), 2);
+            journal.append(&[entry(2)]).expect("written");
+            assert_eq!(journal.len(), 2);
             assert_eq!(fs::read(&path).expect("read"), whole, "cut at {cut}");
         }
     }
@@ -186,7 +118,7 @@ mod tests {
         let path = folder.path().join("replies.jsonl");
         let (mut journal, _) = read(folder.path()).expect("new");
         for attempt in 1..=3 {
-            journal.push(&entry(attempt)).expect("written");
+            journal.append(&[entry(attempt)]).expect("written");
         }
         let text = fs::read_to_string(&path).expect("read");
         fs::write(&path, text.replace("\"attempt\":2", "\"attempt\":")).expect("written");

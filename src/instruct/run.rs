@@ -9,7 +9,7 @@ use menagerie_core::weights::sync_folder;
 use super::error::InstructError;
 use super::files::{write_lines, write_with};
 use super::folder::RunFolder;
-use super::journal::{Journal, Outcome};
+use super::journal::{self, Outcome};
 use super::ledger::Ledger;
 use super::manifest::{Code, Made, Manifest};
 use super::project::Project;
@@ -17,6 +17,7 @@ use super::response::ResponseType;
 use super::sample::count_flags;
 use super::shards;
 use crate::endpoint::Prices;
+use crate::journal::Journal;
 
 /// A run in its folder.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl<'p> Run<'p> {
         let contexts = &project.contexts().all;
         let questions = project.prompts().questions();
         let mut ledger = Ledger::new(contexts, project.plan(), questions);
-        let journal = Journal::open(path, |_, entry| ledger.take(entry).map(drop))?;
+        let journal = journal::open(path, |_, entry| ledger.take(entry).map(drop))?;
         Ok(Self {
             project,
             folder,
@@ -73,7 +74,8 @@ impl<'p> Run<'p> {
     /// Keeps what came of a request, and says whether its task is done by it.
     pub(super) fn keep(&mut self, task: usize, outcome: Outcome) -> Result<bool, InstructError> {
         let entry = self.ledger.entry(task, outcome);
-        let line = self.journal.push(&entry)?;
+        self.journal.append(std::slice::from_ref(&entry))?;
+        let line = self.journal.len();
         self.ledger
             .take(entry)
             .map_err(|reason| InstructError::Damaged {

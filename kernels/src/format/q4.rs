@@ -2,8 +2,8 @@
 
 use half::f16;
 
-use super::{BLOCK, Blocks, Halves, Place, load_nibbles, store_nibbles};
-use crate::integer::{Block, Quantised};
+use super::{BLOCK, Blocks, Halves, Place, load_nibbles, one_scale, store_nibbles};
+use crate::integer::Quantised;
 use crate::isa::Quads;
 use crate::line::Line;
 
@@ -84,10 +84,5 @@ pub(crate) fn pack(
     inputs: usize,
     block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
 ) -> Quantised<Q4> {
-    let store = |at: Block, lines: &mut [Line], scales: &mut Halves| {
-        let (scale, codes) = block(at.output, at.index);
-        scales[at.lane] = scale;
-        store_nibbles(lines, at.lane, &codes);
-    };
-    Quantised::new(outputs, inputs, store, Q4)
+    one_scale(outputs, inputs, block, store_nibbles, Q4)
 }

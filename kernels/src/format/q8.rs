@@ -2,8 +2,8 @@
 
 use half::f16;
 
-use super::{BLOCK, Blocks, Halves, Place, store_bytes};
-use crate::integer::{Block, Quantised};
+use super::{BLOCK, Blocks, Halves, Place, one_scale, store_bytes};
+use crate::integer::Quantised;
 use crate::isa::Quads;
 use crate::line::Line;
 
@@ -76,10 +76,5 @@ pub(crate) fn pack(
     inputs: usize,
     block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
 ) -> Quantised<Q8> {
-    let store = |at: Block, lines: &mut [Line], scales: &mut Halves| {
-        let (scale, codes) = block(at.output, at.index);
-        scales[at.lane] = scale;
-        store_bytes(lines, at.lane, &codes);
-    };
-    Quantised::new(outputs, inputs, store, Q8)
+    one_scale(outputs, inputs, block, store_bytes, Q8)
 }
