@@ -87,6 +87,14 @@ pub(crate) fn capped(
     let [batch, heads, tokens, head_dim] = query.dims();
     let [_, kv_heads, keys, _] = key.dims();
     let group = heads / kv_heads;
+    // A cache may keep a narrower type.
+    let [key, value] = [key, value].map(|held| {
+        if held.dtype() == query.dtype() {
+            held
+        } else {
+            held.cast(query.dtype())
+        }
+    });
 
     // The heads of a group lie side by side, so they are rows of one product with their key head.
     let query = query.reshape([batch, kv_heads, group * tokens, head_dim]);

@@ -35,17 +35,23 @@ pub enum Format {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(self.name())
+    }
+}
+
+impl Format {
+    /// What ggml calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Bf16 => "bf16",
             Self::Q8 => "q8_0",
             Self::Q4 => "q4_0",
             Self::Q4K => "q4_K",
             Self::Q6K => "q6_K",
-        })
+        }
     }
-}
 
-impl Format {
     /// Numbers and bytes of a block in GGUF.
     fn block(self) -> (usize, usize) {
         match self {
@@ -208,15 +214,25 @@ impl Packed {
             &mut out,
             self.inputs,
             self.outputs * self.inputs,
-            |output, row| match &self.storage {
-                Storage::Bf16(panels) => panels.dequantise(output, row),
-                Storage::Q8(blocks) => blocks.dequantise(output, row),
-                Storage::Q4(blocks) => blocks.dequantise(output, row),
-                Storage::Q4K(blocks) => blocks.dequantise(output, row),
-                Storage::Q6K(blocks) => blocks.dequantise(output, row),
-            },
+            |output, row| self.row(output, row),
         );
         out
+    }
+
+    /// The weights of one output, as [`Packed::dequantise`] gives them.
+    ///
+    /// # Panics
+    /// If there is no such output, or `out` is not as long as the inputs are many.
+    pub fn row(&self, output: usize, out: &mut [f32]) {
+        assert!(output < self.outputs, "output {output} of {}", self.outputs);
+        assert_eq!(out.len(), self.inputs, "numbers of an output");
+        match &self.storage {
+            Storage::Bf16(panels) => panels.dequantise(output, out),
+            Storage::Q8(blocks) => blocks.dequantise(output, out),
+            Storage::Q4(blocks) => blocks.dequantise(output, out),
+            Storage::Q4K(blocks) => blocks.dequantise(output, out),
+            Storage::Q6K(blocks) => blocks.dequantise(output, out),
+        }
     }
 
     /// `y = x · weightsᵀ`: `x` `[rows, inputs]`, `y` `[rows, outputs]`, whatever `y` held before.
