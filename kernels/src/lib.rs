@@ -49,6 +49,7 @@ mod integer;
 mod isa;
 mod level;
 mod line;
+mod math;
 mod matrix;
 mod packed;
 mod product;
