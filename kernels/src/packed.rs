@@ -319,7 +319,7 @@ impl Packed {
     /// # Panics
     /// As [`Packed::multiply`], and if the processor does not have the level.
     pub fn multiply_at<E: Element>(&self, level: Level, x: &[E], y: &mut [f32]) {
-        assert!(level.is_available(), "this processor has no {level}");
+        level.check();
         if y.is_empty() {
             assert!(x.is_empty() || self.outputs == 0, "x has rows, and y none");
             return;
