@@ -42,6 +42,7 @@
 #![allow(clippy::inline_always)]
 
 mod activation;
+mod attention;
 mod error;
 mod float;
 mod format;
@@ -57,6 +58,7 @@ mod schedule;
 mod scratch;
 mod sink;
 
+pub use attention::{Attention, Heads, Products, Seen, Segments};
 pub use error::PackError;
 pub use half::{bf16, f16};
 pub use level::Level;
