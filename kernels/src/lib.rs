@@ -44,6 +44,7 @@
 mod activate;
 mod activation;
 mod adamw;
+mod attention;
 mod bias;
 mod cross_entropy;
 mod curve;
@@ -68,6 +69,7 @@ mod vectors;
 
 pub use activate::{Activation, Function};
 pub use adamw::{AdamWStep, sum_of_squares, sum_of_squares_at};
+pub use attention::{Attention, Heads, Products, Seen, Segments};
 pub use bias::{add_bias, add_bias_at, column_sums, column_sums_at};
 pub use cross_entropy::CrossEntropy;
 pub use error::PackError;
