@@ -3,10 +3,12 @@
 //! Burn's CPU backend is Flex. What does not lie there is none of this room's business: functions here say
 //! so, and their callers use Burn's own operations.
 
+mod attention;
 mod fused;
 mod product;
 
-pub(crate) use product::product;
+pub(crate) use attention::{Attending, Sight, attention};
+pub(crate) use product::{product, rounds};
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, Flex};

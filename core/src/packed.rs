@@ -17,3 +17,6 @@ pub use weight::PackedWeight;
 
 pub(crate) use attach::stand_in;
 pub(crate) use weight::quantised;
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,13 @@ pub(crate) trait Fused<const N: usize>: Debug + Send + Clone + 'static {
     /// What the way back reads.
     type Saved: Debug + Send + Clone + 'static;
 
-    /// The result, and what the way back reads of it.
-    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
+    /// The result, where nobody goes back.
+    fn forward(&self, inputs: [FlexTensor; N]) -> FlexTensor {
+        self.forward_saving(inputs).0
+    }
+
+    /// The result, and what the way back reads.
+    fn forward_saving(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
 
     /// The gradients of the inputs that want one, from that of the result.
     fn backward(
@@ -57,19 +62,21 @@ pub(crate) fn run<F: Fused<N>, const N: usize, const D: usize>(
             Input::Plain(tensor) => tensor,
             Input::Graph(_) => unreachable!("all of them are plain"),
         });
-        let (out, _) = operation.forward(inputs);
-        return Tensor::from_primitive::<Flex>(out);
+        return Tensor::from_primitive::<Flex>(operation.forward(inputs));
     }
     let inputs = inputs.map(|input| match input {
         Input::Plain(tensor) => FloatTensor::<Autodiff<Flex>>::new(tensor),
         Input::Graph(tensor) => tensor,
     });
     let nodes = inputs.each_ref().map(|input| input.node());
-    let (out, saved) = operation.forward(inputs.map(|input| input.into_primitive()));
+    let inputs = inputs.map(|input| input.into_primitive());
     let prepared = Step(operation.clone()).prepare::<NoCheckpointing>(nodes);
     let out = match prepared.compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(saved, out),
-        OpsKind::UnTracked(prepared) => prepared.finish(out),
+        OpsKind::Tracked(prepared) => {
+            let (out, saved) = operation.forward_saving(inputs);
+            prepared.finish(saved, out)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(operation.forward(inputs)),
     };
     Tensor::from_primitive::<Autodiff<Flex>>(out)
 }
@@ -88,17 +95,19 @@ impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Step<F> {
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = gradients.consume::<Flex>(&ops.node);
-        let ids: [Option<NodeId>; N] = ops
-            .parents
-            .each_ref()
-            .map(|parent| parent.as_ref().map(|node| node.id));
-        let found = self
-            .0
-            .backward(ops.state, gradient, ids.map(|id| id.is_some()));
+        let parents = ops.parents.each_ref();
+        let ids: [Option<NodeId>; N] = parents.map(|parent| parent.as_ref().map(|node| node.id));
+        let wanted = ids.map(|id| id.is_some());
+        let found = self.0.backward(ops.state, gradient, wanted);
         for (id, gradient) in ids.into_iter().zip(found) {
             if let (Some(id), Some(gradient)) = (id, gradient) {
                 gradients.register::<Flex>(id, gradient);
             }
         }
     }
+}
+
+/// The numbers of an f32 tensor that lies in order.
+pub(crate) fn f32s(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("f32, in order")
 }

@@ -4,7 +4,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor, TensorData, bf16};
 use menagerie_kernels::Matrix;
 
-use super::fused::{Fused, Input, run};
+use super::fused::{Fused, Input, f32s, run};
 
 /// `x · weight`, of f32 `[…, in]` and bf16 `[in, out]`: `x` is rounded to bf16, sums are f32, and so are both
 /// gradients, whose products round the same way. Between other types of number, or off the CPU, `x` is cast to the
@@ -20,6 +20,11 @@ pub(crate) fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor
     burn::tensor::module::linear(x, weight, None).cast(dtype)
 }
 
+/// Whether [`product`] with this weight rounds activations.
+pub(crate) fn rounds(weight: &Tensor<2>) -> bool {
+    weight.dtype() == DType::BF16 && super::is_cpu(&weight.device())
+}
+
 #[derive(Debug, Clone)]
 struct Product;
 
@@ -27,7 +32,7 @@ impl Fused<2> for Product {
     /// Activations and weight.
     type Saved = [FlexTensor; 2];
 
-    fn forward(&self, [x, weight]: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
+    fn forward_saving(&self, [x, weight]: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
         let (x, weight) = (x.to_contiguous(), by_rows_or_columns(weight));
         let mut shape = x.layout().shape().clone();
         let [rows, input, output] = sizes(&x, &weight);
@@ -72,10 +77,6 @@ fn sizes(x: &FlexTensor, weight: &FlexTensor) -> [usize; 3] {
     let shape = weight.layout().shape();
     let rows = x.layout().shape().num_elements() / shape[0].max(1);
     [rows, shape[0], shape[1]]
-}
-
-fn f32s(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("f32, in order")
 }
 
 /// The weight, copied unless its rows or its columns lie in order.

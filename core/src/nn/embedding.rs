@@ -35,7 +35,8 @@ impl PackableEmbedding {
             let ids = ids.into_data().convert::<i64>();
             let ids = ids.as_slice::<i64>().expect("they were converted");
             let row = |&id: &i64| usize::try_from(id).expect("ids are not negative");
-            let rows = packed.rows(ids.iter().map(row));
+            let ids: Vec<usize> = ids.iter().map(row).collect();
+            let rows = packed.rows(&ids);
             let [_, features] = rows.dims();
             return rows.reshape([batch, tokens, features]);
         }

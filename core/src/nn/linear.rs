@@ -52,6 +52,12 @@ impl PackableLinear {
         }
     }
 
+    /// Whether products with the weight round activations, as those of narrower weights on a CPU do.
+    pub fn rounds(&self) -> bool {
+        self.weight.reparameterization::<PackedWeight>().is_some()
+            || native::rounds(&self.weight.base())
+    }
+
     /// `[…, in]` -> `[…, out]`, with the adapter that the weight may carry (see [`crate::lora`]), or with
     /// the packed weight (see [`crate::packed`]).
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {

@@ -64,15 +64,12 @@ impl PackedWeight {
         })
     }
 
-    /// The rows of a table at `ids`, in f32: `[id, feature]`
-    pub(crate) fn rows(&self, ids: impl ExactSizeIterator<Item = usize>) -> Tensor<2> {
+    /// The rows of a table, in f32: `[row, feature]`
+    pub(crate) fn rows(&self, rows: &[usize]) -> Tensor<2> {
         let width = self.weight.inputs();
-        let mut out = vec![0.0_f32; ids.len() * width];
-        for (row, id) in out.chunks_mut(width.max(1)).zip(ids) {
-            self.weight.row(id, row);
-        }
-        let rows = out.len() / width.max(1);
-        native::tensor(out, [rows, width])
+        let mut out = vec![0.0_f32; rows.len() * width];
+        self.weight.rows(rows, &mut out);
+        native::tensor(out, [rows.len(), width])
     }
 }
 
