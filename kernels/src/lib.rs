@@ -64,6 +64,7 @@ mod rotary;
 mod schedule;
 mod scratch;
 mod sink;
+mod soft_cap;
 mod vectors;
 
 pub use activate::{Activation, Function};
@@ -78,3 +79,4 @@ pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
 pub use product::{product, product_at};
 pub use rotary::Rotary;
+pub use soft_cap::SoftCap;
