@@ -81,4 +81,5 @@ pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
 pub use product::{product, product_at};
 pub use rotary::Rotary;
+pub use sink::Addends;
 pub use soft_cap::SoftCap;
