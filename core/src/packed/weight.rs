@@ -38,6 +38,29 @@ impl PackedWeight {
         self.weight.format()
     }
 
+    /// What it is in its layer.
+    pub(crate) fn kind(&self) -> Packable {
+        self.kind
+    }
+
+    /// `[out, in]` of a linear layer, `[row, feature]` of a table.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        [self.weight.outputs(), self.weight.inputs()]
+    }
+
+    /// Whether its rows are whole blocks, as files hold them.
+    pub(crate) fn has_whole_blocks(&self) -> bool {
+        self.weight.has_whole_blocks()
+    }
+
+    /// Its blocks, row after row.
+    ///
+    /// # Panics
+    /// If its rows are no whole blocks.
+    pub(crate) fn to_blocks(&self) -> Vec<u8> {
+        self.weight.to_blocks().expect("rows of whole blocks")
+    }
+
     /// Bytes it takes.
     pub fn bytes(&self) -> usize {
         self.weight.bytes()
