@@ -210,11 +210,6 @@ impl Packed {
         })
     }
 
-    /// Whether rows are whole blocks, so that [`Packed::to_blocks`] gives them.
-    pub fn has_whole_blocks(&self) -> bool {
-        self.format().row(self.inputs).is_ok()
-    }
-
     /// The blocks of a GGUF file, row after row: what [`Packed::from_blocks`] takes, to the bit
     /// (a NaN in bf16 may have become another one).
     ///

@@ -9,6 +9,9 @@ use menagerie_kernels::{Element, Format, Matrix, Packed};
 use crate::native::{self, Numbers, Values};
 use crate::parameters::Packable;
 
+/// Neighbours that share a scale in q8 and q4.
+const BLOCK: usize = 32;
+
 /// A weight of a linear layer, `[in, out]`, or of an embedding table, `[row, feature]`. Clones share it.
 #[derive(Module, Debug)]
 pub struct PackedWeight {
@@ -50,7 +53,11 @@ impl PackedWeight {
 
     /// Whether its rows are whole blocks, as files hold them.
     pub(crate) fn has_whole_blocks(&self) -> bool {
-        self.weight.has_whole_blocks()
+        match self.format() {
+            Format::Q8 | Format::Q4 => self.weight.inputs().is_multiple_of(BLOCK),
+            // Others were made of blocks, or are numbers one by one.
+            _ => true,
+        }
     }
 
     /// Its blocks, row after row.
