@@ -65,6 +65,7 @@ mod schedule;
 mod scratch;
 mod sink;
 mod soft_cap;
+mod thin;
 mod vectors;
 
 pub use activate::{Activation, Function};
@@ -81,3 +82,4 @@ pub use product::{product, product_at};
 pub use rotary::Rotary;
 pub use sink::Addends;
 pub use soft_cap::SoftCap;
+pub use thin::{thin_product, thin_product_at};
