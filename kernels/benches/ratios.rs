@@ -10,7 +10,9 @@
 
 use std::time::Instant;
 
-use menagerie_kernels::{Attention, Format, Heads, Level, Matrix, Packed, Products, Seen, product};
+use menagerie_kernels::{
+    Addends, Attention, Format, Heads, Level, Matrix, Packed, Products, Seen, product, thin_product,
+};
 
 struct Contestant<'a> {
     name: String,
@@ -70,6 +72,20 @@ fn layer(rounds: usize, rows: usize, inputs: usize, outputs: usize) {
     let mut contestants = vec![Contestant::new("gemm f32", 4 * w.len(), || {
         gemm_f32((&x, rows, inputs), (&w, outputs), &mut y);
     })];
+    if rows <= 16 {
+        for (name, w) in [
+            ("f32", Matrix::new(&w, inputs, outputs)),
+            (
+                "f32 transposed",
+                Matrix::new(&w, outputs, inputs).transposed(),
+            ),
+        ] {
+            let (x, mut y) = (&x, vec![0.0; rows * outputs]);
+            contestants.push(Contestant::new(name, 4 * inputs * outputs, move || {
+                thin_product(x, w, Addends::default(), &mut y);
+            }));
+        }
+    }
     let mut levels: Vec<Level> = Level::available().collect();
     levels.retain(|level| *level >= Level::Avx2);
     for weights in &packed {

@@ -1,4 +1,4 @@
-//! Matrix products on the CPU with weights in bf16 and below.
+//! Matrix products on the CPU with weights in bf16 and below, and what lies between products, fused.
 //!
 //! ```text
 //! y[row, output] = Σ x[row, input] · w[output, input]
@@ -16,6 +16,12 @@
 //!
 //! Sums are f32. [`product()`] multiplies two matrices that are both activations, in bf16: what a
 //! training step needs for gradients.
+//!
+//! # Between products
+//! [`Norm`], [`Activation`], [`Rotary`], [`SoftCap`], [`CrossEntropy`], [`AdamWStep`] and [`add_bias`] do in one
+//! pass over memory what takes a tensor library several, each into memory of its own; they come with their
+//! gradients. All are f32, write what the caller gives them, in place where that saves memory, and allocate
+//! nothing but sums that threads keep. [`thin_product`] multiplies few rows with f32 weights as they lie.
 //!
 //! [`Attention`] is all between the projections of queries, keys and values and that of its output, forward and
 //! backward, without a matrix of all scores.
@@ -69,6 +75,7 @@ mod schedule;
 mod scratch;
 mod sink;
 mod soft_cap;
+mod thin;
 mod vectors;
 
 pub use activate::{Activation, Function};
@@ -84,4 +91,6 @@ pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
 pub use product::{product, product_at};
 pub use rotary::Rotary;
+pub use sink::Addends;
 pub use soft_cap::SoftCap;
+pub use thin::{thin_product, thin_product_at};
