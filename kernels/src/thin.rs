@@ -229,7 +229,7 @@ impl<const R: usize> Work for Dots<'_, R> {
             unsafe {
                 self.part
                     .sink
-                    .finish(self.part.row + row, self.panel, results)
+                    .finish(self.part.row + row, self.panel, results);
             };
         }
     }
