@@ -148,10 +148,13 @@ fn attention(rounds: usize) {
             for row in scores.chunks_exact_mut(tokens) {
                 let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let exponential = |score: f32| ((score - largest) * 0.125).exp();
-                row.iter_mut()
-                    .for_each(|score| *score = exponential(*score));
+                for score in row.iter_mut() {
+                    *score = exponential(*score);
+                }
                 let inverse = 1.0 / row.iter().sum::<f32>();
-                row.iter_mut().for_each(|weight| *weight *= inverse);
+                for weight in row.iter_mut() {
+                    *weight *= inverse;
+                }
             }
             gemm_f32((&scores, tokens, tokens), (&v[head], features), out);
         }

@@ -183,6 +183,11 @@ impl Attention<'_> {
             out,
             log_sums,
         } = forwarded;
+        let AttentionGradients {
+            queries: d_queries,
+            keys: d_keys,
+            values: d_values,
+        } = gradients;
         let shape = shape(queries.shape(), keys.shape(), values.shape());
         self.seen.check(shape.batch, shape.queries, shape.keys);
         let rows = shape.batch * shape.queries * shape.heads;
@@ -199,9 +204,9 @@ impl Attention<'_> {
             keys: keys.any(),
             values: values.any(),
             gradient: Heads::by_token(gradient, sizes),
-            d_queries: Sink::new(gradients.queries, rows, shape.features),
-            d_keys: Sink::new(gradients.keys, kv_rows, shape.features),
-            d_values: Sink::new(gradients.values, kv_rows, shape.features),
+            d_queries: Sink::new(d_queries, rows, shape.features),
+            d_keys: Sink::new(d_keys, kv_rows, shape.features),
+            d_values: Sink::new(d_values, kv_rows, shape.features),
         };
         if shape.kv_heads > 0 && shape.features > 0 {
             on(level, self.products == Products::Bf16, &backward);

@@ -8,7 +8,7 @@ use super::forward::{Finish, score_factor};
 use super::pack::{Columns, Mixed, Sides, Tokens, length};
 use super::product::Product;
 use super::seen::Seen;
-use super::slope::Slopes;
+use super::slope::Differentiate;
 use super::softmax::Mask;
 use super::terms::{Terms, steps};
 use super::tile::{PANELS, Shape, Sight};
@@ -240,7 +240,7 @@ impl Backward<'_> {
         let length = panels * LANES;
         let weights = view_mut::<T::Number>(memory.weights, count * length);
         let slopes = view_mut::<T::Number>(memory.slopes, count * length);
-        isa.enter(Slopes {
+        isa.enter(Differentiate {
             terms,
             keys: count,
             scores: memory.scores,

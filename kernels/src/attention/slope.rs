@@ -12,7 +12,7 @@ use crate::math::tanh;
 /// weight = 2^(score − log_sum)
 /// slope  = scale · weight · (gradient − delta)        · (1 − (score / cap)²), with a cap
 /// ```
-pub(crate) struct Slopes<'a, T: Terms> {
+pub(crate) struct Differentiate<'a, T: Terms> {
     pub(crate) terms: T,
     pub(crate) keys: usize,
     pub(crate) scores: &'a [Line],
@@ -32,7 +32,7 @@ pub(crate) struct Slopes<'a, T: Terms> {
     pub(crate) cap: Option<f32>,
 }
 
-impl<T: Terms> Kernel<T::Isa> for Slopes<'_, T> {
+impl<T: Terms> Kernel<T::Isa> for Differentiate<'_, T> {
     #[inline(always)]
     fn run(self, isa: T::Isa) {
         let (terms, panels) = (self.terms, self.log_sums.len());
