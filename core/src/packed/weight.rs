@@ -1,5 +1,6 @@
 //! One packed weight.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use burn::module::{Module, Reparameterization};
@@ -21,7 +22,29 @@ pub struct PackedWeight {
     kind: Packable,
 }
 
+thread_local! {
+    /// The weights whose values were asked for, while [`PackedWeight::asked_for`] listens on this thread.
+    static ASKED: RefCell<Option<Vec<PackedWeight>>> = const { RefCell::new(None) };
+}
+
 impl PackedWeight {
+    /// The weights whose values `ask` asks for on this thread, in its order; it gets their stand-ins. Burn shows a
+    /// visitor the parameter and not what hangs on it.
+    pub(super) fn asked_for(ask: impl FnOnce()) -> Vec<Self> {
+        struct Listening;
+
+        impl Drop for Listening {
+            fn drop(&mut self) {
+                ASKED.set(None);
+            }
+        }
+
+        let _listening = Listening;
+        ASKED.set(Some(Vec::new()));
+        ask();
+        ASKED.take().unwrap_or_default()
+    }
+
     /// A weight that was packed, its outputs those of the layer or the rows of the table.
     pub(crate) fn new(weight: Packed, kind: Packable) -> Self {
         Self {
@@ -111,6 +134,13 @@ impl Reparameterization for PackedWeight {
     /// # Panics
     /// If the parameter is to learn: no gradient would reach the packed weight.
     fn apply<const D: usize>(&self, stand_in: Tensor<D>) -> Tensor<D> {
+        let is_heard = ASKED.with_borrow_mut(|asked| {
+            let asked = asked.as_mut();
+            asked.map(|asked| asked.push(self.clone())).is_some()
+        });
+        if is_heard {
+            return stand_in;
+        }
         assert!(
             !stand_in.is_require_grad(),
             "a packed weight cannot learn; assemble the model to train it, or unpack it"

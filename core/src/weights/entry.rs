@@ -94,14 +94,19 @@ impl TensorEntry {
         }
     }
 
-    /// As [`read`](Self::read), and how many of the values, of type `dtype`, are NaN or infinite.
+    /// As [`read`](Self::read), in the memory of `spare` if it serves, and how many of the values, of type
+    /// `dtype`, are NaN or infinite.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    pub(super) fn read_counted(&self, dtype: DType) -> Result<(Vec<u8>, usize), WeightError> {
+    pub(super) fn read_counted(
+        &self,
+        dtype: DType,
+        spare: Vec<u8>,
+    ) -> Result<(Vec<u8>, usize), WeightError> {
         if let Source::Plain { start, len } = self.source {
             let count = |part: &[u8]| count_non_finite(part, dtype);
-            return self.bytes_counted((start, len), dtype.size(), count);
+            return self.bytes_counted((start, len), dtype.size(), spare, count);
         }
         let bytes = self.read()?;
         let count = bytes
@@ -111,26 +116,31 @@ impl TensorEntry {
         Ok((bytes, count))
     }
 
-    /// The bytes of its `blocks`, and how many of their scales are NaN or infinite.
+    /// The bytes of its `blocks`, in the memory of `spare` if it serves, and how many of their scales are NaN or infinite.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    pub(super) fn read_blocks(&self, blocks: &Blocks) -> Result<(Vec<u8>, usize), WeightError> {
+    pub(super) fn read_blocks(
+        &self,
+        blocks: &Blocks,
+        spare: Vec<u8>,
+    ) -> Result<(Vec<u8>, usize), WeightError> {
         let unit = blocks.kind.bytes();
         let place = (blocks.start, blocks.count * unit);
-        self.bytes_counted(place, unit, |part| blocks.count_non_finite(part))
+        self.bytes_counted(place, unit, spare, |part| blocks.count_non_finite(part))
     }
 
     fn bytes_counted(
         &self,
         place: (u64, usize),
         unit: usize,
+        spare: Vec<u8>,
         count: impl Fn(&[u8]) -> usize + Sync,
     ) -> Result<(Vec<u8>, usize), WeightError> {
         // Elsewhere than on Unix reading moves the file's place.
         #[cfg_attr(unix, expect(unused_mut))]
         let mut input = Input::open(&self.file)?;
-        let read = input.bytes_counted(place, unit, count);
+        let read = input.bytes_counted(place, unit, spare, count);
         read.map_err(|problem| problem.at(&self.file, self.format))
     }
 

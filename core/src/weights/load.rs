@@ -1,6 +1,7 @@
 //! Filling a module from files.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
 
 use burn::module::{Module, Param, Reparameterizer};
 use burn::tensor::{DType, Tensor, TensorData};
@@ -89,6 +90,7 @@ pub(crate) fn load_into<M: Module>(
         plan,
         numbers,
         packable,
+        spare: Vec::new(),
         progress,
         loaded: 0,
         parameters: 0,
@@ -231,6 +233,7 @@ impl Plan<'_> {
         path: &str,
         shape: &[usize],
         kind: Option<Packable>,
+        spare: Vec<u8>,
     ) -> Result<(TensorData, Storage), WeightError> {
         let (entry, key, storage) = self.entry(path, shape, kind)?;
         let not_float = |dtype| WeightError::Dtype {
@@ -242,7 +245,7 @@ impl Plan<'_> {
         if !dtype.is_float() {
             return Err(not_float(dtype.name().to_owned()));
         }
-        let (bytes, count) = entry.read_counted(dtype)?;
+        let (bytes, count) = entry.read_counted(dtype, spare)?;
         check_finite(entry, &key, count)?;
         let bytes = in_order(bytes, storage, &entry.shape);
         let data = TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype);
@@ -256,7 +259,7 @@ impl Plan<'_> {
         shape: &[usize],
         kind: Option<Packable>,
     ) -> Result<TensorData, WeightError> {
-        let (data, storage) = self.read(path, shape, kind)?;
+        let (data, storage) = self.read(path, shape, kind, Vec::new())?;
         let &[rows, columns] = data.shape().as_slice() else {
             return Ok(data);
         };
@@ -268,13 +271,15 @@ impl Plan<'_> {
         Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
     }
 
-    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in.
+    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in. It is
+    /// read into `spare`, which goes on to the next one: fresh memory costs more than what is done in it.
     fn packed(
         &self,
         path: &str,
         shape: &[usize],
         kind: Packable,
         format: Format,
+        spare: &mut Vec<u8>,
     ) -> Result<(Packed, &'static str), WeightError> {
         let (entry, key, storage) = self.entry(path, shape, Some(kind))?;
         let lies_by_outputs = (kind == Packable::Linear) == (storage != Storage::AsIs);
@@ -282,16 +287,19 @@ impl Plan<'_> {
             unreachable!("what is packed is a matrix")
         };
         if lies_by_outputs && let Some(blocks) = entry.blocks(format) {
-            let (bytes, count) = entry.read_blocks(blocks)?;
+            let (bytes, count) = entry.read_blocks(blocks, take(spare))?;
             check_finite(entry, &key, count)?;
             let bytes = in_order(bytes, storage, &entry.shape);
             let packed = Packed::from_blocks(blocks.format(), rows, columns, &bytes)
                 .expect("whole blocks, as many as the shape has");
+            *spare = bytes;
             return Ok((packed, blocks.format().name()));
         }
-        let (data, _) = self.read(path, shape, Some(kind))?;
+        let (data, _) = self.read(path, shape, Some(kind), take(spare))?;
         let name = data.dtype().name();
-        Ok((quantised(format, &data, lies_by_outputs), name))
+        let packed = quantised(format, &data, lies_by_outputs);
+        *spare = data.into_bytes().try_into_vec().unwrap_or_default();
+        Ok((packed, name))
     }
 
     /// Where the parameter at `path` lies, under which name, and how.
@@ -352,6 +360,8 @@ struct Filler<'a> {
     plan: Plan<'a>,
     numbers: Numbers,
     packable: HashMap<String, Packable>,
+    /// Memory that weights are read into before they are packed.
+    spare: Vec<u8>,
     progress: &'a mut dyn FnMut(usize),
     loaded: usize,
     parameters: usize,
@@ -378,7 +388,11 @@ impl Filler<'_> {
         let shape = param.lazy_shape();
         let kind = self.packable.get(path).copied();
         if let (Some(kind), Some(format)) = (kind, self.numbers.packs()) {
-            let (packed, from) = self.plan.packed(path, shape.as_slice(), kind, format)?;
+            let spare = &mut self.spare;
+            let packed = self
+                .plan
+                .packed(path, shape.as_slice(), kind, format, spare);
+            let (packed, from) = packed?;
             self.count(shape.num_elements(), from, packed.format().name());
             let param = stand_in(param, self.numbers.weights);
             return Ok((param, Some(PackedWeight::new(packed, kind))));

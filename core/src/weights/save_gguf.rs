@@ -1,6 +1,8 @@
 //! A module's parameters as a GGUF file holds them, packed weights in their blocks.
 
-use burn::module::{Module, Param};
+use std::collections::HashMap;
+
+use burn::module::{Module, Param, Reparameterization};
 use burn::tensor::{DType, Tensor};
 use menagerie_kernels::Format;
 
@@ -10,7 +12,7 @@ use super::interleave::to_pairs;
 use super::save::lay;
 use super::write_gguf::GgufTensor;
 use crate::checkpoint::{Spelling, Storage};
-use crate::packed::PackedWeight;
+use crate::packed::{PackedWeight, packed_weights};
 use crate::parameters::{Packable, ParameterVisitor, visit_parameters};
 
 /// The parameters of `module` under the names of this spelling, in the module's order and in the types that
@@ -22,6 +24,7 @@ pub(crate) fn gguf_tensors<M: Module>(
     spelling: &Spelling,
 ) -> Result<Vec<GgufTensor>, WeightError> {
     let mut collector = Collector {
+        packed: packed_weights(module),
         spelling,
         component,
         tensors: Vec::new(),
@@ -35,6 +38,7 @@ pub(crate) fn gguf_tensors<M: Module>(
 }
 
 struct Collector<'a> {
+    packed: HashMap<String, PackedWeight>,
     spelling: &'a Spelling,
     component: &'a str,
     tensors: Vec<GgufTensor>,
@@ -50,9 +54,11 @@ impl ParameterVisitor for Collector<'_> {
             });
             return;
         };
-        let packed = param.reparameterization::<PackedWeight>();
-        let blocks = packed.and_then(|packed| blocks(packed, storage, self.spelling, &name));
-        let tensor = blocks.unwrap_or_else(|| plain(param, storage, name));
+        let packed = self.packed.remove(&path);
+        let blocks = packed
+            .as_ref()
+            .and_then(|packed| blocks(packed, storage, self.spelling, &name));
+        let tensor = blocks.unwrap_or_else(|| plain(param, packed, storage, name));
         self.tensors.push(tensor);
     }
 }
@@ -88,8 +94,13 @@ fn blocks(
     })
 }
 
-fn plain<const D: usize>(param: &Param<Tensor<D>>, storage: Storage, name: String) -> GgufTensor {
-    // A packed weight is made a plain one when its turn comes, and not before.
+/// A parameter as numbers one by one; a packed weight becomes them when its turn comes, and not before.
+fn plain<const D: usize>(
+    param: &Param<Tensor<D>>,
+    packed: Option<PackedWeight>,
+    storage: Storage,
+    name: String,
+) -> GgufTensor {
     let param = param.clone();
     let shape = param.lazy_shape();
     let dtype = if D <= 1 {
@@ -107,7 +118,10 @@ fn plain<const D: usize>(param: &Param<Tensor<D>>, storage: Storage, name: Strin
         shape,
         kind: Type::Plain(dtype),
         bytes: Box::new(move || {
-            let tensor = param.val().without_autodiff();
+            let tensor = match &packed {
+                Some(packed) => packed.apply(param.base()),
+                None => param.val().without_autodiff(),
+            };
             lay(
                 tensor.cast(dtype).into_data().as_bytes(),
                 &stored,
