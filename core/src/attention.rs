@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, DType, Tensor};
 
-use crate::native::{self, Attending, Sight};
+use crate::native::{self, Attending, OnePass, Sight};
 
 /// How a block of a decoder attends, beyond what padding, packing and causality hide
 /// ([`Context::attend`](crate::Context::attend)). A number alone is a scale:
@@ -98,7 +98,11 @@ pub fn attention(
     let attend = attend.into();
     let given = [query.clone(), key.clone(), value.clone()];
     let attended = native::attention(given, &attend.over(None));
-    attended.unwrap_or_else(|| masked(query, key, value, None, attend))
+    attended.unwrap_or_else(|| {
+        native::one_pass(OnePass::Attention, query, |query| {
+            masked(query, key, value, None, attend)
+        })
+    })
 }
 
 /// As [`attention`], scores of what `mask` (`[batch or 1, token, key_token]`) hides left out; the window of `attend`

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use burn::tensor::DType;
+use menagerie_core::native::OnePass;
 
 /// A tensor on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +86,8 @@ enum Rule {
     Matmul,
     /// The same; a bias gets the sum.
     Linear,
+    /// As a kernel of our own does it in one pass, with what it saved.
+    OnePass(OnePass, Vec<Id>),
     /// Something unknown, taken to need all it had.
     Unknown(Vec<Id>),
 }
@@ -240,6 +243,32 @@ impl Tape {
         self.node(inputs, &[], size, Place::New, flops, Rule::Linear)
     }
 
+    /// What is done in one pass, and what that keeps for the way back: its inputs, or less.
+    pub(super) fn one_pass(&mut self, what: OnePass, inputs: &[Id], size: Size, flops: f64) -> Id {
+        let flows = inputs.iter().any(|input| self.is_tracked(*input));
+        let (place, saved) = match what {
+            OnePass::Activation | OnePass::Gate | OnePass::Norm | OnePass::Rotary => {
+                (Place::Over, Vec::new())
+            }
+            // The gradient of the logits is written over them.
+            OnePass::Loss if flows => {
+                let logits = self.size(inputs[0]).clone();
+                let gradient = self.make(inputs[..1].to_vec(), logits, Place::Over, 0.0);
+                (Place::New, vec![gradient])
+            }
+            // One number a query and head.
+            OnePass::Attention if flows => {
+                let mut sums = self.size(inputs[0]).clone();
+                sums.shape.pop();
+                let sums = self.make(Vec::new(), sums, Place::New, 0.0);
+                (Place::New, vec![sums])
+            }
+            _ => (Place::New, Vec::new()),
+        };
+        let rule = Rule::OnePass(what, saved.clone());
+        self.node(inputs, &saved, size, place, flops, rule)
+    }
+
     pub(super) fn unknown(&mut self, inputs: &[Id], size: Size, flops: f64) -> Id {
         let rule = Rule::Unknown(inputs.to_vec());
         self.node(inputs, &[], size, Place::New, flops, rule)
@@ -350,6 +379,23 @@ impl Tape {
             Rule::Linear => {
                 let other = node.inputs[1 - place];
                 self.make(vec![from, other], size, Place::New, node.flops)
+            }
+            Rule::OnePass(what, saved) => {
+                let (reads, place, flops) = match what {
+                    OnePass::Activation => (vec![from, input], Place::Over, 0.0),
+                    OnePass::Gate if place == 0 => (vec![input, from, others[0]], Place::Over, 0.0),
+                    OnePass::Gate => (vec![input, from], Place::Over, 0.0),
+                    OnePass::Norm if place == 0 => (vec![from, input], Place::Over, 0.0),
+                    OnePass::Rotary => (vec![from], Place::Over, 0.0),
+                    OnePass::Loss => (vec![saved[0], from], Place::Over, 0.0),
+                    // Four products for the two of the way there, shared by three gradients.
+                    OnePass::Attention => {
+                        let reads = [&[from, node.out], &*node.inputs, saved].concat();
+                        (reads, Place::New, node.flops * 2.0 / 3.0)
+                    }
+                    _ => (Vec::new(), Place::New, 0.0),
+                };
+                self.make(reads, size, place, flops)
             }
             Rule::Unknown(with) => {
                 let reads = [&[from, node.out], with.as_slice()].concat();
