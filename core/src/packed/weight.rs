@@ -9,6 +9,9 @@ use menagerie_kernels::{Element, Format, Matrix, Packed};
 use crate::native::{self, Numbers, Values};
 use crate::parameters::Packable;
 
+/// Neighbours that share a scale in q8 and q4.
+const BLOCK: usize = 32;
+
 /// A weight of a linear layer, `[in, out]`, or of an embedding table, `[row, feature]`. Clones share it.
 #[derive(Module, Debug)]
 pub struct PackedWeight {
@@ -36,6 +39,33 @@ impl PackedWeight {
     /// How it is stored.
     pub fn format(&self) -> Format {
         self.weight.format()
+    }
+
+    /// What it is in its layer.
+    pub(crate) fn kind(&self) -> Packable {
+        self.kind
+    }
+
+    /// `[out, in]` of a linear layer, `[row, feature]` of a table.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        [self.weight.outputs(), self.weight.inputs()]
+    }
+
+    /// Whether its rows are whole blocks, as files hold them.
+    pub(crate) fn has_whole_blocks(&self) -> bool {
+        match self.format() {
+            Format::Q8 | Format::Q4 => self.weight.inputs().is_multiple_of(BLOCK),
+            // Others were made of blocks, or are numbers one by one.
+            _ => true,
+        }
+    }
+
+    /// Its blocks, row after row.
+    ///
+    /// # Panics
+    /// If its rows are no whole blocks.
+    pub(crate) fn to_blocks(&self) -> Vec<u8> {
+        self.weight.to_blocks().expect("rows of whole blocks")
     }
 
     /// Bytes it takes.

@@ -8,7 +8,7 @@ use menagerie_kernels::{Format, Packed};
 
 use super::interleave::to_halves;
 use super::transpose::transpose;
-use super::{LoadReport, Shards, TensorEntry, WeightError, count_non_finite};
+use super::{LoadReport, Shards, TensorEntry, WeightError};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::newline::IMAGE_NEWLINE;
 use crate::numbers::Numbers;
@@ -226,8 +226,13 @@ impl Plan<'_> {
 
     /// The parameter at `path` as the file has it, rows of linear layers in the module's order, and how it
     /// is laid out there.
-    fn read(&self, path: &str, shape: &[usize]) -> Result<(TensorData, Storage), WeightError> {
-        let (entry, key, storage) = self.entry(path, shape)?;
+    fn read(
+        &self,
+        path: &str,
+        shape: &[usize],
+        kind: Option<Packable>,
+    ) -> Result<(TensorData, Storage), WeightError> {
+        let (entry, key, storage) = self.entry(path, shape, kind)?;
         let not_float = |dtype| WeightError::Dtype {
             path: entry.file().to_owned(),
             key: key.clone(),
@@ -237,16 +242,21 @@ impl Plan<'_> {
         if !dtype.is_float() {
             return Err(not_float(dtype.name().to_owned()));
         }
-        let bytes = entry.read()?;
-        check_finite(entry, &key, count_non_finite(&bytes, dtype))?;
+        let (bytes, count) = entry.read_counted(dtype)?;
+        check_finite(entry, &key, count)?;
         let bytes = in_order(bytes, storage, &entry.shape);
         let data = TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype);
         Ok((data, storage))
     }
 
     /// The parameter at `path` as it lies in the module.
-    fn plain(&self, path: &str, shape: &[usize]) -> Result<TensorData, WeightError> {
-        let (data, storage) = self.read(path, shape)?;
+    fn plain(
+        &self,
+        path: &str,
+        shape: &[usize],
+        kind: Option<Packable>,
+    ) -> Result<TensorData, WeightError> {
+        let (data, storage) = self.read(path, shape, kind)?;
         let &[rows, columns] = data.shape().as_slice() else {
             return Ok(data);
         };
@@ -266,20 +276,20 @@ impl Plan<'_> {
         kind: Packable,
         format: Format,
     ) -> Result<(Packed, &'static str), WeightError> {
-        let (entry, key, storage) = self.entry(path, shape)?;
+        let (entry, key, storage) = self.entry(path, shape, Some(kind))?;
         let lies_by_outputs = (kind == Packable::Linear) == (storage != Storage::AsIs);
         let &[rows, columns] = entry.shape.as_slice() else {
             unreachable!("what is packed is a matrix")
         };
         if lies_by_outputs && let Some(blocks) = entry.blocks(format) {
-            let bytes = entry.read_blocks()?;
-            check_finite(entry, &key, blocks.count_non_finite(&bytes))?;
+            let (bytes, count) = entry.read_blocks(blocks)?;
+            check_finite(entry, &key, count)?;
             let bytes = in_order(bytes, storage, &entry.shape);
             let packed = Packed::from_blocks(blocks.format(), rows, columns, &bytes)
                 .expect("whole blocks, as many as the shape has");
             return Ok((packed, blocks.format().name()));
         }
-        let (data, _) = self.read(path, shape)?;
+        let (data, _) = self.read(path, shape, Some(kind))?;
         let name = data.dtype().name();
         Ok((quantised(format, &data, lies_by_outputs), name))
     }
@@ -289,12 +299,17 @@ impl Plan<'_> {
         &self,
         path: &str,
         shape: &[usize],
+        kind: Option<Packable>,
     ) -> Result<(&TensorEntry, String, Storage), WeightError> {
         let (key, storage) = self.key(path)?;
         let entry = self
             .shards
             .get(&key)
             .expect("every key was looked up before");
+        let storage = match kind {
+            Some(kind) if entry.is_quantised() => self.spelling.of_blocks(storage, kind),
+            _ => storage,
+        };
         let stored: Vec<usize> = match storage {
             Storage::AsIs => shape.to_vec(),
             Storage::Transposed | Storage::Interleaved { .. } => {
@@ -369,7 +384,7 @@ impl Filler<'_> {
             return Ok((param, Some(PackedWeight::new(packed, kind))));
         }
         let dtype = self.numbers.of(kind);
-        let data = self.plan.plain(path, shape.as_slice())?;
+        let data = self.plan.plain(path, shape.as_slice(), kind)?;
         self.count(shape.num_elements(), data.dtype().name(), dtype.name());
         let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
         let id = param.id;
