@@ -76,6 +76,14 @@ impl Attend {
 /// scores and to logits (arXiv 2408.00118).
 #[must_use]
 pub fn soft_cap<const D: usize>(x: Tensor<D>, cap: f64) -> Tensor<D> {
+    if native::fuses(&x) {
+        return native::soft_cap(x, cap);
+    }
+    native::one_pass(OnePass::SoftCap, x, |x| composed_soft_cap(x, cap))
+}
+
+/// The same by Burn's own operations.
+pub(crate) fn composed_soft_cap<const D: usize>(x: Tensor<D>, cap: f64) -> Tensor<D> {
     x.div_scalar(cap).tanh().mul_scalar(cap)
 }
 
@@ -131,7 +139,7 @@ pub(crate) fn masked(
     let scores = query.mul_scalar(attend.scale).matmul(key.swap_dims(2, 3));
     let scores = match attend.soft_cap {
         None => scores,
-        Some(cap) => soft_cap(scores, cap),
+        Some(cap) => composed_soft_cap(scores, cap),
     };
     let scores = match mask {
         None => scores,

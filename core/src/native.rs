@@ -14,6 +14,7 @@ mod norm;
 mod product;
 mod recorded;
 mod rotary;
+mod soft_cap;
 
 pub(crate) use activation::{activate, gate};
 pub(crate) use attention::{Attending, Sight, attention};
@@ -25,6 +26,7 @@ pub(crate) use product::{product, rounds};
 pub(crate) use recorded::one_pass;
 pub use recorded::{Mark, OnePass, recorded};
 pub(crate) use rotary::turn;
+pub(crate) use soft_cap::soft_cap;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, Flex};

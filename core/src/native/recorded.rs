@@ -13,6 +13,8 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 pub enum OnePass {
     /// A function of every number.
     Activation,
+    /// A soft cap, whose gradient reads its result.
+    SoftCap,
     /// `f(gate) · x`, of the gate and `x`.
     Gate,
     /// A norm, of rows and its parameters.
@@ -33,8 +35,9 @@ pub enum Mark {
     End,
 }
 
-const ALL: [OnePass; 6] = [
+const ALL: [OnePass; 7] = [
     OnePass::Activation,
+    OnePass::SoftCap,
     OnePass::Gate,
     OnePass::Norm,
     OnePass::Rotary,

@@ -51,7 +51,7 @@ impl PackableEmbedding {
     /// The product of hidden states with every row: `[batch, token, feature]` -> `[batch, token, row]`
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
-            && let Some(logits) = packed.multiply(hidden.clone())
+            && let Some(logits) = packed.multiply(hidden.clone(), None)
         {
             return logits;
         }

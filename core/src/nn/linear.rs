@@ -63,9 +63,9 @@ impl PackableLinear {
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
         if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
-            && let Some(product) = packed.multiply(input.clone())
+            && let Some(product) = packed.multiply(input.clone(), bias.clone())
         {
-            return with(bias, product);
+            return product;
         }
         let Some(adapter) = self.weight.reparameterization::<LowRank>() else {
             return product(input, self.weight.val(), bias);

@@ -4,6 +4,7 @@ use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Distribution, Tensor};
 
 use super::*;
+use crate::attention::{composed_soft_cap, soft_cap};
 use crate::testing::assert_close;
 
 fn draw<const D: usize>(shape: [usize; D]) -> Tensor<D> {
@@ -148,6 +149,16 @@ fn activations_in_one_pass_equal_their_formulas() {
             |[gate, x]| function.composed(gate) * x,
         );
     }
+}
+
+#[test]
+fn a_soft_cap_in_one_pass_equals_its_formula() {
+    check(
+        "soft cap",
+        [draw([2, 3, 5, 37]).mul_scalar(4.0)],
+        |[x]| soft_cap(x, 3.0),
+        |[x]| composed_soft_cap(x, 3.0),
+    );
 }
 
 #[test]

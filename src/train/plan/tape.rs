@@ -247,9 +247,11 @@ impl Tape {
     pub(super) fn one_pass(&mut self, what: OnePass, inputs: &[Id], size: Size, flops: f64) -> Id {
         let flows = inputs.iter().any(|input| self.is_tracked(*input));
         let (place, saved) = match what {
-            OnePass::Activation | OnePass::Gate | OnePass::Norm | OnePass::Rotary => {
-                (Place::Over, Vec::new())
-            }
+            OnePass::Activation
+            | OnePass::SoftCap
+            | OnePass::Gate
+            | OnePass::Norm
+            | OnePass::Rotary => (Place::Over, Vec::new()),
             // The gradient of the logits is written over them.
             OnePass::Loss if flows => {
                 let logits = self.size(inputs[0]).clone();
@@ -383,6 +385,7 @@ impl Tape {
             Rule::OnePass(what, saved) => {
                 let (reads, place, flops) = match what {
                     OnePass::Activation => (vec![from, input], Place::Over, 0.0),
+                    OnePass::SoftCap => (vec![from, node.out], Place::Over, 0.0),
                     OnePass::Gate if place == 0 => (vec![input, from, others[0]], Place::Over, 0.0),
                     OnePass::Gate => (vec![input, from], Place::Over, 0.0),
                     OnePass::Norm if place == 0 => (vec![from, input], Place::Over, 0.0),
