@@ -22,7 +22,7 @@ pub(crate) use bias::add_bias;
 pub(crate) use cross_entropy::cross_entropy;
 pub use flat::{read, write_over};
 pub(crate) use norm::{layer_norm, rms_norm};
-pub(crate) use product::{product, rounds};
+pub(crate) use product::{product, rounds, thin};
 pub(crate) use recorded::one_pass;
 pub use recorded::{Mark, OnePass, recorded};
 pub(crate) use rotary::turn;

@@ -56,7 +56,9 @@ impl PackableEmbedding {
             return logits;
         }
         let weight = self.weight.val().transpose();
-        if weight.dtype() == hidden.dtype() {
+        if let Some(logits) = native::thin(&hidden, &weight, None) {
+            logits
+        } else if weight.dtype() == hidden.dtype() {
             hidden.matmul(weight.unsqueeze())
         } else {
             native::product(hidden, weight)

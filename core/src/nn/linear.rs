@@ -86,6 +86,9 @@ fn product<const D: usize>(
     if input.dtype() != weight.dtype() {
         return with(bias, native::product(input, weight));
     }
+    if let Some(product) = native::thin(&input, &weight, bias.as_ref()) {
+        return product;
+    }
     if native::fuses(&input) {
         return with(bias, burn::tensor::module::linear(input, weight, None));
     }

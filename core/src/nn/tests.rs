@@ -197,6 +197,29 @@ fn a_bias_is_added_as_burn_adds_it() {
 }
 
 #[test]
+fn a_product_of_few_rows_is_that_of_many() {
+    let device = Device::flex();
+    let layer = Linear::fan_in(37, 21, &device);
+    let transposed = Linear {
+        weight: param(layer.weight.val().transpose().mul_scalar(1.0).transpose()),
+        bias: layer.bias.clone(),
+    };
+    for rows in 1..=10 {
+        let x: Tensor<3> = draw([rows, 1, 37]);
+        let bias = layer.bias.as_ref().map(Param::val);
+        let expected = burn::tensor::module::linear(x.clone(), layer.weight.val(), bias);
+        for layer in [&layer, &transposed] {
+            assert_close(
+                &format!("{rows} rows"),
+                layer.forward(x.clone()),
+                expected.clone(),
+                1e-5,
+            );
+        }
+    }
+}
+
+#[test]
 fn the_loss_in_one_pass_equals_its_formula() {
     let targets = [0, 40, 7, 7, 12];
     let logits = draw([1, 1, targets.len(), 41]).mul_scalar(4.0);
