@@ -87,7 +87,7 @@ enum Rule {
     /// The same; a bias gets the sum.
     Linear,
     /// As a kernel of our own does it in one pass, with what it saved.
-    OnePass(OnePass, Vec<Id>),
+    OnePass(OnePass, Option<Id>),
     /// Something unknown, taken to need all it had.
     Unknown(Vec<Id>),
 }
@@ -243,32 +243,36 @@ impl Tape {
         self.node(inputs, &[], size, Place::New, flops, Rule::Linear)
     }
 
-    /// What is done in one pass, and what that keeps for the way back: its inputs, or less.
+    /// What is done in one pass.
     pub(super) fn one_pass(&mut self, what: OnePass, inputs: &[Id], size: Size, flops: f64) -> Id {
-        let flows = inputs.iter().any(|input| self.is_tracked(*input));
-        let (place, saved) = match what {
-            OnePass::Activation
-            | OnePass::SoftCap
-            | OnePass::Gate
-            | OnePass::Norm
-            | OnePass::Rotary => (Place::Over, Vec::new()),
-            // The gradient of the logits is written over them.
-            OnePass::Loss if flows => {
-                let logits = self.size(inputs[0]).clone();
-                let gradient = self.make(inputs[..1].to_vec(), logits, Place::Over, 0.0);
-                (Place::New, vec![gradient])
-            }
-            // One number a query and head.
-            OnePass::Attention if flows => {
-                let mut sums = self.size(inputs[0]).clone();
-                sums.shape.pop();
-                let sums = self.make(Vec::new(), sums, Place::New, 0.0);
-                (Place::New, vec![sums])
-            }
-            _ => (Place::New, Vec::new()),
+        let place = match what {
+            OnePass::Loss | OnePass::Attention => Place::New,
+            _ => Place::Over,
         };
-        let rule = Rule::OnePass(what, saved.clone());
-        self.node(inputs, &saved, size, place, flops, rule)
+        let rule = Rule::OnePass(what, None);
+        let out = self.node(inputs, &[], size, place, flops, rule);
+        if self.is_tracked(out) {
+            let saved = self.saved(what, inputs[0]);
+            if let Some(node) = self.graph.last_mut() {
+                node.rule = Rule::OnePass(what, saved);
+            }
+        }
+        out
+    }
+
+    /// What it makes for the way back alone, of its first input.
+    fn saved(&mut self, what: OnePass, input: Id) -> Option<Id> {
+        let mut size = self.size(input).clone();
+        match what {
+            // The gradient of the logits is written over them.
+            OnePass::Loss => Some(self.make(vec![input], size, Place::Over, 0.0)),
+            // A number for each query and head.
+            OnePass::Attention => {
+                size.shape.pop();
+                Some(self.make(Vec::new(), size, Place::New, 0.0))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn unknown(&mut self, inputs: &[Id], size: Size, flops: f64) -> Id {
@@ -390,10 +394,14 @@ impl Tape {
                     OnePass::Gate => (vec![input, from], Place::Over, 0.0),
                     OnePass::Norm if place == 0 => (vec![from, input], Place::Over, 0.0),
                     OnePass::Rotary => (vec![from], Place::Over, 0.0),
-                    OnePass::Loss => (vec![saved[0], from], Place::Over, 0.0),
+                    OnePass::Loss => (
+                        saved.iter().copied().chain([from]).collect(),
+                        Place::Over,
+                        0.0,
+                    ),
                     // Four products for the two of the way there, shared by three gradients.
                     OnePass::Attention => {
-                        let reads = [&[from, node.out], &*node.inputs, saved].concat();
+                        let reads = [&[from, node.out], &*node.inputs, saved.as_slice()].concat();
                         (reads, Place::New, node.flops * 2.0 / 3.0)
                     }
                     _ => (Vec::new(), Place::New, 0.0),
