@@ -127,7 +127,9 @@ impl Training {
             learning_rate: 1e-4,
             weight_decay: 0.0,
         };
-        let network = self.network.clone();
+        // As in training, nobody else holds the weights that are written over.
+        let initial = self.model.network().clone();
+        let network = std::mem::replace(&mut self.network, initial);
         self.network = self.optimizer.step(network, &gradients, rates);
     }
 }

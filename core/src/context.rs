@@ -12,7 +12,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::attention::{Attend, masked};
 use crate::cache::KvCache;
-use crate::native::{self, Sight};
+use crate::native::{self, OnePass, Sight};
 use mask::{mask, sight};
 
 /// The segment of padding: nobody looks at it.
@@ -205,7 +205,9 @@ impl Context {
             }
         }
         let mask = self.mask(window, &device.inner());
-        masked(query, key, value, mask, attend)
+        native::one_pass(OnePass::Attention, query, |query| {
+            masked(query, key, value, mask, attend)
+        })
     }
 
     /// The segments of all tokens that are seen, those of this pass the last.

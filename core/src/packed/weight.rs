@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::module::{Module, Reparameterization};
 use burn::tensor::{DType, Tensor, TensorData, bf16, f16};
-use menagerie_kernels::{Element, Format, Matrix, Packed};
+use menagerie_kernels::{Addends, Element, Format, Matrix, Packed};
 
 use crate::native::{self, Numbers, Values};
 use crate::parameters::Packable;
@@ -96,18 +96,35 @@ impl PackedWeight {
         self.weight.bytes()
     }
 
-    /// `x · weightᵀ`: `[…, in]` -> `[…, out]`, of the input's type of number. `None` where the input is not
-    /// the CPU's, or belongs to a graph: the product is then one with [`Param::val`](burn::module::Param::val).
-    pub fn multiply<const D: usize>(&self, x: Tensor<D>) -> Option<Tensor<D>> {
+    /// `x · weightᵀ + bias`: `[…, in]` -> `[…, out]`, of the input's type of number; the bias is `[out]`. `None` where
+    /// they are not the CPU's, or belong to a graph: the product is then one with
+    /// [`Param::val`](burn::module::Param::val).
+    pub fn multiply<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        bias: Option<Tensor<1>>,
+    ) -> Option<Tensor<D>> {
         let dtype = x.dtype();
         let mut shape = x.dims();
         shape[D - 1] = self.weight.outputs();
         let x = Values::of(x)?;
+        let bias = match bias {
+            Some(bias) => Some(Values::of(bias.cast(DType::F32))?),
+            None => None,
+        };
+        let bias = match bias.as_ref().and_then(Values::numbers) {
+            Some(Numbers::F32(bias)) => Some(bias),
+            _ => None,
+        };
+        let addends = Addends {
+            bias,
+            residual: None,
+        };
         let mut out = vec![0.0_f32; shape.iter().product()];
         match x.numbers()? {
-            Numbers::F32(x) => self.weight.multiply(x, &mut out),
-            Numbers::Bf16(x) => self.weight.multiply(x, &mut out),
-            Numbers::F16(x) => self.weight.multiply(x, &mut out),
+            Numbers::F32(x) => self.weight.multiply_add(x, addends, &mut out),
+            Numbers::Bf16(x) => self.weight.multiply_add(x, addends, &mut out),
+            Numbers::F16(x) => self.weight.multiply_add(x, addends, &mut out),
         }
         let out = native::tensor(out, shape);
         Some(if dtype == DType::F32 {
