@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{Linear, join_heads, split_heads};
+use menagerie_core::nn::{Linear, RmsNorm, join_heads, split_heads};
 use menagerie_core::{Attend, Context};
 
-use crate::norm::RmsNorm;
 use crate::rotary::Rotary;
 use crate::shape::Shape;
 
@@ -78,7 +77,8 @@ impl Attention {
     ) -> Tensor<3> {
         let (query, key) = self.queries_and_keys(&x, rotary);
         let value = split_heads(self.value.forward(x), self.kv_heads);
-        let attended = context.attend(index, query, key, value, self.attend);
+        let attend = self.attend.rounded(self.query.rounds());
+        let attended = context.attend(index, query, key, value, attend);
         self.output.forward(join_heads(attended))
     }
 }
