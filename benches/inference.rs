@@ -192,9 +192,10 @@ impl Inference {
         let splice = Splice::new(&prompts, visual, Padding::Left);
         let network = self.model.network();
         let layers = self.model.configured().llm_spec.num_layers;
+        let numbers = self.model.numbers().cache();
         let mut answer = Answer {
             model: &self.model,
-            cache: Some(KvCache::new(layers, tokens + WARM_UP + STEPS)),
+            cache: Some(KvCache::of(numbers, layers, tokens + WARM_UP + STEPS)),
             rows,
             position: u32::try_from(tokens).expect("a short prompt"),
         };

@@ -101,7 +101,8 @@ impl Training {
         let (_folder, path) = size.folder(1);
         let sets = [format!("dtype = {dtype:?}")];
         let recipe = Recipe::load_with(&RecipeSource::File(path), &sets).expect("a recipe");
-        let model = recipe.assemble(&device).expect("a model");
+        let model = recipe.assemble_to_train(&[], &device, &mut |_, _| {});
+        let model = model.expect("a model");
         let table = &recipe.stage[stage];
         let mut ids = vec![7; 1 + size.text];
         ids[0] = IMAGE_TOKEN;
