@@ -4,21 +4,23 @@
 //! cargo bench --bench step
 //! ```
 //!
-//! `tests/speed/step.py` runs the same steps here and in PyTorch, in turns, and prints the ratios. It
-//! asks for them by name, `step time SIZE STAGE STEPS`, and for the sizes, `step size SIZE`.
-//! `tests/speed/waiting.py` asks for the recipes, `step recipe SIZE STEPS`.
+//! The scripts in `tests/peers/speed` run the same steps here and in PyTorch, in turns, and print the
+//! ratios. They ask for them by name, `step time SIZE STAGE DTYPE STEPS`, for the sizes, `step size
+//! SIZE`, and for the recipes, `step recipe SIZE STEPS`. SIZE may have a batch of its own, rows by
+//! tokens of text: `small:16x112`.
 
+mod noise;
 mod sizes;
 
 use std::time::Instant;
 
 use divan::Bencher;
-use menagerie::Model;
-use menagerie::Recipe;
-use menagerie::burn::tensor::{Device, Distribution, Tensor};
-use menagerie::network::Network;
+use menagerie::burn::tensor::Device;
+use menagerie::image::{Layout, Squares};
+use menagerie::network::{Images, Network};
 use menagerie::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie::train::{AdamW, AdamWConfig, GradientSet, Pass, PassOptions, Rates, trainable};
+use menagerie::{Model, Recipe, RecipeSource};
 use serde_json::json;
 use sizes::{MEDIUM, SMALL, Size, TINY};
 
@@ -36,8 +38,8 @@ fn main() {
         ["recipe", name, steps] => {
             println!("{}", size(name).recipe(steps.parse().expect("a number")));
         }
-        ["time", name, stage, steps] => {
-            let mut training = Training::new(&size(name), stage);
+        ["time", name, stage, dtype, steps] => {
+            let mut training = Training::new(&size(name), stage, dtype);
             let seconds: Vec<f64> = (0..steps.parse().expect("a number"))
                 .map(|_| {
                     let begun = Instant::now();
@@ -51,9 +53,18 @@ fn main() {
     }
 }
 
-fn size(name: &str) -> Size {
+fn size(text: &str) -> Size {
+    let (name, shape) = text.split_once(':').unwrap_or((text, ""));
     let found = SIZES.into_iter().find(|size| size.name == name);
-    found.expect("tiny, small or medium")
+    let size = found.expect("tiny, small or medium");
+    match shape.split_once('x') {
+        None => size,
+        Some((batch, text)) => Size {
+            batch: batch.parse().expect("rows"),
+            text: text.parse().expect("tokens"),
+            ..size
+        },
+    }
 }
 
 #[divan::bench(args = ["tiny", "small", "medium"], sample_count = 10, sample_size = 1)]
@@ -67,7 +78,7 @@ fn finetune(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 fn bench(bencher: Bencher<'_, '_>, name: &str, stage: &str) {
-    let mut training = Training::new(&size(name), stage);
+    let mut training = Training::new(&size(name), stage, "f32");
     // The first makes the optimizer's state.
     training.step();
     bencher.bench_local(|| training.step());
@@ -80,23 +91,27 @@ struct Training {
     optimizer: AdamW,
     ids: Vec<i64>,
     labels: Vec<i64>,
-    pixels: Tensor<4>,
+    images: Images,
     batch: usize,
 }
 
 impl Training {
-    fn new(size: &Size, stage: &str) -> Self {
+    fn new(size: &Size, stage: &str, dtype: &str) -> Self {
         let device = Device::flex();
         let (_folder, path) = size.folder(1);
-        let recipe = Recipe::load(path).expect("a recipe");
-        let model = recipe.assemble(&device).expect("a model");
+        let sets = [format!("dtype = {dtype:?}")];
+        let recipe = Recipe::load_with(&RecipeSource::File(path), &sets).expect("a recipe");
+        let model = recipe.assemble_to_train(&[], &device, &mut |_, _| {});
+        let model = model.expect("a model");
         let table = &recipe.stage[stage];
         let mut ids = vec![7; 1 + size.text];
         ids[0] = IMAGE_TOKEN;
         let mut labels = ids.clone();
         labels[0] = IGNORE;
-        let pixels = size.image_size;
-        let shape = [size.batch, 3, pixels, pixels];
+        let squares = Squares {
+            pixels: noise::noise(size.batch * model.image_processor(None).values()),
+            layouts: vec![Layout::Square; size.batch],
+        };
         let config = AdamWConfig {
             beta1: 0.9,
             beta2: 0.999,
@@ -104,11 +119,11 @@ impl Training {
         };
         Self {
             network: trainable::for_stage(model.network().clone(), |path| table.learns(path)),
+            images: model.images(squares).expect("an image"),
             model,
             optimizer: AdamW::new(config),
             ids,
             labels,
-            pixels: Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device),
             batch: size.batch,
         }
     }
@@ -116,7 +131,7 @@ impl Training {
     fn step(&mut self) {
         let rows = vec![(self.ids.as_slice(), self.labels.as_slice()); self.batch];
         let pass = Pass::new(&self.model, &self.network, PassOptions::default());
-        let done = pass.run(&rows, Some(self.pixels.clone().into()));
+        let done = pass.run(&rows, Some(self.images.clone()));
         drop(pass);
         let mut gradients = GradientSet::default();
         gradients.add(done.gradients);
