@@ -1,0 +1,73 @@
+//! A model that learns one batch over and over.
+
+use menagerie::burn::module::Module;
+use menagerie::burn::tensor::{Device, Tensor, TensorData};
+use menagerie::network::Network;
+use menagerie::tokens::IGNORE;
+use menagerie::train::{AdamW, AdamWConfig, GradientSet, Pass, PassOptions, Rates, trainable};
+use menagerie::{Model, Recipe, RecipeSource};
+
+use crate::sizes::{Size, noise};
+
+pub struct Training {
+    model: Model,
+    network: Network,
+    optimizer: AdamW,
+    ids: Vec<i64>,
+    labels: Vec<i64>,
+    pixels: Tensor<4>,
+    batch: usize,
+}
+
+impl Training {
+    /// `stage` is `align` or `finetune`. Weights and batch are the same on every device.
+    pub fn new(size: &Size, stage: &str, dtype: &str, device: &Device) -> Self {
+        let (_folder, path) = size.folder(1);
+        let sets = [format!("dtype = {dtype:?}")];
+        let recipe = Recipe::load_with(&RecipeSource::File(path), &sets).expect("a recipe");
+        let model = recipe.assemble(&Device::flex()).expect("a model");
+        let model = model.map_network(|network| network.to_device(device));
+        let table = &recipe.stage[stage];
+        let ids = size.prompt(size.width());
+        let mut labels = ids.clone();
+        labels[0] = IGNORE;
+        let side = size.image_size;
+        let shape = [size.batch, 3, side, side];
+        let pixels = TensorData::new(noise(shape.iter().product()), shape);
+        let config = AdamWConfig {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        };
+        Self {
+            network: trainable::for_stage(model.network().clone(), |path| table.learns(path)),
+            pixels: Tensor::from_data(pixels, (device, model.dtype())),
+            model,
+            optimizer: AdamW::new(config),
+            ids,
+            labels,
+            batch: size.batch,
+        }
+    }
+
+    /// Forward, backward, clipping and update. Gives the mean loss of a token before it.
+    pub fn step(&mut self) -> f64 {
+        let rows = vec![(self.ids.as_slice(), self.labels.as_slice()); self.batch];
+        let pass = Pass::new(&self.model, &self.network, PassOptions::default());
+        let done = pass.run(&rows, Some(self.pixels.clone().into()));
+        drop(pass);
+        let mut gradients = GradientSet::default();
+        gradients.add(done.gradients);
+        let tokens = done.supervised_tokens as f64;
+        gradients.scale(1.0 / tokens);
+        let norm = gradients.norm();
+        gradients.clip(norm, 1.0);
+        let rates = |_: &str| Rates {
+            learning_rate: 1e-4,
+            weight_decay: 0.0,
+        };
+        let network = self.network.clone();
+        self.network = self.optimizer.step(network, &gradients, rates);
+        done.loss_sum / tokens
+    }
+}
