@@ -2,7 +2,7 @@
 
 use menagerie_kernels::{Format, Level, Matrix, Packed, product_at};
 
-const LEVEL: Level = Level::Avx2;
+pub const LEVEL: Level = Level::Avx2;
 const OUTPUTS: usize = 256;
 const INPUTS: usize = 1024;
 

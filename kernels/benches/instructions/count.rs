@@ -38,6 +38,9 @@ impl FromStr for Count {
 
 /// Counts all cases.
 pub fn all() -> Result<Vec<Count>, String> {
+    if !cases::LEVEL.is_available() {
+        return Err(format!("this processor has no {}", cases::LEVEL));
+    }
     let out = env::temp_dir().join(format!("menagerie-instructions-{}", process::id()));
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let run = Command::new("valgrind")
