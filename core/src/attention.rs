@@ -1,9 +1,12 @@
 //! Scaled dot-product attention, shared by encoders and decoders.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, DType, Tensor};
+
+use crate::native::{self, Attending, Sight};
 
 /// How a block of a decoder attends, beyond what padding, packing and causality hide
 /// ([`Context::attend`](crate::Context::attend)). A number alone is a scale:
@@ -23,6 +26,9 @@ pub struct Attend {
     pub window: Option<NonZeroUsize>,
     /// The size that scores are held below, see [`soft_cap`]. Default: none.
     pub soft_cap: Option<f64>,
+    /// Whether products on a CPU may round to bf16, with sums in f32, as those of the linear layers around
+    /// them do (see [`Linear::rounds`](crate::nn::PackableLinear::rounds)). Default: false.
+    pub rounds: bool,
 }
 
 impl From<f64> for Attend {
@@ -31,6 +37,7 @@ impl From<f64> for Attend {
             scale,
             window: None,
             soft_cap: None,
+            rounds: false,
         }
     }
 }
@@ -47,6 +54,22 @@ impl Attend {
     pub fn soft_cap(self, soft_cap: Option<f64>) -> Self {
         Self { soft_cap, ..self }
     }
+
+    /// The same with products that round to bf16, or do not.
+    #[must_use]
+    pub fn rounded(self, rounds: bool) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// With who sees what; none is everything.
+    pub(crate) fn over(self, sight: Option<Arc<Sight>>) -> Attending {
+        Attending {
+            scale: self.scale,
+            soft_cap: self.soft_cap,
+            rounds: self.rounds,
+            sight,
+        }
+    }
 }
 
 /// `cap · tanh(x / cap)`: nearly `x` where that is small, and never beyond ±`cap`. Gemma 2 does so to
@@ -56,42 +79,53 @@ pub fn soft_cap<const D: usize>(x: Tensor<D>, cap: f64) -> Tensor<D> {
     x.div_scalar(cap).tanh().mul_scalar(cap)
 }
 
-/// `softmax(q kᵀ · scale + mask) v`, with grouped queries: `heads` is a multiple of `kv_heads`, and
-/// query head `h` reads key head `h / (heads / kv_heads)`. Keys and values are never repeated. The
-/// softmax is taken in f32 whatever the dtype.
+/// `softmax(q kᵀ · scale) v`, every query looking at every key: an encoder's. Grouped queries: `heads` is a multiple
+/// of `kv_heads`, and query head `h` reads key head `h / (heads / kv_heads)`. Keys and values are never repeated,
+/// and on a CPU no score is held longer than its tile. The softmax is taken in f32 whatever the dtype.
+///
+/// `attend` is the scale alone, or an [`Attend`] without a window.
 ///
 /// # Shapes
 /// - `query`: `[batch, heads, token, head_dim]`
 /// - `key`, `value`: `[batch, kv_heads, key_token, head_dim]`
-/// - `mask`: `[batch or 1, token, key_token]`, `true` where a query must not look
 /// - returns `[batch, heads, token, head_dim]`
 pub fn attention(
     query: Tensor<4>,
     key: Tensor<4>,
     value: Tensor<4>,
-    mask: Option<Tensor<3, Bool>>,
-    scale: f64,
+    attend: impl Into<Attend>,
 ) -> Tensor<4> {
-    capped(query, key, value, mask, scale, None)
+    let attend = attend.into();
+    let given = [query.clone(), key.clone(), value.clone()];
+    let attended = native::attention(given, &attend.over(None));
+    attended.unwrap_or_else(|| masked(query, key, value, None, attend))
 }
 
-/// As [`attention`], scores held below `cap` before the mask.
-pub(crate) fn capped(
+/// As [`attention`], scores of what `mask` (`[batch or 1, token, key_token]`) hides left out; the window of `attend`
+/// is the mask's.
+pub(crate) fn masked(
     query: Tensor<4>,
     key: Tensor<4>,
     value: Tensor<4>,
     mask: Option<Tensor<3, Bool>>,
-    scale: f64,
-    cap: Option<f64>,
+    attend: Attend,
 ) -> Tensor<4> {
     let [batch, heads, tokens, head_dim] = query.dims();
     let [_, kv_heads, keys, _] = key.dims();
     let group = heads / kv_heads;
+    // A cache may keep a narrower type.
+    let [key, value] = [key, value].map(|held| {
+        if held.dtype() == query.dtype() {
+            held
+        } else {
+            held.cast(query.dtype())
+        }
+    });
 
     // The heads of a group lie side by side, so they are rows of one product with their key head.
     let query = query.reshape([batch, kv_heads, group * tokens, head_dim]);
-    let scores = query.mul_scalar(scale).matmul(key.swap_dims(2, 3));
-    let scores = match cap {
+    let scores = query.mul_scalar(attend.scale).matmul(key.swap_dims(2, 3));
+    let scores = match attend.soft_cap {
         None => scores,
         Some(cap) => soft_cap(scores, cap),
     };

@@ -1,6 +1,6 @@
 //! The key-value cache, allocated once.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// Keys and values of the tokens a decoder has seen, for every block.
 ///
@@ -9,6 +9,8 @@ use burn::tensor::Tensor;
 #[derive(Debug, Clone)]
 pub struct KvCache {
     capacity: usize,
+    /// None: that of the first keys.
+    dtype: Option<DType>,
     layers: Vec<Option<Layer>>,
     segments: Vec<Vec<u32>>,
 }
@@ -27,8 +29,18 @@ impl KvCache {
     pub fn new(num_layers: usize, capacity: usize) -> Self {
         Self {
             capacity,
+            dtype: None,
             layers: vec![None; num_layers],
             segments: Vec::new(),
+        }
+    }
+
+    /// The same, with keys and values kept in `dtype` whatever they are computed in.
+    #[must_use]
+    pub fn of(dtype: DType, num_layers: usize, capacity: usize) -> Self {
+        Self {
+            dtype: Some(dtype),
+            ..Self::new(num_layers, capacity)
         }
     }
 
@@ -89,6 +101,10 @@ impl KvCache {
     ) -> (Tensor<4>, Tensor<4>) {
         let [batch, heads, tokens, head_dim] = key.dims();
         let shape = [batch, heads, self.capacity, head_dim];
+        let [key, value] = [key, value].map(|new| match self.dtype {
+            Some(dtype) if dtype != new.dtype() => new.cast(dtype),
+            _ => new,
+        });
         let layer = self.layers[layer].get_or_insert_with(|| Layer {
             key: Tensor::zeros(shape, (&key.device(), key.dtype())),
             value: Tensor::zeros(shape, (&value.device(), value.dtype())),

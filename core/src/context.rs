@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use crate::attention::{Attend, capped};
+use crate::attention::{Attend, masked};
 use crate::cache::KvCache;
-use mask::mask;
+use crate::native::{self, Sight};
+use mask::{mask, sight};
 
 /// The segment of padding: nobody looks at it.
 pub const PADDING: u32 = 0;
@@ -112,9 +113,10 @@ fn as_u32(value: usize) -> u32 {
 pub struct Context {
     positions: Tensor<2, Int>,
     reach: usize,
-    mask: Option<Tensor<3, Bool>>,
-    /// The masks of blocks that attend over a window, each made by the first block that asks.
-    windowed: HashMap<NonZeroUsize, Option<Tensor<3, Bool>>>,
+    /// Who sees whom over each window and without one, made by the first block that asks.
+    sights: HashMap<Option<NonZeroUsize>, Arc<Sight>>,
+    /// The same as masks, for devices whose attention wants one.
+    masks: HashMap<Option<NonZeroUsize>, Option<Tensor<3, Bool>>>,
     /// The segments of this pass's tokens.
     segments: Vec<Vec<u32>>,
     cache: Option<KvCache>,
@@ -128,8 +130,8 @@ impl Context {
         Self {
             positions: positions(rows, device),
             reach: reach(rows),
-            mask: mask(&rows.segments, &rows.segments, None, device),
-            windowed: HashMap::new(),
+            sights: HashMap::new(),
+            masks: HashMap::new(),
             segments: rows.segments.clone(),
             cache: None,
             shared: None,
@@ -143,8 +145,8 @@ impl Context {
         Self {
             positions: positions(rows, device),
             reach: reach(rows).max(cache.capacity()),
-            mask: mask(&rows.segments, cache.segments(), None, device),
-            windowed: HashMap::new(),
+            sights: HashMap::new(),
+            masks: HashMap::new(),
             segments: rows.segments.clone(),
             cache: Some(cache),
             shared: None,
@@ -188,34 +190,52 @@ impl Context {
         value: Tensor<4>,
         attend: impl Into<Attend>,
     ) -> Tensor<4> {
-        let Attend {
-            scale,
-            window,
-            soft_cap,
-        } = attend.into();
-        let mask = match window {
-            None => self.mask.clone(),
-            Some(window) => self.window(window, &key.device()),
-        };
+        let attend = attend.into();
         let (key, value) = match &mut self.cache {
             Some(cache) => cache.append(layer, key, value),
             None => (key, value),
         };
-        capped(query, key, value, mask, scale, soft_cap)
+        let window = self.window(attend.window);
+        let device = query.device();
+        if native::is_cpu(&device) {
+            let attending = attend.over(Some(self.sight(window)));
+            let given = [query.clone(), key.clone(), value.clone()];
+            if let Some(attended) = native::attention(given, &attending) {
+                return attended;
+            }
+        }
+        let mask = self.mask(window, &device.inner());
+        masked(query, key, value, mask, attend)
     }
 
-    /// The mask of attention over a window.
-    fn window(&mut self, window: NonZeroUsize, device: &Device) -> Option<Tensor<3, Bool>> {
-        let keys = self
-            .cache
-            .as_ref()
-            .map_or(&*self.segments, KvCache::segments);
-        if window.get() >= keys.first().map_or(0, Vec::len) {
-            return self.mask.clone();
+    /// The segments of all tokens that are seen, those of this pass the last.
+    fn keys(&self) -> &[Vec<u32>] {
+        let own = &*self.segments;
+        self.cache.as_ref().map_or(own, KvCache::segments)
+    }
+
+    /// `window`, if it hides anything.
+    fn window(&self, window: Option<NonZeroUsize>) -> Option<NonZeroUsize> {
+        let width = self.keys().first().map_or(0, Vec::len);
+        window.filter(|window| window.get() < width)
+    }
+
+    fn sight(&mut self, window: Option<NonZeroUsize>) -> Arc<Sight> {
+        if let Some(made) = self.sights.get(&window) {
+            return Arc::clone(made);
         }
-        let made = self.windowed.entry(window);
-        made.or_insert_with(|| mask(&self.segments, keys, Some(window), device))
-            .clone()
+        let made = Arc::new(sight(&self.segments, self.keys(), window));
+        self.sights.insert(window, Arc::clone(&made));
+        made
+    }
+
+    fn mask(&mut self, window: Option<NonZeroUsize>, device: &Device) -> Option<Tensor<3, Bool>> {
+        if let Some(made) = self.masks.get(&window) {
+            return made.clone();
+        }
+        let made = mask(&self.segments, self.keys(), window, device);
+        self.masks.insert(window, made.clone());
+        made
     }
 
     /// Gives the cache back, to continue with.
@@ -273,7 +293,7 @@ mod tests {
         ] {
             let (q, k, v) = given();
             let mask = mask(&rows.segments, &rows.segments, None, &device);
-            let plain = values(&crate::attention::attention(q, k, v, mask, 0.3));
+            let plain = values(&masked(q, k, v, mask, 0.3.into()));
             let attended = |attend: Attend| {
                 let (q, k, v) = given();
                 values(&Context::new(&rows, &device).attend(0, q, k, v, attend))

@@ -8,7 +8,7 @@ mod stop;
 
 use std::ops::ControlFlow;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -87,6 +87,8 @@ pub(crate) fn check_length(tokens: usize, limit: usize) -> Result<(), GenerateEr
 pub(crate) struct Generator<'a> {
     pub network: &'a Network,
     pub spec: &'a DecoderSpec,
+    /// The type of number of keys and values that are kept.
+    pub cache: DType,
     pub tokenizer: &'a Tokenizer,
     pub config: &'a GenerationConfig,
     /// Tokens that end an answer.
@@ -173,7 +175,11 @@ impl<'a> Session<'a> {
         let capacity = splice.width() + steps;
         Self {
             network: generator.network,
-            cache: Some(KvCache::new(generator.spec.num_layers, capacity)),
+            cache: Some(KvCache::of(
+                generator.cache,
+                generator.spec.num_layers,
+                capacity,
+            )),
             prompt: rows.clone(),
             positions,
         }

@@ -19,6 +19,7 @@ use crate::component::Component;
 use crate::generate::{Completion, GenerateError, GenerationConfig, Generator};
 use crate::image::{ImageProcessor, Resize, Squares};
 use crate::network::{Features, Images, Network};
+use crate::numbers::Numbers;
 use crate::parameters::{ParameterInfo, parameters};
 use crate::recipe::Configured;
 use crate::tokens::Tokenizer;
@@ -37,7 +38,7 @@ pub struct Model {
     configured: Configured,
     tokenizer: Tokenizer,
     template: Template,
-    dtype: DType,
+    numbers: Numbers,
     generation: GenerationConfig,
     end_tokens: Vec<i64>,
     loaded: Vec<(Component, Option<LoadReport>)>,
@@ -47,6 +48,18 @@ impl Model {
     /// The Burn module.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The same model for use: the weights that [`Numbers`] says are packed. They can then neither learn nor be
+    /// written; [`packed::unpacked`](crate::packed::unpacked) undoes it.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        let numbers = self.numbers.packed();
+        Self {
+            numbers,
+            network: numbers.settle(self.network),
+            ..self
+        }
     }
 
     /// The same model with its network changed; what `change` drops is freed on the way.
@@ -92,9 +105,14 @@ impl Model {
         self.network.device()
     }
 
-    /// The type of number of its weights and activations.
+    /// The type of number of its activations; [`Model::numbers`] has that of its weights.
     pub fn dtype(&self) -> DType {
-        self.dtype
+        self.numbers.activations
+    }
+
+    /// The types of number that it holds and computes in.
+    pub fn numbers(&self) -> Numbers {
+        self.numbers
     }
 
     /// Its images, made square as `resize` says or, without it, as the recipe does.
@@ -148,7 +166,7 @@ impl Model {
         let processor = &self.configured.images;
         let pixels = processor.tensor(squares.pixels, &self.device());
         Some(Images {
-            pixels: pixels.cast(self.dtype),
+            pixels: pixels.cast(self.dtype()),
             layouts: squares.layouts,
         })
     }
@@ -209,6 +227,7 @@ impl Model {
         Generator {
             network: &self.network,
             spec: &self.configured.llm_spec,
+            cache: self.numbers.cache(),
             tokenizer: &self.tokenizer,
             config,
             end_tokens: &self.end_tokens,

@@ -1,10 +1,14 @@
 //! Layers that the plugins share.
 
+mod embedding;
+mod linear;
+
+pub use embedding::{Embedding, PackableEmbedding};
+pub use linear::{Linear, PackableLinear};
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::module::layer_norm;
 use burn::tensor::{DType, Device, Tensor};
-
-use crate::lora::LowRank;
 
 /// Standard deviation of freshly initialised weights, as CLIP, LLaMA and LLaVA's projector
 /// configurations state it (`initializer_range`).
@@ -14,58 +18,6 @@ pub const INITIALIZER_RANGE: f64 = 0.02;
 #[must_use]
 pub fn normal(std: f64) -> Initializer {
     Initializer::Normal { mean: 0.0, std }
-}
-
-/// `y = x W + b`. The weight lies `[in, out]`; checkpoints store it transposed.
-#[derive(Module, Debug)]
-pub struct Linear {
-    /// `[in, out]`
-    pub weight: Param<Tensor<2>>,
-    /// `[out]`
-    pub bias: Option<Param<Tensor<1>>>,
-}
-
-impl Linear {
-    /// A layer with weights drawn from `N(0, 0.02²)` and, if asked for, a bias of zeros.
-    #[must_use]
-    pub fn new(input: usize, output: usize, bias: bool, device: &Device) -> Self {
-        Self::with_std(input, output, bias, INITIALIZER_RANGE, device)
-    }
-
-    /// A layer with weights drawn from `N(0, std²)` and, if asked for, a bias of zeros.
-    #[must_use]
-    pub fn with_std(input: usize, output: usize, bias: bool, std: f64, device: &Device) -> Self {
-        Self {
-            weight: normal(std).init([input, output], device),
-            bias: bias.then(|| Initializer::Zeros.init([output], device)),
-        }
-    }
-
-    /// A layer with weight and bias drawn evenly from ±`1/√in`: PyTorch's own initialisation, which
-    /// LLaVA's projector has.
-    #[must_use]
-    pub fn fan_in(input: usize, output: usize, device: &Device) -> Self {
-        let bound = (input as f64).powf(-0.5);
-        let uniform = Initializer::Uniform {
-            min: -bound,
-            max: bound,
-        };
-        Self {
-            weight: uniform.init([input, output], device),
-            bias: Some(uniform.init([output], device)),
-        }
-    }
-
-    /// `[…, in]` -> `[…, out]`, with the adapter that the weight may carry (see [`crate::lora`]).
-    pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let bias = self.bias.as_ref().map(Param::val);
-        let Some(adapter) = self.weight.reparameterization::<LowRank>() else {
-            return burn::tensor::module::linear(input, self.weight.val(), bias);
-        };
-        // Two thin products in place of a sum as large as the weight, and of its gradient.
-        let weight = adapter.base(self.weight.base());
-        burn::tensor::module::linear(input.clone(), weight, bias) + adapter.forward(input)
-    }
 }
 
 /// Layer norm (Ba et al. 2016, arXiv 1607.06450).

@@ -23,9 +23,33 @@ pub struct ParameterInfo {
     /// What it is in its layer.
     #[serde(skip)]
     pub kind: ParameterKind,
+    /// What reads it, if that can read it packed too.
+    #[serde(skip)]
+    pub packable: Option<Packable>,
     /// Burn's identity of it in this process.
     #[serde(skip)]
     pub id: ParamId,
+}
+
+/// A weight that may be held packed (see [`crate::packed`]), by the layer that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Packable {
+    /// [`Linear`](crate::nn::Linear)'s, `[in, out]`.
+    Linear,
+    /// [`Embedding`](crate::nn::Embedding)'s, `[row, feature]`.
+    Embedding,
+}
+
+impl Packable {
+    /// Of the parameter called `name` in a struct that Burn's visitors call `container`.
+    fn of(name: &str, container: &str) -> Option<Self> {
+        match (name, container) {
+            ("weight", "Struct:PackableLinear") => Some(Self::Linear),
+            ("weight", "Struct:PackableEmbedding") => Some(Self::Embedding),
+            _ => None,
+        }
+    }
 }
 
 /// What a parameter is in its layer, as far as weight decay treats it differently.
@@ -62,6 +86,7 @@ impl ParameterInfo {
             path,
             shape,
             kind: ParameterKind::Weight,
+            packable: None,
             id: ParamId::new(),
         }
     }
@@ -81,14 +106,15 @@ impl ParameterInfo {
 pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
     struct Lister {
         path: PathStack,
-        kinds: Vec<ParameterKind>,
+        kinds: Vec<(ParameterKind, Option<Packable>)>,
         found: Vec<ParameterInfo>,
     }
 
     impl ModuleVisitor for Lister {
         fn enter_module(&mut self, name: &str, container_type: &str) {
             self.path.enter(name);
-            self.kinds.push(ParameterKind::of(name, container_type));
+            let kind = ParameterKind::of(name, container_type);
+            self.kinds.push((kind, Packable::of(name, container_type)));
         }
 
         fn exit_module(&mut self, _name: &str, _container_type: &str) {
@@ -97,10 +123,13 @@ pub fn parameters<M: Module>(module: &M) -> Vec<ParameterInfo> {
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let fallback = (ParameterKind::Weight, None);
+            let (kind, packable) = self.kinds.last().copied().unwrap_or(fallback);
             self.found.push(ParameterInfo {
                 path: self.path.join(),
                 shape: param.lazy_shape().to_vec(),
-                kind: self.kinds.last().copied().unwrap_or(ParameterKind::Weight),
+                kind,
+                packable,
                 id: param.id,
             });
         }

@@ -80,7 +80,8 @@ pub struct Recipe {
     /// Seed of the initial weights, the sampler and everything else that is drawn.
     #[serde(default = "default_seed")]
     pub seed: u64,
-    /// Number type of weights and activations.
+    /// Number type of weights and activations. On a CPU `bf16`, `q8` and `q4` are those of the weights of linear
+    /// layers and embedding tables, and all else is f32; `q8` and `q4` are for models that are used on a CPU.
     #[serde(default)]
     pub dtype: Dtype,
     /// Longest sequence in training, visual tokens included; what is over is cut off.
@@ -123,7 +124,7 @@ fn default_max_tokens() -> usize {
     2048
 }
 
-/// A floating-point type.
+/// A type of number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -135,6 +136,30 @@ pub enum Dtype {
     F16,
     /// 16 bits with the exponent of `f32`.
     Bf16,
+    /// 8 bits, 32 neighbours with a scale in f16: ggml's `q8_0`.
+    Q8,
+    /// 4 bits, 32 neighbours with a scale in f16: ggml's `q4_0`.
+    Q4,
+}
+
+impl Dtype {
+    /// As recipes and the command line spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Q8 => "q8",
+            Self::Q4 => "q4",
+        }
+    }
+
+    /// Whether weights are quantised: such a model is used and never trained.
+    #[must_use]
+    pub const fn is_quantised(self) -> bool {
+        matches!(self, Self::Q8 | Self::Q4)
+    }
 }
 
 impl Recipe {
@@ -305,18 +330,26 @@ impl Recipe {
     /// Checks that the recipe's stages can be trained in its dtype.
     ///
     /// # Errors
-    /// It is f16: small gradients vanish in it without loss scaling, which there is none of.
+    /// It is f16: small gradients vanish in it without loss scaling, which there is none of. Or it is quantised,
+    /// and what is quantised cannot learn.
     pub fn check_dtype(&self) -> Result<(), RecipeError> {
-        if self.dtype != Dtype::F16 || self.stages.is_empty() {
-            return Ok(());
-        }
+        let message = match self.dtype {
+            _ if self.stages.is_empty() => return Ok(()),
+            Dtype::F32 | Dtype::Bf16 => return Ok(()),
+            Dtype::F16 => {
+                "f16 loses small gradients, so nothing is trained in it; state `dtype = \"bf16\"` \
+                 or `dtype = \"f32\"`, which f16 weights are read into as well"
+            }
+            Dtype::Q8 | Dtype::Q4 => {
+                "quantised weights cannot learn; state `dtype = \"bf16\"` or `dtype = \"f32\"`, and \
+                 quantise the trained model where it is used (`--dtype q8`). An adapter over frozen \
+                 quantised weights has `quantize` in its table"
+            }
+        };
         Err(RecipeError::Invalid {
             origin: self.origin("dtype"),
             key: "dtype".to_owned(),
-            message:
-                "f16 loses small gradients, so nothing is trained in it; state `dtype = \"bf16\"` \
-                      or `dtype = \"f32\"`, which f16 weights are read into as well"
-                    .to_owned(),
+            message: message.to_owned(),
         })
     }
 

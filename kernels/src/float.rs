@@ -57,6 +57,26 @@ pub(crate) fn pack_panel<E: Element>(weights: Matrix<E>, panel: usize, out: &mut
     }
 }
 
+/// The same of weights that `read` gives.
+fn pack_panel_read(outputs: usize, inputs: usize, read: &Read, panel: usize, out: &mut [Line]) {
+    let first = panel * LANES;
+    for (chunk, lines) in out.chunks_mut(64).enumerate() {
+        let column = 128 * chunk;
+        for lane in 0..LANES.min(outputs - first) {
+            let mut numbers = [0.0; 128];
+            let count = (inputs - column).min(128);
+            read(first + lane, column, &mut numbers[..count]);
+            for (line, pair) in lines.iter_mut().zip(numbers.as_chunks::<2>().0) {
+                let [one, two] = pair.map(|number| u32::from(bf16_bits(number)));
+                line.0[4 * lane..][..4].copy_from_slice(&(one | two << 16).to_le_bytes());
+            }
+        }
+    }
+}
+
+/// Writes some of an output's weights, from a column on.
+pub(crate) type Read<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
+
 /// Weights `[outputs, inputs]`, packed.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels {
@@ -65,11 +85,22 @@ pub(crate) struct Panels {
 
 impl Panels {
     pub(crate) fn new(weights: Any) -> Self {
-        let (outputs, inputs) = (weights.rows(), weights.columns());
+        Self::pack(weights.rows(), weights.columns(), |panel, out| {
+            with!(weights, weights => pack_panel(weights, panel, out));
+        })
+    }
+
+    pub(crate) fn read(outputs: usize, inputs: usize, read: &Read) -> Self {
+        Self::pack(outputs, inputs, |panel, out| {
+            pack_panel_read(outputs, inputs, read, panel, out);
+        })
+    }
+
+    fn pack(outputs: usize, inputs: usize, panel: impl Fn(usize, &mut [Line]) + Sync) -> Self {
         let steps = steps(inputs);
         let mut lines = vec![Line::ZERO; outputs.div_ceil(LANES) * steps];
-        schedule::chunks(&mut lines, steps, outputs * inputs, |panel, out| {
-            with!(weights, weights => pack_panel(weights, panel, out));
+        schedule::chunks(&mut lines, steps, outputs * inputs, |at, out| {
+            panel(at, out);
         });
         Self { lines }
     }
@@ -87,6 +118,16 @@ impl Panels {
             for (number, bits) in pair.iter_mut().zip(line.0[4 * lane..].as_chunks::<2>().0) {
                 *number = bf16::from_le_bytes(*bits).to_f32();
             }
+        }
+    }
+
+    /// One output's bf16 as bytes.
+    pub(crate) fn write(&self, output: usize, out: &mut [u8]) {
+        let (panel, lane) = (output / LANES, output % LANES);
+        let steps = steps(out.len() / 2);
+        let lines = &self.lines[panel * steps..][..steps];
+        for (bytes, line) in out.chunks_mut(4).zip(lines) {
+            bytes.copy_from_slice(&line.0[4 * lane..][..bytes.len()]);
         }
     }
 

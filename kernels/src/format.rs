@@ -46,6 +46,8 @@ pub(crate) trait Blocks: Send + Sync + Sized + 'static {
     unsafe fn minimum<I: Quads>(&self, isa: I, place: Place) -> I::F32;
     /// Bytes of the scales and the minima.
     fn bytes(&self) -> usize;
+    /// Writes what GGUF calls a block, of one output: those that begin at `place`, whose codes these are.
+    fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]);
 }
 
 /// A block among others.

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use crate::activation::QuantiseRow;
 use crate::format::{BLOCK, Blocks, Place};
+use crate::isa::portable::Portable;
 use crate::isa::{Kernel, LANES, Quads};
 use crate::level::Level;
 use crate::line::{Line, lines, view_mut};
@@ -23,6 +24,8 @@ use crate::sink::Sink;
 /// Blocks after which a product of many rows turns to the next rows: four panels of so many lie in the
 /// second-level cache.
 const CHUNK: usize = 64;
+/// Our blocks in the largest of GGUF's.
+const MOST: usize = 8;
 /// Quads of a block.
 const QUADS: usize = BLOCK / 4;
 
@@ -85,9 +88,40 @@ impl<F: Blocks> Quantised<F> {
         size_of_val(self.lines.as_slice()) + self.scales.bytes()
     }
 
+    /// An output's codes of a block.
+    fn codes(&self, place: Place, lane: usize) -> [u8; BLOCK] {
+        let lines = &self.lines[place.index() * F::LINES..][..F::LINES];
+        let mut out = [0; BLOCK];
+        for (quad, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            // SAFETY: `lines` are `LINES`, and there are eight quads.
+            let codes = unsafe { F::codes(Portable, lines, quad) };
+            out.copy_from_slice(&codes[4 * lane..][..4]);
+        }
+        out
+    }
+
+    /// One output's blocks as GGUF has them, which are groups of `group` of ours and of `size` bytes.
+    pub(crate) fn write(&self, output: usize, group: usize, size: usize, out: &mut [u8]) {
+        let (panel, lane) = (output / LANES, output % LANES);
+        let blocks = out.len() / size * group;
+        let mut codes = [[0; BLOCK]; MOST];
+        for (number, out) in out.chunks_exact_mut(size).enumerate() {
+            let first = number * group;
+            let place = |block| Place {
+                panel,
+                block,
+                blocks,
+            };
+            for (at, codes) in codes[..group].iter_mut().enumerate() {
+                *codes = self.codes(place(first + at), lane);
+            }
+            self.scales.write(place(first), lane, &codes[..group], out);
+        }
+    }
+
     /// One output's weights as f32, written to `out`.
     pub(crate) fn dequantise(&self, output: usize, out: &mut [f32]) {
-        let isa = crate::isa::portable::Portable;
+        let isa = Portable;
         let (panel, lane) = (output / LANES, output % LANES);
         let blocks = out.len().div_ceil(BLOCK);
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
@@ -96,22 +130,21 @@ impl<F: Blocks> Quantised<F> {
                 block,
                 blocks,
             };
-            let lines = &self.lines[place.index() * F::LINES..][..F::LINES];
+            let codes = self.codes(place, lane);
             // SAFETY: `new` made scales for all blocks.
             let minimum = unsafe { self.scales.minimum(isa, place) }[lane];
-            for (column, out) in out.iter_mut().enumerate() {
-                // SAFETY: `lines` are `LINES`, and `column` is below `BLOCK`.
-                let codes = unsafe { F::codes(isa, lines, column / 4) };
-                let code = i32::from(codes[4 * lane + column % 4]) - F::BIAS;
-                let part = column * F::SUMS / BLOCK;
-                // SAFETY: as above; `part` is below `SUMS`, since `column` is below `BLOCK`.
-                let scales = unsafe { self.scales.scale(isa, place, part) };
-                let product = scales[lane] * code as f32;
-                *out = if F::MINIMA {
-                    product - minimum
-                } else {
-                    product
-                };
+            let parts = BLOCK / F::SUMS;
+            for (part, out) in out.chunks_mut(parts).enumerate() {
+                // SAFETY: as above; there are at most `SUMS` parts.
+                let scale = unsafe { self.scales.scale(isa, place, part) }[lane];
+                for (out, code) in out.iter_mut().zip(&codes[part * parts..]) {
+                    let product = scale * (i32::from(*code) - F::BIAS) as f32;
+                    *out = if F::MINIMA {
+                        product - minimum
+                    } else {
+                        product
+                    };
+                }
             }
         }
     }
@@ -139,7 +172,7 @@ impl<F: Blocks> Quantised<F> {
             }
         }
         debug_assert!(level.is_available());
-        self.on(crate::isa::portable::Portable, x, sink);
+        self.on(Portable, x, sink);
     }
 
     fn on<I: Quads>(&self, isa: I, x: Any, sink: &Sink) {

@@ -12,7 +12,9 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 pub(crate) mod portable;
+pub(crate) mod scores;
 
+use crate::level::Level;
 use crate::line::{Line, Plain};
 
 /// Outputs of a panel, and lanes of a vector.
@@ -36,6 +38,82 @@ pub(crate) trait Lanes: Copy + Send + Sync {
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+}
+
+/// What functions of f32 are made of, beyond sums and products.
+pub(crate) trait Floats: Lanes {
+    /// `a · b + c`, rounded once where the processor can.
+    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    fn sqrt(self, x: Self::F32) -> Self::F32;
+    /// The larger one; `b` if either is a NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The smaller one; `b` if either is a NaN.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `then` where `a < b`, else `otherwise`, also for a NaN.
+    fn less(self, a: Self::F32, b: Self::F32, then: Self::F32, otherwise: Self::F32) -> Self::F32;
+    fn abs(self, x: Self::F32) -> Self::F32;
+    fn with_sign(self, magnitude: Self::F32, sign: Self::F32) -> Self::F32;
+    /// `x · 2^power`, rounded once, for a whole `power` of at most 252 in magnitude and an `x` around 1.
+    fn scale(self, x: Self::F32, power: Self::F32) -> Self::F32;
+
+    /// The nearest whole number, the even one of two, for magnitudes below 2²².
+    #[inline(always)]
+    fn round(self, x: Self::F32) -> Self::F32 {
+        // From 2²³ on an f32 has no fraction.
+        let shift = self.splat(12_582_912.0);
+        self.sub(self.add(x, shift), shift)
+    }
+
+    /// The sum of all lanes: halves are added, then their halves.
+    #[inline(always)]
+    fn sum(self, x: Self::F32) -> f32 {
+        let mut lanes = self.store(x);
+        for half in [8, 4, 2, 1] {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
+        }
+        lanes[0]
+    }
+
+    /// The largest lane; one that is a NaN may be passed over.
+    #[inline(always)]
+    fn largest(self, x: Self::F32) -> f32 {
+        let lanes = self.store(x);
+        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+}
+
+/// Work on f32 alone, which is compiled for each set of instructions that [`Floats`] has.
+pub(crate) trait Work {
+    fn run<I: Floats>(self, isa: I);
+}
+
+impl<I: Floats, W: Work> Kernel<I> for W {
+    #[inline(always)]
+    fn run(self, isa: I) {
+        Work::run(self, isa);
+    }
+}
+
+/// Does the work with the instructions of the level. What is past AVX-512 gains f32 nothing.
+pub(crate) fn work(level: Level, work: impl Work) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if level >= Level::Avx512
+            && let Some(isa) = avx512::Avx512::new()
+        {
+            return isa.enter(work);
+        }
+        if level >= Level::Avx2
+            && let Some(isa) = avx2::Avx2::new()
+        {
+            return isa.enter(work);
+        }
+    }
+    debug_assert!(level.is_available());
+    portable::Portable.enter(work);
 }
 
 /// Products of bf16, two columns at a time.

@@ -40,6 +40,12 @@ impl Level {
             .take_while(|level| level.is_available())
     }
 
+    /// # Panics
+    /// If the processor does not have the level.
+    pub(crate) fn check(self) {
+        assert!(self.is_available(), "this processor has no {self}");
+    }
+
     /// Whether this processor has the level. The answer is remembered by the standard library.
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]

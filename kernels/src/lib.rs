@@ -41,7 +41,13 @@
 // Vector registers are passed between functions that must disappear into their callers.
 #![allow(clippy::inline_always)]
 
+mod activate;
 mod activation;
+mod adamw;
+mod attention;
+mod bias;
+mod cross_entropy;
+mod curve;
 mod error;
 mod float;
 mod format;
@@ -49,16 +55,28 @@ mod integer;
 mod isa;
 mod level;
 mod line;
+mod math;
 mod matrix;
+mod norm;
 mod packed;
+mod pointwise;
 mod product;
+mod rotary;
 mod schedule;
 mod scratch;
 mod sink;
+mod vectors;
 
+pub use activate::{Activation, Function};
+pub use adamw::{AdamWStep, sum_of_squares, sum_of_squares_at};
+pub use attention::{Attention, Heads, Products, Seen, Segments};
+pub use bias::{add_bias, add_bias_at, column_sums, column_sums_at};
+pub use cross_entropy::CrossEntropy;
 pub use error::PackError;
 pub use half::{bf16, f16};
 pub use level::Level;
 pub use matrix::{Element, Matrix};
+pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
 pub use product::{product, product_at};
+pub use rotary::Rotary;

@@ -26,6 +26,28 @@ unsafe impl Plain for f32 {}
 unsafe impl Plain for [u32; 2] {}
 // SAFETY: as above.
 unsafe impl Plain for [f32; 2] {}
+// SAFETY: as above; 2 divides 64.
+unsafe impl Plain for u16 {}
+// SAFETY: as above; these are 64 bytes.
+unsafe impl Plain for [f32; 16] {}
+// SAFETY: as above.
+unsafe impl Plain for [u32; 16] {}
+
+impl Line {
+    /// All of it as 16 numbers.
+    #[inline(always)]
+    pub(crate) fn f32s(&self) -> &[f32; 16] {
+        // SAFETY: 64 bytes of enough alignment, of which every pattern is 16 numbers.
+        unsafe { &*std::ptr::from_ref(self).cast() }
+    }
+
+    /// All of it as 16 numbers.
+    #[inline(always)]
+    pub(crate) fn f32s_mut(&mut self) -> &mut [f32; 16] {
+        // SAFETY: as above, and every 16 numbers are a line.
+        unsafe { &mut *std::ptr::from_mut(self).cast() }
+    }
+}
 
 /// Lines that hold `count` values of `T`.
 pub(crate) const fn lines<T: Plain>(count: usize) -> usize {

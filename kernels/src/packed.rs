@@ -35,17 +35,23 @@ pub enum Format {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(self.name())
+    }
+}
+
+impl Format {
+    /// What ggml calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Bf16 => "bf16",
             Self::Q8 => "q8_0",
             Self::Q4 => "q4_0",
             Self::Q4K => "q4_K",
             Self::Q6K => "q6_K",
-        })
+        }
     }
-}
 
-impl Format {
     /// Numbers and bytes of a block in GGUF.
     fn block(self) -> (usize, usize) {
         match self {
@@ -55,6 +61,19 @@ impl Format {
             Self::Q4K => (BLOCK * q4_k::GROUP, q4_k::BYTES),
             Self::Q6K => (BLOCK * q6_k::GROUP, q6_k::BYTES),
         }
+    }
+
+    /// Bytes of a row in GGUF.
+    fn row(self, inputs: usize) -> Result<usize, PackError> {
+        let (block, size) = self.block();
+        if inputs.is_multiple_of(block) {
+            return Ok((inputs / block).saturating_mul(size));
+        }
+        Err(PackError::Columns {
+            format: self,
+            inputs,
+            block,
+        })
     }
 }
 
@@ -95,13 +114,45 @@ impl Packed {
 
     fn quantise_any(format: Format, weights: Any) -> Result<Self, PackError> {
         let (outputs, inputs) = (weights.rows(), weights.columns());
+        if format == Format::Bf16 {
+            return Ok(Self {
+                outputs,
+                inputs,
+                storage: Storage::Bf16(float::Panels::new(weights)),
+            });
+        }
+        Self::quantise_read(format, outputs, inputs, |output, column, out| {
+            with!(weights, weights => copy(weights, output, column, out));
+        })
+    }
+
+    /// The same of weights that lie elsewhere, as in a file that is mapped: `read(output, column, out)` writes
+    /// `out` with that output's weights from that column on. It is called from several threads, for some
+    /// columns at a time, and nothing as large as the whole is made in f32.
+    ///
+    /// # Errors
+    /// For a format that is only read.
+    pub fn quantise_read(
+        format: Format,
+        outputs: usize,
+        inputs: usize,
+        read: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) -> Result<Self, PackError> {
+        let read: &float::Read = &read;
+        let block = |output: usize, block: usize| {
+            let mut numbers = [0.0; BLOCK];
+            let column = block * BLOCK;
+            let count = (inputs - column).min(BLOCK);
+            read(output, column, &mut numbers[..count]);
+            numbers
+        };
         let storage = match format {
-            Format::Bf16 => Storage::Bf16(float::Panels::new(weights)),
-            Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, block| {
-                q8::quantise(&with!(weights, weights => numbers(weights, output, block)))
+            Format::Bf16 => Storage::Bf16(float::Panels::read(outputs, inputs, read)),
+            Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, at| {
+                q8::quantise(&block(output, at))
             })),
-            Format::Q4 => Storage::Q4(q4::pack(outputs, inputs, |output, block| {
-                q4::quantise(&with!(weights, weights => numbers(weights, output, block)))
+            Format::Q4 => Storage::Q4(q4::pack(outputs, inputs, |output, at| {
+                q4::quantise(&block(output, at))
             })),
             format => return Err(PackError::ReadOnly { format }),
         };
@@ -122,15 +173,8 @@ impl Packed {
         inputs: usize,
         bytes: &[u8],
     ) -> Result<Self, PackError> {
-        let (block, size) = format.block();
-        if !inputs.is_multiple_of(block) {
-            return Err(PackError::Columns {
-                format,
-                inputs,
-                block,
-            });
-        }
-        let row = (inputs / block).saturating_mul(size);
+        let size = format.block().1;
+        let row = format.row(inputs)?;
         let wanted = row.saturating_mul(outputs);
         if bytes.len() != wanted {
             return Err(PackError::Bytes {
@@ -164,6 +208,27 @@ impl Packed {
             inputs,
             storage,
         })
+    }
+
+    /// The blocks of a GGUF file, row after row: what [`Packed::from_blocks`] takes, to the bit
+    /// (a NaN in bf16 may have become another one).
+    ///
+    /// # Errors
+    /// If rows are no whole blocks.
+    pub fn to_blocks(&self) -> Result<Vec<u8>, PackError> {
+        let (block, size) = self.format().block();
+        let row = self.format().row(self.inputs)?;
+        let mut out = vec![0; self.outputs * row];
+        let group = block / BLOCK;
+        let cost = self.outputs * self.inputs;
+        crate::schedule::chunks(&mut out, row, cost, |output, out| match &self.storage {
+            Storage::Bf16(panels) => panels.write(output, out),
+            Storage::Q8(blocks) => blocks.write(output, group, size, out),
+            Storage::Q4(blocks) => blocks.write(output, group, size, out),
+            Storage::Q4K(blocks) => blocks.write(output, group, size, out),
+            Storage::Q6K(blocks) => blocks.write(output, group, size, out),
+        });
+        Ok(out)
     }
 
     /// How it is stored.
@@ -204,19 +269,44 @@ impl Packed {
     /// `(d · scale) · (code − 32)`, with one rounding for each operation.
     pub fn dequantise(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.outputs * self.inputs];
-        crate::schedule::chunks(
-            &mut out,
-            self.inputs,
-            self.outputs * self.inputs,
-            |output, row| match &self.storage {
-                Storage::Bf16(panels) => panels.dequantise(output, row),
-                Storage::Q8(blocks) => blocks.dequantise(output, row),
-                Storage::Q4(blocks) => blocks.dequantise(output, row),
-                Storage::Q4K(blocks) => blocks.dequantise(output, row),
-                Storage::Q6K(blocks) => blocks.dequantise(output, row),
-            },
-        );
+        let cost = out.len();
+        crate::schedule::chunks(&mut out, self.inputs, cost, |output, row| {
+            self.row(output, row);
+        });
         out
+    }
+
+    /// One output's row of [`Packed::dequantise`], for a table of embeddings `[vocab, hidden]`.
+    ///
+    /// # Panics
+    /// If there is no such output, or `out` has not [`Packed::inputs`] numbers.
+    pub fn row(&self, output: usize, out: &mut [f32]) {
+        assert!(output < self.outputs, "output {output} of {}", self.outputs);
+        assert_eq!(out.len(), self.inputs, "numbers of a row");
+        match &self.storage {
+            Storage::Bf16(panels) => panels.dequantise(output, out),
+            Storage::Q8(blocks) => blocks.dequantise(output, out),
+            Storage::Q4(blocks) => blocks.dequantise(output, out),
+            Storage::Q4K(blocks) => blocks.dequantise(output, out),
+            Storage::Q6K(blocks) => blocks.dequantise(output, out),
+        }
+    }
+
+    /// [`Packed::row`] of each of these outputs, one after the other, in threads if that is worth it.
+    ///
+    /// # Panics
+    /// If one of the outputs is not there, or `out` has not [`Packed::inputs`] numbers for each.
+    pub fn rows(&self, outputs: &[usize], out: &mut [f32]) {
+        assert_eq!(
+            Some(out.len()),
+            outputs.len().checked_mul(self.inputs),
+            "numbers of {} rows of {}",
+            outputs.len(),
+            self.inputs
+        );
+        // A number takes some ten times as long as a multiplication: an output's weights lie apart.
+        let cost = 10 * out.len();
+        crate::schedule::chunks(out, self.inputs, cost, |at, row| self.row(outputs[at], row));
     }
 
     /// `y = x · weightsᵀ`: `x` `[rows, inputs]`, `y` `[rows, outputs]`, whatever `y` held before.
@@ -235,7 +325,7 @@ impl Packed {
     /// # Panics
     /// As [`Packed::multiply`], and if the processor does not have the level.
     pub fn multiply_at<E: Element>(&self, level: Level, x: &[E], y: &mut [f32]) {
-        assert!(level.is_available(), "this processor has no {level}");
+        level.check();
         if y.is_empty() {
             assert!(x.is_empty() || self.outputs == 0, "x has rows, and y none");
             return;
@@ -257,12 +347,9 @@ impl Packed {
     }
 }
 
-/// The numbers of a block, and zeros past the end of the row.
-fn numbers<E: Element>(weights: Matrix<E>, output: usize, block: usize) -> [f32; BLOCK] {
-    let mut out = [0.0; BLOCK];
-    let columns = block * BLOCK..((block + 1) * BLOCK).min(weights.columns());
-    for (out, column) in out.iter_mut().zip(columns) {
-        *out = weights.at(output, column);
+/// An output's weights from a column on.
+fn copy<E: Element>(weights: Matrix<E>, output: usize, column: usize, out: &mut [f32]) {
+    for (at, out) in out.iter_mut().enumerate() {
+        *out = weights.at(output, column + at);
     }
-    out
 }

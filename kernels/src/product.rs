@@ -32,7 +32,7 @@ pub fn product_at<A: Element, B: Element>(level: Level, a: Matrix<A>, b: Matrix<
 
 /// `c = a · bᵀ`
 fn product_any(level: Level, a: Any, b: Any, c: &mut [f32]) {
-    assert!(level.is_available(), "this processor has no {level}");
+    level.check();
     assert_eq!(
         a.columns(),
         b.columns(),

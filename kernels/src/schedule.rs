@@ -160,3 +160,43 @@ pub(crate) fn tiles(rows: Range<usize>, most: usize, mut work: impl FnMut(usize,
         left -= 1;
     }
 }
+
+/// Calls `work` with neighbouring parts of slices that belong together, and the number of the first grain in
+/// them; in threads if `cost` is worth it. A grain is so many elements of each slice; the last one of all may be
+/// shorter. A slice of which a grain takes nothing is handed on empty.
+pub(crate) fn parts<'a, T: Send, const N: usize>(
+    slices: [&'a mut [T]; N],
+    grains: [usize; N],
+    cost: usize,
+    work: impl Fn(usize, [&'a mut [T]; N]) + Send + Sync,
+) {
+    let count = slices[0].len().div_ceil(grains[0].max(1));
+    if count > 0 {
+        let least = (ALONE / 2).div_ceil((cost / count).max(1));
+        split(slices, grains, 0..count, least, &work);
+    }
+}
+
+/// Halves the grains until `least` of them are left.
+fn split<'a, T: Send, const N: usize>(
+    slices: [&'a mut [T]; N],
+    grains: [usize; N],
+    range: Range<usize>,
+    least: usize,
+    work: &(impl Fn(usize, [&'a mut [T]; N]) + Send + Sync),
+) {
+    if range.len() < 2 * least || range.len() < 2 || rayon::current_num_threads() == 1 {
+        return work(range.start, slices);
+    }
+    let half = range.len() / 2;
+    let middle = range.start + half;
+    let [mut firsts, mut lasts] = [(); 2].map(|()| [(); N].map(|()| &mut [][..]));
+    for (number, slice) in slices.into_iter().enumerate() {
+        let at = (half * grains[number]).min(slice.len());
+        (firsts[number], lasts[number]) = slice.split_at_mut(at);
+    }
+    rayon::join(
+        || split(firsts, grains, range.start..middle, least, work),
+        || split(lasts, grains, middle..range.end, least, work),
+    );
+}

@@ -38,4 +38,14 @@ impl Scratch {
             &mut c[..counts[2]],
         ]
     }
+
+    /// The first buffer in parts of these numbers of lines, with anything in them.
+    pub(crate) fn parts<const N: usize>(&mut self, counts: [usize; N]) -> [&mut [Line]; N] {
+        let [mut rest, ..] = self.lines([counts.iter().sum(), 0, 0]);
+        counts.map(|count| {
+            let (part, others) = std::mem::take(&mut rest).split_at_mut(count);
+            rest = others;
+            part
+        })
+    }
 }

@@ -10,7 +10,7 @@ use menagerie_core::model::Request;
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::generation::Generation;
-use super::model::ModelArgs;
+use super::model::UsedModel;
 use super::output::{print, print_json, print_part};
 use super::{interrupt, model};
 
@@ -18,7 +18,7 @@ use super::{interrupt, model};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    model: UsedModel,
     /// The question.
     question: String,
     /// An image file. Repeatable: the images stand before the question in this order.

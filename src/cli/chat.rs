@@ -12,7 +12,7 @@ use menagerie_core::{GenerationConfig, Model};
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::generation::Generation;
-use super::model::ModelArgs;
+use super::model::UsedModel;
 use super::output::print_part;
 use super::{interrupt, model};
 
@@ -26,7 +26,7 @@ const HELP: &str = "\
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    model: UsedModel,
     /// An image file, shown with the first question. Repeatable.
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use menagerie_core::Component;
-use menagerie_core::burn::tensor::{DType, Device};
+use menagerie_core::burn::tensor::Device;
 use menagerie_core::export::{ExportLayout, ExportOptions, export};
+use menagerie_core::recipe::Dtype;
 
 use super::error::CliError;
-use super::model::{DtypeArg, Found, ModelArgs};
+use super::model::{Found, ModelArgs};
 use super::output::print;
 
 /// Write a model in the layout that another tool expects, as a new folder.
@@ -28,7 +29,7 @@ pub(super) struct Args {
     component: Option<ComponentArg>,
     /// The type of number of the weights. Default: the model's.
     #[arg(long, value_enum)]
-    dtype: Option<DtypeArg>,
+    dtype: Option<FloatArg>,
     /// What the original layout's `mm_vision_tower` names, for example
     /// `openai/clip-vit-large-patch14-336`; the tower is not written then. Default: the tower's
     /// folder inside OUT.
@@ -51,6 +52,24 @@ enum LayoutArg {
     Burnpack,
 }
 
+/// The type of number of written weights.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum FloatArg {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl FloatArg {
+    const fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::Bf16,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum ComponentArg {
     Vision,
@@ -59,11 +78,11 @@ enum ComponentArg {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let found = args.model.find(args.dtype)?;
+    let found = args.model.find(args.dtype.map(FloatArg::dtype))?;
     if let (Found::Checkpoint(_), LayoutArg::Adapter) = (&found, args.layout) {
         return Err(CliError::AdapterOfCheckpoint);
     }
-    let model = found.assemble(&Device::flex())?;
+    let model = found.assemble_to_write(&Device::flex())?;
     let layout = match args.layout {
         LayoutArg::Hf => ExportLayout::Hf,
         LayoutArg::Original => ExportLayout::Original,
@@ -76,11 +95,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         ComponentArg::Projector => Component::Projector,
         ComponentArg::Llm => Component::Llm,
     });
-    options.dtype = args.dtype.map(|dtype| match dtype {
-        DtypeArg::F32 => DType::F32,
-        DtypeArg::F16 => DType::F16,
-        DtypeArg::Bf16 => DType::BF16,
-    });
+    options.dtype = args.dtype.map(|dtype| dtype.dtype().into());
     options.tower.clone_from(&args.tower);
     options.max_shard_bytes = args
         .max_shard_bytes

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         return Err(CliError::InsideModel { path });
     }
     let images = model::read_images(&args.images)?;
-    let model = args.model.find(Some(args.dtype))?;
+    let model = args.model.find(Some(args.dtype.dtype()))?;
     let model = model.assemble(&args.device.device)?;
     let request = Request::question(&args.prompt, images);
     let trace = model

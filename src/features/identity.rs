@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor};
 use menagerie_core::Model;
 use menagerie_core::hex::hex;
 use menagerie_core::image::ImageProcessor;
+use menagerie_core::packed::unpacked;
 use menagerie_core::parameters::{ParameterVisitor, visit_parameters};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -33,7 +34,7 @@ impl EncoderIdentity {
             "crate": format!("{} {}", info.crate_name, info.crate_version),
             "options": options.unwrap_or_default(),
             "weights_sha256": weights(&model.network().vision),
-            "dtype": dtype.name(),
+            "dtype": model.numbers().name(),
         });
         let spec = &configured.vision_spec;
         Self {
@@ -79,6 +80,6 @@ pub(crate) fn weights<M: Module>(module: &M) -> String {
     }
 
     let mut reader = Reader(Sha256::new());
-    visit_parameters(module, &mut reader);
+    visit_parameters(&unpacked(module.clone()), &mut reader);
     hex(&reader.0.finalize())
 }

@@ -76,14 +76,15 @@ impl Adapters {
                 .find_map(|stage| stage.table.lora.as_ref())
         };
         let Some(table) = next.or_else(left) else {
-            return Ok((adapters, recipe.assemble(device)?));
+            let model = recipe.assemble_to_train(&[], device, &mut |_, _| {})?;
+            return Ok((adapters, model));
         };
         let targets = table.targets(&recipe.configure()?, parameters);
         let apart: Vec<Component> = components(&targets)
             .into_iter()
             .filter(|&component| recipe.adapter(component).is_some())
             .collect();
-        let model = recipe.assemble_apart(&apart, device, &mut |_, _| {})?;
+        let model = recipe.assemble_to_train(&apart, device, &mut |_, _| {})?;
         if apart.is_empty() {
             return Ok((adapters, model));
         }
@@ -191,7 +192,7 @@ impl Adapters {
         }
         let apart = components(&current.targets);
         let dense = recipe
-            .assemble_apart(&apart, &model.device(), &mut |_, _| {})?
+            .assemble_to_train(&apart, &model.device(), &mut |_, _| {})?
             .into_network();
         let factors = lora::factors(model.network());
         let is_target = |path: &str| current.targets.iter().any(|target| target.path == path);

@@ -27,11 +27,11 @@ pub use questions::ScoreCost;
 pub use stage::{EpochCost, StageCost, StepMemory};
 
 use burn::tensor::Device;
-use menagerie_core::Recipe;
 use menagerie_core::component::Component;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Configured, Dtype};
 use menagerie_core::tokens::Tokenizer;
+use menagerie_core::{Numbers, Recipe};
 use serde::Serialize;
 
 use super::memory::Memory;
@@ -142,7 +142,7 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
     if let (Some(seen), Some(questions)) = (&mut seen, &questions) {
         questions.show(seen);
     }
-    let size = burn::tensor::DType::from(recipe.dtype).size();
+    let activation = Numbers::to_train(recipe.dtype).activations.size();
     let score = questions
         .map(|questions| questions.cost(recipe, &configured))
         .transpose()?;
@@ -158,7 +158,7 @@ pub fn plan(recipe: &Recipe, options: &PlanOptions) -> Result<Plan, PlanError> {
         peak_bytes: process_bytes.unwrap_or(0) + tensors.unwrap_or(0),
         stages,
         score,
-        features: seen.map(|seen| seen.cost(&configured, size)),
+        features: seen.map(|seen| seen.cost(&configured, activation)),
         process_bytes,
         machine_bytes: Memory::of_machine(),
         disk_bytes: disk.total,

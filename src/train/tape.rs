@@ -178,7 +178,9 @@ mod tests {
             tape.backward(hidden, gradient);
             assert_eq!(runs.each_ref().map(Cell::get), expected);
             let gradients = tape.finish();
-            let embed = gradients.get("llm.embed_tokens").expect("a gradient");
+            let embed = gradients
+                .get("llm.embed_tokens.weight")
+                .expect("a gradient");
             let sum: f32 = embed.clone().sum().into_scalar();
             // Doubled by one block above, and by none.
             assert_eq!(sum, (tokens * size) as f32 * (2.0 + 1.0));

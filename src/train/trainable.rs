@@ -2,14 +2,15 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use menagerie_core::packed::unpacked;
 use menagerie_core::parameters::{ParameterMapper, map_parameters};
 
 /// `module` ready for a stage. A parameter that does not learn is a plain tensor: operations on
 /// plain tensors alone record nothing, so that a frozen encoder keeps no activation. All others
-/// require a gradient.
+/// require a gradient. Packed weights become plain ones.
 #[must_use]
 pub fn for_stage<M: Module>(module: M, learns: impl Fn(&str) -> bool) -> M {
-    map_parameters(module, &mut Marker { learns })
+    map_parameters(unpacked(module), &mut Marker { learns })
 }
 
 /// `module` without any gradient, for use.

@@ -36,7 +36,7 @@ fn tensors(world: &World, model: &Model) -> BTreeMap<String, TensorData> {
 fn at(run: &Run, name: &str) -> Model {
     let folder = run.0.join("checkpoints").join(name);
     CheckpointModel::open(&folder, &[])
-        .and_then(|checkpoint| checkpoint.assemble(&Device::flex(), &mut |_, _| {}))
+        .and_then(|checkpoint| checkpoint.assemble_to_train(&Device::flex(), &mut |_, _| {}))
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 

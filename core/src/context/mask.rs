@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-use super::PADDING;
+use super::{PADDING, as_u32};
+use crate::native::Sight;
 
 /// `[batch or 1, token, key]`, `true` where a query must not look; `None` where all may look
 /// everywhere. The queries are the last tokens of the keys.
@@ -26,7 +27,7 @@ pub(super) fn mask(
     let batch = if plain { 1 } else { keys.len() };
     let mut hidden = Vec::with_capacity(batch * tokens * width);
     for (queries, keys) in queries.iter().zip(keys).take(batch) {
-        let seen = window.map(|window| first_seen(keys, window));
+        let seen = window.map(|window| first_seen(keys, Some(window)));
         for (token, &segment) in queries.iter().enumerate() {
             let own = past + token;
             let first = seen.as_ref().map_or(0, |seen| seen[own]);
@@ -41,14 +42,58 @@ pub(super) fn mask(
     Some(Tensor::from_data(data, device))
 }
 
+/// What [`mask`] says, as spans; `None` where all may look everywhere. A token of padding sees nothing.
+pub(super) fn sight(
+    queries: &[Vec<u32>],
+    keys: &[Vec<u32>],
+    window: Option<NonZeroUsize>,
+) -> Sight {
+    let tokens = queries.first().map_or(0, Vec::len);
+    let past = keys.first().map_or(0, Vec::len) - tokens;
+    let plain = keys.iter().flatten().all(|&segment| segment == 1);
+    let batch = if plain { 1 } else { keys.len() };
+    let mut spans = Vec::with_capacity(batch * tokens);
+    let mut is_mixed = false;
+    for keys in keys.iter().take(batch) {
+        let seen = first_seen(keys, window);
+        let starts = runs(keys);
+        spans.extend((past..past + tokens).map(|own| {
+            if keys[own] == PADDING {
+                return 0..0;
+            }
+            is_mixed |= starts[own] > seen[own];
+            as_u32(seen[own])..as_u32(own + 1)
+        }));
+    }
+    let flat = |rows: &[Vec<u32>]| rows.concat();
+    Sight {
+        spans,
+        segments: is_mixed.then(|| [flat(queries), flat(keys)]),
+    }
+}
+
+/// For each slot the first of those before it that are all of its segment.
+fn runs(segments: &[u32]) -> Vec<usize> {
+    let mut start = 0;
+    let each = segments.iter().enumerate().map(|(slot, segment)| {
+        if slot > 0 && segments[slot - 1] != *segment {
+            start = slot;
+        }
+        start
+    });
+    each.collect()
+}
+
 /// For each slot of a row the first slot that it sees through a window: so many slots of its own
-/// segment, itself the last of them. What lies between them of other segments does not count.
-fn first_seen(segments: &[u32], window: NonZeroUsize) -> Vec<usize> {
+/// segment, itself the last of them, or all of them without one. What lies between them of other segments
+/// does not count.
+fn first_seen(segments: &[u32], window: Option<NonZeroUsize>) -> Vec<usize> {
+    let window = window.map_or(usize::MAX, NonZeroUsize::get);
     let mut slots: HashMap<u32, Vec<usize>> = HashMap::new();
     let each = segments.iter().enumerate().map(|(slot, &segment)| {
         let own = slots.entry(segment).or_default();
         own.push(slot);
-        own[own.len().saturating_sub(window.get())]
+        own[own.len().saturating_sub(window)]
     });
     each.collect()
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Device, Tensor};
+use burn::module::Module;
+use burn::tensor::{DType, Device};
 
 use super::{AssembleError, Model};
 use crate::checkpoint::Checkpoint;
@@ -12,6 +12,7 @@ use crate::folder::PROJECTOR_FILES;
 use crate::generate::GenerationConfig;
 use crate::network::Network;
 use crate::newline::WithNewline;
+use crate::numbers::Numbers;
 use crate::parameters::draw;
 use crate::recipe::{Configured, ConfiguredPart, Dtype, Origin, Recipe, RecipeError};
 use crate::weights::{self, Adapter, LoadReport, Shards, Target, WeightError};
@@ -60,8 +61,9 @@ impl Recipe {
         })
     }
 
-    /// The model of this recipe on `device`: components that state `weights` load them, the others
-    /// are drawn from the seed.
+    /// The model of this recipe on `device`, for use: components that state `weights` load them, the others
+    /// are drawn from the seed, and weights are packed where that makes products faster (see
+    /// [`Numbers`]).
     ///
     /// # Errors
     /// A recipe, weights or a tokenizer that cannot be used; each with its place in the recipe.
@@ -78,23 +80,47 @@ impl Recipe {
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Model, AssembleError> {
-        self.assemble_apart(&[], device, progress)
+        self.assemble_in(self.numbers(device)?, &[], device, progress)
     }
 
-    /// As [`Recipe::assemble_watched`], but for the low-rank part of the adapters over the
-    /// components of `apart`: their weights are the base's, for an adapter that goes on learning
-    /// (see [`Adapter::factors`]). What such an adapter brings whole is taken.
+    /// As [`Recipe::assemble_watched`], every parameter a plain tensor that can learn or be written. For use,
+    /// [`Model::packed`] makes it what [`Recipe::assemble`] gives.
+    ///
+    /// The low-rank part of the adapters over the components of `apart` is left out: their weights are the
+    /// base's, for an adapter that goes on learning (see [`Adapter::factors`]). What such an adapter brings
+    /// whole is taken.
     ///
     /// # Errors
     /// As [`Recipe::assemble`].
-    pub fn assemble_apart(
+    pub fn assemble_to_train(
         &self,
         apart: &[Component],
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Model, AssembleError> {
+        let numbers = self.numbers(device)?.unpacked();
+        self.assemble_in(numbers, apart, device, progress)
+    }
+
+    /// How this recipe's `dtype` is held on `device`.
+    ///
+    /// # Errors
+    /// It is quantised, and the device is no CPU.
+    pub fn numbers(&self, device: &Device) -> Result<Numbers, AssembleError> {
+        Numbers::new(self.dtype, device).ok_or_else(|| AssembleError::Quantised {
+            origin: self.origin("dtype"),
+            dtype: self.dtype,
+        })
+    }
+
+    fn assemble_in(
+        &self,
+        numbers: Numbers,
+        apart: &[Component],
+        device: &Device,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Model, AssembleError> {
         let configured = self.configure()?;
-        let dtype = self.dtype.into();
         // All files are looked for before any is read: a missing one shows at once.
         let open = |component| Weights::open(self, component, apart.contains(&component));
         let [vision, projector, llm] = Component::ALL.map(open);
@@ -115,24 +141,24 @@ impl Recipe {
         let (mut vision, vision_report) = vision.load(
             fresh.vision,
             &checkpoint(Component::Vision),
-            dtype,
+            numbers,
             &mut loaded,
         )?;
         let mut part_reports = Vec::new();
         for (part, weights) in configured.vision_parts.iter().zip(parts) {
             let checkpoint = part.config.checkpoint().joined(Component::Vision);
             let report;
-            (vision, report) = weights.load(vision, &checkpoint, dtype, &mut loaded)?;
+            (vision, report) = weights.load(vision, &checkpoint, numbers, &mut loaded)?;
             part_reports.push(report);
         }
         let (projector, projector_report) = projector.load(
             fresh.projector,
             &checkpoint(Component::Projector),
-            dtype,
+            numbers,
             &mut loaded,
         )?;
         let (llm, llm_report) =
-            llm.load(fresh.llm, &checkpoint(Component::Llm), dtype, &mut loaded)?;
+            llm.load(fresh.llm, &checkpoint(Component::Llm), numbers, &mut loaded)?;
         let network = Network {
             vision,
             projector,
@@ -146,14 +172,14 @@ impl Recipe {
             loaded.splice(0..1, parts.map(|report| (Component::Vision, report)));
         }
         draw(&network, self.seed);
-        let network = network.map(&mut Cast(dtype));
+        let network = numbers.settle(network);
         let (generation, end_tokens) = self.generation(&tokenizer, &template)?;
         Ok(Model {
             network,
             configured,
             tokenizer,
             template,
-            dtype,
+            numbers,
             generation,
             end_tokens,
             loaded,
@@ -336,7 +362,7 @@ impl Weights {
         self,
         module: M,
         checkpoint: &Checkpoint,
-        dtype: DType,
+        numbers: Numbers,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(M, Option<LoadReport>), AssembleError> {
         let Some(shards) = self.shards else {
@@ -348,7 +374,7 @@ impl Weights {
             checkpoint,
             draws_newline: self.draws_newline,
         };
-        match weights::load_into(module, target, &shards, dtype, progress) {
+        match weights::load_into(module, target, &shards, numbers, progress) {
             Ok((module, report)) => Ok((module, Some(report))),
             Err(source) => Err(AssembleError::Weights {
                 origin: self.origin,
@@ -359,26 +385,13 @@ impl Weights {
 }
 
 impl From<Dtype> for DType {
+    /// The type that weights become when they are read; quantised ones become f32.
     fn from(dtype: Dtype) -> Self {
         match dtype {
             Dtype::F32 => Self::F32,
             Dtype::F16 => Self::F16,
             Dtype::Bf16 => Self::BF16,
+            Dtype::Q8 | Dtype::Q4 => Self::F32,
         }
-    }
-}
-
-/// Casts weights that were drawn; loaded ones have the dtype already.
-struct Cast(DType);
-
-impl ModuleMapper for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|tensor| {
-            if tensor.dtype() == self.0 {
-                tensor
-            } else {
-                tensor.cast(self.0)
-            }
-        })
     }
 }

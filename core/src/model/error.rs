@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::chat::{JINJA, Template, TemplateError, UnknownTemplate};
-use crate::recipe::{Origin, RecipeError};
+use crate::recipe::{Dtype, Origin, RecipeError};
 use crate::tokens::{EncodeError, TokenizerError};
 use crate::weights::WeightError;
 
@@ -24,6 +24,19 @@ pub enum AssembleError {
         origin: Origin,
         /// Why.
         source: WeightError,
+    },
+
+    /// Quantised weights on a device that has no products for them.
+    #[error(
+        "{origin}: `dtype = \"{}\"` is for models that are used on a CPU; on this device state \
+         `dtype = \"bf16\"`, or use `--device cpu`",
+        .dtype.name()
+    )]
+    Quantised {
+        /// Where the recipe states it.
+        origin: Origin,
+        /// The type.
+        dtype: Dtype,
     },
 
     /// The tokenizer cannot be read.

@@ -80,6 +80,27 @@ impl TensorEntry {
             .map_err(|problem| problem.at(&self.file, self.format))
     }
 
+    /// Its blocks, if it is quantised in some that a weight wanted in `format` is multiplied with as they lie.
+    pub(super) fn blocks(&self, format: menagerie_kernels::Format) -> Option<&Blocks> {
+        match &self.source {
+            Source::Blocks(blocks) if blocks.serve(format) => Some(blocks),
+            _ => None,
+        }
+    }
+
+    /// The bytes of its blocks; of a tensor without any those of [`read`](Self::read).
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(super) fn read_blocks(&self) -> Result<Vec<u8>, WeightError> {
+        let Source::Blocks(blocks) = &self.source else {
+            return self.read();
+        };
+        let mut input = Input::open(&self.file)?;
+        let bytes = input.bytes(blocks.start, blocks.count * blocks.kind.bytes());
+        bytes.map_err(|problem| problem.at(&self.file, self.format))
+    }
+
     pub(super) fn read_from<R: Read + Seek>(
         &self,
         input: &mut Input<R>,

@@ -7,6 +7,7 @@
 use std::io::{Read, Seek};
 
 use burn::tensor::{DType, f16};
+use menagerie_kernels::Format;
 
 use super::entry::byte_len;
 use super::input::{Input, Problem};
@@ -242,6 +243,46 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
+    /// Whether a weight wanted in `format` is multiplied with as it lies here: blocks that are no wider are,
+    /// since quantising them again would lose more and save little.
+    pub(super) fn serve(&self, format: Format) -> bool {
+        match (format, self.kind) {
+            (Format::Q8, Block::Q8_0) => true,
+            (Format::Q8 | Format::Q4, kind) => {
+                matches!(kind, Block::Q4_0 | Block::Q4K | Block::Q6K)
+            }
+            _ => false,
+        }
+    }
+
+    /// What a weight of these blocks is packed as. They [`serve`](Self::serve) some format.
+    pub(super) fn format(&self) -> Format {
+        match self.kind {
+            Block::Q4_0 => Format::Q4,
+            Block::Q8_0 => Format::Q8,
+            Block::Q4K => Format::Q4K,
+            Block::Q6K => Format::Q6K,
+            kind => unreachable!("{kind:?} serves no format"),
+        }
+    }
+
+    /// How many of the blocks' scales are NaN or infinite; `bytes` are theirs.
+    pub(super) fn count_non_finite(&self, bytes: &[u8]) -> usize {
+        let scales: &[usize] = match self.kind {
+            Block::Q4K | Block::Q5K | Block::Q4_1 | Block::Q5_1 => &[0, 2],
+            Block::Q6K => &[208],
+            Block::Q4_0 | Block::Q5_0 | Block::Q8_0 => &[0],
+        };
+        let blocks = bytes.chunks_exact(self.kind.bytes());
+        let bad = |block: &[u8]| {
+            scales
+                .iter()
+                .filter(|&&at| !half(block, at).is_finite())
+                .count()
+        };
+        blocks.map(bad).sum()
+    }
+
     /// All values as f32, little-endian.
     pub(super) fn read<R: Read + Seek>(&self, input: &mut Input<R>) -> Result<Vec<u8>, Problem> {
         let size = self.kind.bytes();

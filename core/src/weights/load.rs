@@ -1,16 +1,19 @@
 //! Filling a module from files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, Reparameterizer};
 use burn::tensor::{DType, Tensor, TensorData};
+use menagerie_kernels::{Format, Packed};
 
 use super::interleave::to_halves;
 use super::transpose::transpose;
-use super::{LoadReport, Shards, WeightError, count_non_finite};
+use super::{LoadReport, Shards, TensorEntry, WeightError, count_non_finite};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::newline::IMAGE_NEWLINE;
-use crate::parameters::{ParameterInfo, ParameterMapper, map_parameters, parameters};
+use crate::numbers::Numbers;
+use crate::packed::{PackedWeight, quantised, stand_in};
+use crate::parameters::{Packable, ParameterInfo, parameters};
 
 /// Loads every parameter of `module` from `shards`, cast to `dtype`.
 ///
@@ -32,7 +35,7 @@ pub fn load<M: Module>(
         checkpoint,
         draws_newline: false,
     };
-    load_into(module, target, shards, dtype, &mut |_| {})
+    load_into(module, target, shards, Numbers::plain(dtype), &mut |_| {})
 }
 
 /// What of a module is filled, and how.
@@ -49,7 +52,8 @@ pub(crate) struct Target<'a> {
     pub draws_newline: bool,
 }
 
-/// As [`load`]; `progress` hears of each tensor how many numbers it had.
+/// As [`load`], in these types of number, which may be packed; `progress` hears of each tensor how many numbers it
+/// had.
 ///
 /// # Errors
 /// As [`load`].
@@ -57,7 +61,7 @@ pub(crate) fn load_into<M: Module>(
     module: M,
     target: Target<'_>,
     shards: &Shards,
-    dtype: DType,
+    numbers: Numbers,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(M, LoadReport), WeightError> {
     let wanted = parameters(&module).into_iter().filter_map(|info| {
@@ -77,9 +81,14 @@ pub(crate) fn load_into<M: Module>(
         .collect();
     let keys = plan.keys(&wanted)?;
     let (ignored, elsewhere) = plan.left_over(&keys)?;
+    let packable = wanted
+        .iter()
+        .filter_map(|info| Some((info.path.clone(), info.packable?)))
+        .collect();
     let mut filler = Filler {
         plan,
-        dtype,
+        numbers,
+        packable,
         progress,
         loaded: 0,
         parameters: 0,
@@ -87,7 +96,7 @@ pub(crate) fn load_into<M: Module>(
         stored: BTreeMap::new(),
         error: None,
     };
-    let module = map_parameters(module, &mut filler);
+    let module = module.apply_reparameterization(&mut filler);
     shards.check_unchanged()?;
     if let Some(error) = filler.error {
         return Err(error);
@@ -107,7 +116,7 @@ pub(crate) fn load_into<M: Module>(
         loaded: filler.loaded,
         parameters: filler.parameters,
         stored: filler.stored,
-        dtype: dtype.name(),
+        dtype: numbers.name(),
         cast: filler.cast,
         drawn,
         ignored,
@@ -215,8 +224,72 @@ impl Plan<'_> {
         })
     }
 
-    /// The bytes of the parameter at `path`, as it lies in the module.
-    fn read(&self, path: &str, shape: &[usize]) -> Result<TensorData, WeightError> {
+    /// The parameter at `path` as the file has it, rows of linear layers in the module's order, and how it
+    /// is laid out there.
+    fn read(&self, path: &str, shape: &[usize]) -> Result<(TensorData, Storage), WeightError> {
+        let (entry, key, storage) = self.entry(path, shape)?;
+        let not_float = |dtype| WeightError::Dtype {
+            path: entry.file().to_owned(),
+            key: key.clone(),
+            dtype,
+        };
+        let dtype = entry.dtype().map_err(not_float)?;
+        if !dtype.is_float() {
+            return Err(not_float(dtype.name().to_owned()));
+        }
+        let bytes = entry.read()?;
+        check_finite(entry, &key, count_non_finite(&bytes, dtype))?;
+        let bytes = in_order(bytes, storage, &entry.shape);
+        let data = TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype);
+        Ok((data, storage))
+    }
+
+    /// The parameter at `path` as it lies in the module.
+    fn plain(&self, path: &str, shape: &[usize]) -> Result<TensorData, WeightError> {
+        let (data, storage) = self.read(path, shape)?;
+        let &[rows, columns] = data.shape().as_slice() else {
+            return Ok(data);
+        };
+        if storage == Storage::AsIs {
+            return Ok(data);
+        }
+        let dtype = data.dtype();
+        let bytes = transpose(data.as_bytes(), rows, columns, dtype.size());
+        Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
+    }
+
+    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in.
+    fn packed(
+        &self,
+        path: &str,
+        shape: &[usize],
+        kind: Packable,
+        format: Format,
+    ) -> Result<(Packed, &'static str), WeightError> {
+        let (entry, key, storage) = self.entry(path, shape)?;
+        let lies_by_outputs = (kind == Packable::Linear) == (storage != Storage::AsIs);
+        let &[rows, columns] = entry.shape.as_slice() else {
+            unreachable!("what is packed is a matrix")
+        };
+        if lies_by_outputs && let Some(blocks) = entry.blocks(format) {
+            let bytes = entry.read_blocks()?;
+            check_finite(entry, &key, blocks.count_non_finite(&bytes))?;
+            let bytes = in_order(bytes, storage, &entry.shape);
+            let packed = Packed::from_blocks(blocks.format(), rows, columns, &bytes)
+                .expect("whole blocks, as many as the shape has");
+            return Ok((packed, blocks.format().name()));
+        }
+        let (data, _) = self.read(path, shape)?;
+        let name = data.dtype().name();
+        Ok((quantised(format, &data, lies_by_outputs), name))
+    }
+
+    /// Where the parameter at `path` lies, under which name, and how.
+    fn entry(
+        &self,
+        path: &str,
+        shape: &[usize],
+    ) -> Result<(&TensorEntry, String, Storage), WeightError> {
         let (key, storage) = self.key(path)?;
         let entry = self
             .shards
@@ -237,39 +310,33 @@ impl Plan<'_> {
                 found: entry.shape.clone(),
             });
         }
-        let not_float = |dtype| WeightError::Dtype {
-            path: entry.file().to_owned(),
-            key: key.clone(),
-            dtype,
-        };
-        let dtype = entry.dtype().map_err(not_float)?;
-        if !dtype.is_float() {
-            return Err(not_float(dtype.name().to_owned()));
-        }
-        let mut bytes = entry.read()?;
-        let count = count_non_finite(&bytes, dtype);
-        if count > 0 {
-            return Err(WeightError::NotFinite {
-                path: entry.file().to_owned(),
-                key,
-                count,
-            });
-        }
-        if let Storage::Interleaved { heads } = storage {
-            bytes = to_halves(&bytes, stored[0], heads);
-        }
-        if let (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) =
-            (storage, stored.as_slice())
-        {
-            bytes = transpose(&bytes, rows, columns, dtype.size());
-        }
-        Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
+        Ok((entry, key, storage))
+    }
+}
+
+fn check_finite(entry: &TensorEntry, key: &str, count: usize) -> Result<(), WeightError> {
+    if count == 0 {
+        return Ok(());
+    }
+    Err(WeightError::NotFinite {
+        path: entry.file().to_owned(),
+        key: key.to_owned(),
+        count,
+    })
+}
+
+/// The rows of a stored tensor in the module's order.
+fn in_order(bytes: Vec<u8>, storage: Storage, shape: &[usize]) -> Vec<u8> {
+    match storage {
+        Storage::Interleaved { heads } => to_halves(&bytes, shape[0], heads),
+        Storage::AsIs | Storage::Transposed => bytes,
     }
 }
 
 struct Filler<'a> {
     plan: Plan<'a>,
-    dtype: DType,
+    numbers: Numbers,
+    packable: HashMap<String, Packable>,
     progress: &'a mut dyn FnMut(usize),
     loaded: usize,
     parameters: usize,
@@ -278,30 +345,58 @@ struct Filler<'a> {
     error: Option<WeightError>,
 }
 
-impl ParameterMapper for Filler<'_> {
-    fn map<const D: usize>(&mut self, path: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl Filler<'_> {
+    /// Counts a tensor of so many numbers that a file has in one type and the module in another.
+    fn count(&mut self, numbers: usize, from: &'static str, to: &str) {
+        self.loaded += 1;
+        self.parameters += numbers;
+        *self.stored.entry(from).or_default() += 1;
+        self.cast += usize::from(from != to);
+        (self.progress)(numbers);
+    }
+
+    fn fill<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> Result<(Param<Tensor<D>>, Option<PackedWeight>), WeightError> {
+        let shape = param.lazy_shape();
+        let kind = self.packable.get(path).copied();
+        if let (Some(kind), Some(format)) = (kind, self.numbers.packs()) {
+            let (packed, from) = self.plan.packed(path, shape.as_slice(), kind, format)?;
+            self.count(shape.num_elements(), from, packed.format().name());
+            let param = stand_in(param, self.numbers.weights);
+            return Ok((param, Some(PackedWeight::new(packed, kind))));
+        }
+        let dtype = self.numbers.of(kind);
+        let data = self.plan.plain(path, shape.as_slice())?;
+        self.count(shape.num_elements(), data.dtype().name(), dtype.name());
+        let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
+        let id = param.id;
+        Ok((param.transform_for_load(tensor, id), None))
+    }
+}
+
+impl Reparameterizer for &mut Filler<'_> {
+    type Reparam = PackedWeight;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<PackedWeight>) {
         let Some(path) = path.strip_prefix(self.plan.target.root) else {
-            return param;
+            return (param, None);
         };
         if self.error.is_some() || self.plan.may_be_drawn(path) {
-            return param;
+            return (param, None);
         }
-        let shape = param.lazy_shape();
-        match self.plan.read(path, shape.as_slice()) {
-            Ok(data) => {
-                self.loaded += 1;
-                self.parameters += shape.num_elements();
-                (self.progress)(shape.num_elements());
-                *self.stored.entry(data.dtype().name()).or_default() += 1;
-                self.cast += usize::from(data.dtype() != self.dtype);
-                let device = param.lazy_device();
-                let tensor = Tensor::from_data(data, (&device, self.dtype));
-                let id = param.id;
-                param.transform_for_load(tensor, id)
-            }
+        let before = param.clone();
+        match self.fill(path, param) {
+            Ok(filled) => filled,
             Err(error) => {
                 self.error = Some(error);
-                param
+                (before, None)
             }
         }
     }

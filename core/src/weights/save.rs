@@ -14,6 +14,7 @@ use super::atomic::write_whole;
 use super::interleave::to_pairs;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
+use crate::packed::unpacked;
 use crate::parameters::{ParameterVisitor, visit_parameters};
 
 /// Writes every parameter of `module` to one safetensors file, named and laid out as the
@@ -110,6 +111,7 @@ pub(crate) fn stored_where<M: Module>(
     dtype: Option<DType>,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Stored>, WeightError> {
+    let module = unpacked(module.clone());
     let mut collector = Collector {
         spelling,
         component,
@@ -118,7 +120,7 @@ pub(crate) fn stored_where<M: Module>(
         tensors: Vec::new(),
         error: None,
     };
-    visit_parameters(module, &mut collector);
+    visit_parameters(&module, &mut collector);
     match collector.error {
         Some(error) => Err(error),
         None => Ok(collector.tensors),

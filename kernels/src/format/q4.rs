@@ -41,6 +41,14 @@ impl Blocks for Q4 {
     fn bytes(&self) -> usize {
         size_of_val(self.0.as_slice())
     }
+    fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
+        let (scale, bytes) = out.split_at_mut(2);
+        scale.copy_from_slice(&self.0[place.index()][lane].to_le_bytes());
+        let (lower, upper) = codes.as_flattened().split_at(BLOCK / 2);
+        for ((byte, lower), upper) in bytes.iter_mut().zip(lower).zip(upper) {
+            *byte = lower | upper << 4;
+        }
+    }
 }
 
 /// The scale and the codes of a block as GGUF has it.

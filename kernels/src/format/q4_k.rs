@@ -73,6 +73,23 @@ impl Blocks for Q4K {
     fn bytes(&self) -> usize {
         size_of_val(self.factors.as_slice()) + size_of_val(self.steps.as_slice())
     }
+    fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
+        let factors = &self.factors[place.index() / GROUP];
+        out[..2].copy_from_slice(&factors.scale[lane].to_le_bytes());
+        out[2..4].copy_from_slice(&factors.minimum[lane].to_le_bytes());
+        let (first, last) = self.steps[place.index()..][..GROUP].split_at(GROUP / 2);
+        for (number, (first, last)) in first.iter().zip(last).enumerate() {
+            let [scale, minimum] = [last.scale[lane], last.minimum[lane]];
+            out[4 + number] = first.scale[lane] | scale >> 4 << 6;
+            out[8 + number] = first.minimum[lane] | minimum >> 4 << 6;
+            out[12 + number] = scale & 15 | minimum << 4;
+        }
+        for (bytes, pair) in out[16..].chunks_mut(BLOCK).zip(codes.chunks(2)) {
+            for (at, byte) in bytes.iter_mut().enumerate() {
+                *byte = pair[0][at] | pair[1][at] << 4;
+            }
+        }
+    }
 }
 
 /// What a group says of one of its blocks.

@@ -59,6 +59,21 @@ impl Blocks for Q6K {
     fn bytes(&self) -> usize {
         size_of_val(self.factors.as_slice()) + size_of_val(self.steps.as_slice())
     }
+    fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
+        out[..192].fill(0);
+        for (number, codes) in codes.iter().enumerate() {
+            let (half, quarter) = (number / 4, number % 4);
+            for (at, code) in codes.iter().enumerate() {
+                out[64 * half + 32 * (quarter % 2) + at] |= (code & 15) << (4 * (quarter / 2));
+                out[128 + 32 * half + at] |= code >> 4 << (2 * quarter);
+            }
+            for (half, steps) in self.steps[place.index() + number].iter().enumerate() {
+                out[192 + 2 * number + half] = steps[lane].cast_unsigned();
+            }
+        }
+        let factor = self.factors[place.index() / GROUP][lane];
+        out[208..].copy_from_slice(&factor.to_le_bytes());
+    }
 }
 
 /// The two scales and the codes of block `number` of a group as GGUF has it.

@@ -40,6 +40,13 @@ impl Blocks for Q8 {
     fn bytes(&self) -> usize {
         size_of_val(self.0.as_slice())
     }
+    fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
+        let (scale, bytes) = out.split_at_mut(2);
+        scale.copy_from_slice(&self.0[place.index()][lane].to_le_bytes());
+        for (byte, code) in bytes.iter_mut().zip(codes.as_flattened()) {
+            *byte = code ^ 0x80;
+        }
+    }
 }
 
 /// The scale and the codes of a block as GGUF has it.

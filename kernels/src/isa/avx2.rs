@@ -4,7 +4,7 @@
 #[allow(clippy::wildcard_imports)]
 use std::arch::x86_64::*;
 
-use super::{Kernel, LANES, Lanes, Pairs, Quads};
+use super::{Floats, Kernel, LANES, Lanes, Pairs, Quads};
 use crate::level::Level;
 use crate::line::Line;
 
@@ -71,6 +71,89 @@ impl Lanes for Avx2 {
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         // SAFETY: see above.
         unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+}
+
+impl Floats for Avx2 {
+    #[inline(always)]
+    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        // SAFETY: see above.
+        unsafe {
+            [
+                _mm256_fmadd_ps(a[0], b[0], c[0]),
+                _mm256_fmadd_ps(a[1], b[1], c[1]),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        // SAFETY: see above.
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn sqrt(self, x: Self::F32) -> Self::F32 {
+        // SAFETY: see above.
+        unsafe { [_mm256_sqrt_ps(x[0]), _mm256_sqrt_ps(x[1])] }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        // SAFETY: see above.
+        unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        // SAFETY: see above.
+        unsafe { [_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn less(self, a: Self::F32, b: Self::F32, then: Self::F32, otherwise: Self::F32) -> Self::F32 {
+        let mut out = otherwise;
+        for half in 0..2 {
+            // SAFETY: see above.
+            unsafe {
+                let less = _mm256_cmp_ps::<_CMP_LT_OQ>(a[half], b[half]);
+                out[half] = _mm256_blendv_ps(otherwise[half], then[half], less);
+            }
+        }
+        out
+    }
+    #[inline(always)]
+    fn abs(self, x: Self::F32) -> Self::F32 {
+        // SAFETY: see above.
+        unsafe {
+            let sign = _mm256_set1_ps(-0.0);
+            [_mm256_andnot_ps(sign, x[0]), _mm256_andnot_ps(sign, x[1])]
+        }
+    }
+    #[inline(always)]
+    fn with_sign(self, magnitude: Self::F32, sign: Self::F32) -> Self::F32 {
+        let mut out = magnitude;
+        for half in 0..2 {
+            // SAFETY: see above.
+            unsafe {
+                let mask = _mm256_set1_ps(-0.0);
+                let unsigned = _mm256_andnot_ps(mask, magnitude[half]);
+                out[half] = _mm256_or_ps(unsigned, _mm256_and_ps(mask, sign[half]));
+            }
+        }
+        out
+    }
+    #[inline(always)]
+    fn scale(self, x: Self::F32, power: Self::F32) -> Self::F32 {
+        let mut out = x;
+        for (out, power) in out.iter_mut().zip(power) {
+            // SAFETY: see above. Each factor has an exponent of its own; the first product is exact.
+            unsafe {
+                let power = _mm256_cvtps_epi32(power);
+                let half = _mm256_srai_epi32::<1>(power);
+                for power in [half, _mm256_sub_epi32(power, half)] {
+                    let exponent = _mm256_add_epi32(power, _mm256_set1_epi32(127));
+                    let factor = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent));
+                    *out = _mm256_mul_ps(*out, factor);
+                }
+            }
+        }
+        out
     }
 }
 

@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2::words;
-use super::{Kernel, LANES, Lanes, Pairs, Quads};
+use super::{Floats, Kernel, LANES, Lanes, Pairs, Quads};
 use crate::level::Level;
 use crate::line::Line;
 
@@ -92,6 +92,75 @@ lanes!(
     Level::Avx512Bf16,
     "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
 );
+
+macro_rules! floats {
+    ($name:ident) => {
+        impl Floats for $name {
+            #[inline(always)]
+            fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_fmadd_ps(a, b, c) }
+            }
+            #[inline(always)]
+            fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_div_ps(a, b) }
+            }
+            #[inline(always)]
+            fn sqrt(self, x: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_sqrt_ps(x) }
+            }
+            #[inline(always)]
+            fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_max_ps(a, b) }
+            }
+            #[inline(always)]
+            fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_min_ps(a, b) }
+            }
+            #[inline(always)]
+            fn less(
+                self,
+                a: Self::F32,
+                b: Self::F32,
+                then: Self::F32,
+                otherwise: Self::F32,
+            ) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe {
+                    let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b);
+                    _mm512_mask_blend_ps(less, otherwise, then)
+                }
+            }
+            #[inline(always)]
+            fn abs(self, x: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_abs_ps(x) }
+            }
+            #[inline(always)]
+            fn with_sign(self, magnitude: Self::F32, sign: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe {
+                    let mask = _mm512_set1_ps(-0.0);
+                    let unsigned = _mm512_andnot_ps(mask, magnitude);
+                    _mm512_or_ps(unsigned, _mm512_and_ps(mask, sign))
+                }
+            }
+            #[inline(always)]
+            fn scale(self, x: Self::F32, power: Self::F32) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { _mm512_scalef_ps(x, power) }
+            }
+        }
+    };
+}
+
+floats!(Avx512);
+floats!(Vnni);
+floats!(Bf16);
 
 #[inline(always)]
 unsafe fn load(line: &Line) -> __m512i {

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{Kernel, LANES, Lanes, Pairs, Quads};
+use super::{Floats, Kernel, LANES, Lanes, Pairs, Quads};
 use crate::line::Line;
 
 /// Runs anywhere.
@@ -48,6 +48,62 @@ impl Lanes for Portable {
     #[inline(always)]
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         zip(a, b, |a, b| a * b)
+    }
+}
+
+impl Floats for Portable {
+    #[inline(always)]
+    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
+        // `mul_add` would call a function for each number where the target has no such instruction.
+        self.add(self.mul(a, b), c)
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn sqrt(self, x: Self::F32) -> Self::F32 {
+        x.map(f32::sqrt)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn less(self, a: Self::F32, b: Self::F32, then: Self::F32, otherwise: Self::F32) -> Self::F32 {
+        let mut out = otherwise;
+        for lane in 0..LANES {
+            out[lane] = if a[lane] < b[lane] {
+                then[lane]
+            } else {
+                otherwise[lane]
+            };
+        }
+        out
+    }
+    #[inline(always)]
+    fn abs(self, x: Self::F32) -> Self::F32 {
+        x.map(f32::abs)
+    }
+    #[inline(always)]
+    fn with_sign(self, magnitude: Self::F32, sign: Self::F32) -> Self::F32 {
+        zip(magnitude, sign, f32::copysign)
+    }
+    #[inline(always)]
+    fn scale(self, x: Self::F32, power: Self::F32) -> Self::F32 {
+        // As in `round`: the sum's lower bits are the whole number. Each factor has an exponent of its own;
+        // the first product is exact.
+        const SHIFT: f32 = 12_582_912.0;
+        zip(x, power, |x, power| {
+            let power = (power + SHIFT).to_bits().cast_signed() - SHIFT.to_bits().cast_signed();
+            let factor = |power: i32| f32::from_bits((power + 127 << 23).cast_unsigned());
+            let half = power >> 1;
+            x * factor(half) * factor(power - half)
+        })
     }
 }
 

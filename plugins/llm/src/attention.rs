@@ -78,7 +78,8 @@ impl Attention {
     ) -> Tensor<3> {
         let (query, key) = self.queries_and_keys(&x, rotary);
         let value = split_heads(self.value.forward(x), self.kv_heads);
-        let attended = context.attend(index, query, key, value, self.attend);
+        let attend = self.attend.rounded(self.query.rounds());
+        let attended = context.attend(index, query, key, value, attend);
         self.output.forward(join_heads(attended))
     }
 }

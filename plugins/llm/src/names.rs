@@ -63,7 +63,7 @@ impl HfNames {
     /// Norms that have a bias have it here too, and so have linear layers.
     pub(crate) fn checkpoint(&self, tied: bool) -> Checkpoint {
         let mut tensors = vec![TensorName::as_is(
-            "embed_tokens",
+            "embed_tokens.weight",
             "model.embed_tokens.weight",
         )];
         let within = |(path, key): &(&str, &str)| {
@@ -84,7 +84,10 @@ impl HfNames {
 
 /// The names of llama.cpp's `gguf` package (`constants.py`), shapes as PyTorch states them.
 fn gguf(interleaved: Option<Interleaved>) -> Vec<TensorName> {
-    let mut tensors = vec![TensorName::as_is("embed_tokens", "token_embd.weight")];
+    let mut tensors = vec![TensorName::as_is(
+        "embed_tokens.weight",
+        "token_embd.weight",
+    )];
     let heads = |heads: fn(Interleaved) -> usize| interleaved.map(heads);
     for (path, key, interleaved) in [
         ("attention.query", "attn_q", heads(|i| i.query_heads)),

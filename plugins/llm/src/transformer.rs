@@ -1,10 +1,10 @@
 //! What all decoders here share around their blocks: embeddings, rotary positions, a last norm and an
 //! output layer.
 
-use burn::module::{Module, ModuleDisplay, Param};
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Int, Tensor};
 use menagerie_core::attention::soft_cap;
-use menagerie_core::nn::{Linear, normal};
+use menagerie_core::nn::{Embedding, Linear};
 use menagerie_core::{Context, Decoder, DecoderBlocks};
 
 use crate::rope::Rope;
@@ -33,8 +33,7 @@ pub trait Block: Module + Sync {
 /// A decoder of blocks `B`.
 #[derive(Module, Debug)]
 pub struct Transformer<B: Module + Block> {
-    /// `[vocab, hidden]`
-    embed_tokens: Param<Tensor<2>>,
+    embed_tokens: Embedding,
     pub(crate) layers: Vec<B>,
     pub(crate) norm: B::Norm,
     /// None: the embedding table serves as the output layer.
@@ -60,7 +59,7 @@ impl<B: Block> Transformer<B> {
         let (hidden, vocab) = (shape.hidden_size, shape.vocab_size);
         let head = || shape.linear(hidden, vocab, shape.variant.head_bias, device);
         Self {
-            embed_tokens: normal(shape.initializer_range).init([vocab, hidden], device),
+            embed_tokens: Embedding::new(vocab, hidden, shape.initializer_range, device),
             layers: (0..shape.num_layers).map(block).collect(),
             norm,
             lm_head: (!shape.tie_word_embeddings).then(head),
@@ -73,7 +72,7 @@ impl<B: Block> Transformer<B> {
 
 impl<B: Block> Decoder for Transformer<B> {
     fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let embeds = burn::tensor::module::embedding(self.embed_tokens.val(), ids);
+        let embeds = self.embed_tokens.forward(ids);
         let Some(scale) = self.embed_scale else {
             return embeds;
         };
@@ -95,7 +94,7 @@ impl<B: Block> Decoder for Transformer<B> {
     fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         let logits = match &self.lm_head {
             Some(head) => head.forward(hidden),
-            None => hidden.matmul(self.embed_tokens.val().transpose().unsqueeze()),
+            None => self.embed_tokens.logits(hidden),
         };
         match self.logit_cap {
             Some(cap) => soft_cap(logits, cap),

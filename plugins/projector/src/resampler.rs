@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::attention::attention;
+use menagerie_core::attention::{Attend, attention};
 use menagerie_core::nn::{LayerNorm, Linear, join_heads, normal, split_heads};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
@@ -237,9 +237,9 @@ impl LatentAttention {
         let [query, key, value] =
             [query, both[0].clone(), both[1].clone()].map(|x| split_heads(x, self.heads));
         let [_, _, _, head_dim] = query.dims();
-        let scale = (head_dim as f64).powf(-0.5);
+        let attend = Attend::from((head_dim as f64).powf(-0.5)).rounded(self.query.rounds());
         self.output
-            .forward(join_heads(attention(query, key, value, None, scale)))
+            .forward(join_heads(attention(query, key, value, attend)))
     }
 }
 

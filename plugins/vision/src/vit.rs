@@ -3,7 +3,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::activation::{gelu, gelu_approximate, sigmoid};
 use burn::tensor::{Device, Tensor};
-use menagerie_core::attention::attention;
+use menagerie_core::attention::{Attend, attention};
 use menagerie_core::nn::{LayerNorm, Linear, join_heads, normal, split_heads};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -166,9 +166,9 @@ impl Attention {
         let key = split_heads(self.key.forward(x.clone()), self.heads);
         let value = split_heads(self.value.forward(x), self.heads);
         let [_, _, _, head_dim] = query.dims();
-        let scale = (head_dim as f64).powf(-0.5);
+        let attend = Attend::from((head_dim as f64).powf(-0.5)).rounded(self.query.rounds());
         self.output
-            .forward(join_heads(attention(query, key, value, None, scale)))
+            .forward(join_heads(attention(query, key, value, attend)))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::bench::{self, Candidate};
 use crate::cli::device::DeviceArg;
 use crate::cli::error::CliError;
 use crate::cli::interrupt;
-use crate::cli::model::ModelArgs;
+use crate::cli::model::UsedModel;
 use crate::eval::EvalOptions;
 
 /// Ask a model a benchmark's questions, and score its answers.
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(value_name = "NAME")]
     benchmark: String,
     #[command(flatten)]
-    model: ModelArgs,
+    model: UsedModel,
     #[command(flatten)]
     options: Options,
     /// Questions answered together.
@@ -52,13 +52,15 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     }
     let judge = args.judge.judge()?;
     exam.check_images()?;
-    let found = args.model.find(None)?;
-    let place = args.options.place(&args.benchmark, args.model.path())?;
+    let found = args.model.find()?;
+    let place = args
+        .options
+        .place(&args.benchmark, args.model.model.path())?;
     let model = found.assemble(&args.device.device)?;
     let candidate = Candidate {
         model: &model,
         recipe: found.recipe(),
-        path: args.model.path(),
+        path: args.model.model.path(),
     };
     let mut shown = Shown::default();
     let stop = interrupt::flag();

@@ -80,12 +80,12 @@ impl CheckpointModel {
         self.saved.learned()
     }
 
-    /// The model on `device`, an adapter part of its weights. `progress` hears how many parameters of
+    /// The model on `device` with plain weights (see [`Recipe::assemble_to_train`]), an adapter part of them. `progress` hears how many parameters of
     /// the stage's beginning are loaded of how many.
     ///
     /// # Errors
     /// As [`Recipe::assemble`], or parameters that are not the model's.
-    pub fn assemble(
+    pub fn assemble_to_train(
         &self,
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
@@ -95,13 +95,13 @@ impl CheckpointModel {
         let table = stage.and_then(|stage| stage.lora.as_ref());
         // At its beginning a stage has learned nothing, and its adapter changes nothing.
         let Some(table) = table.filter(|_| self.learned().next().is_some()) else {
-            return self.restored(recipe.assemble_watched(device, progress)?);
+            return self.restored(recipe.assemble_to_train(&[], device, progress)?);
         };
         let configured = recipe.configure()?;
         let own = parameters(&recipe.network(&configured, &Device::flex())?);
         let targets = table.targets(&configured, &own);
         // The checkpoint has the factors, those of before its stage went on in them.
-        let model = recipe.assemble_apart(&components(&targets), device, progress)?;
+        let model = recipe.assemble_to_train(&components(&targets), device, progress)?;
         let form = Form {
             table,
             quantize: None,

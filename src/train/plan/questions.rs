@@ -7,7 +7,7 @@ use menagerie_core::chat::Template;
 use menagerie_core::image::{Layout, Resize};
 use menagerie_core::splice::Padding;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Configured, Recipe};
+use menagerie_core::{Configured, Numbers, Recipe};
 use serde::Serialize;
 
 use super::error::PlanError;
@@ -16,7 +16,7 @@ use super::lengths::are_here;
 use super::memory::Held;
 use super::record::Recorder;
 use super::shape::{PassShape, SampleShape};
-use super::step::{Numbers, Step};
+use super::step::{About, Step};
 use crate::data::{Conversation, Dataset, ImageRef};
 use crate::eval::{self, EvalOptions};
 
@@ -123,11 +123,11 @@ impl Questions {
             lora: None,
         };
         let record = recorder.answers(&self.shape, (&self.distinct, &self.places), self.tokens)?;
-        let numbers = Numbers {
-            dtype: recipe.dtype.into(),
+        let about = About {
+            numbers: Numbers::to_train(recipe.dtype),
             vocab_size: configured.llm_spec.vocab_size,
         };
-        let (held, resident) = Step::forward(&record, numbers);
+        let (held, resident) = Step::forward(&record, about);
         Ok(ScoreCost { held, resident })
     }
 }

@@ -19,7 +19,7 @@ use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Configured, LoraTable};
 use menagerie_core::splice::Splice;
 use menagerie_core::tokens::{IGNORE, IMAGE_TOKEN};
-use menagerie_core::{Context, Recipe};
+use menagerie_core::{Context, Numbers, Recipe};
 
 use super::error::PlanError;
 use super::shape::{PassShape, SampleShape};
@@ -133,7 +133,13 @@ impl Recorder<'_> {
     fn pixels(&self, squares: usize, device: &Device) -> Option<Tensor<4>> {
         let side = self.configured.vision_spec.image_size;
         let pixels = || Tensor::<4>::zeros([squares, 3, side, side], (device, DType::F32));
-        (squares > 0).then(|| pixels().cast(DType::from(self.recipe.dtype)))
+        (squares > 0).then(|| pixels().cast(self.activations()))
+    }
+
+    /// The type of number that passes compute in. Narrower weights are multiplied as they are, so that none of
+    /// their type shows in what is recorded.
+    fn activations(&self) -> DType {
+        Numbers::to_train(self.recipe.dtype).activations
     }
 
     fn record(&self, work: impl FnOnce(&Network, &Device)) -> Result<Record, PlanError> {
@@ -169,7 +175,7 @@ impl Recorder<'_> {
     /// The network with its weights, which take no memory here.
     fn network(&self, device: &Device) -> Result<Network, PlanError> {
         let network = self.recipe.network(self.configured, device)?;
-        let dtype = self.recipe.dtype.into();
+        let dtype = self.activations();
         let network = network.map(&mut Fill(dtype));
         let Some((table, targets)) = self.lora else {
             return Ok(network);

@@ -4,7 +4,7 @@ use menagerie_core::component::Component;
 use menagerie_core::parameters::ParameterInfo;
 use menagerie_core::recipe::Configured;
 use menagerie_core::tokens::Tokenizer;
-use menagerie_core::{Recipe, Stage};
+use menagerie_core::{Numbers, Recipe, Stage};
 use serde::Serialize;
 
 use super::PlanOptions;
@@ -15,7 +15,7 @@ use super::lengths::Samples;
 use super::memory::Held;
 use super::record::Recorder;
 use super::shape::{PassShape, SampleShape};
-use super::step::{Numbers, Repeats, Step};
+use super::step::{About, Repeats, Step};
 use crate::data::{Mix, Order, Passes, SampleSize};
 use crate::train::stage::{needs_sizes, pass_options, steps_of};
 
@@ -286,8 +286,8 @@ impl<'p> Planner<'p> {
         let targets = shape.supervised().max(1);
         let losses = targets.div_ceil(options.targets_at_a_time(vocab_size));
         let record = recorder.pass(shape, targets.div_ceil(losses))?;
-        let numbers = Numbers {
-            dtype: self.recipe.dtype.into(),
+        let about = About {
+            numbers: Numbers::to_train(self.recipe.dtype),
             vocab_size,
         };
         let repeats = Repeats {
@@ -296,7 +296,7 @@ impl<'p> Planner<'p> {
             checkpoint_blocks: options.checkpoint_blocks,
         };
         let learns = |path: &str| table.learns(path);
-        Ok(Step::of(&record, learns, numbers, repeats))
+        Ok(Step::of(&record, learns, about, repeats))
     }
 
     /// Arithmetic of the encoder for a square.
@@ -306,11 +306,11 @@ impl<'p> Planner<'p> {
             configured: self.configured,
             lora: None,
         };
-        let numbers = Numbers {
-            dtype: self.recipe.dtype.into(),
+        let about = About {
+            numbers: Numbers::to_train(self.recipe.dtype),
             vocab_size: self.configured.llm_spec.vocab_size,
         };
-        Ok(Step::forward_flops(&recorder.square()?, numbers))
+        Ok(Step::forward_flops(&recorder.square()?, about))
     }
 
     fn trainable(&self, table: &Stage) -> Vec<(&'static str, usize)> {
@@ -341,7 +341,7 @@ impl<'p> Planner<'p> {
         let spec = &self.configured.vision_spec;
         let mut square = 3 * spec.image_size * spec.image_size * size_of::<f32>();
         if self.recipe.cache_features {
-            let number = burn::tensor::DType::from(self.recipe.dtype).size();
+            let number = Numbers::to_train(self.recipe.dtype).activations.size();
             square = square.max(spec.tokens * spec.feature_size * number);
         }
         (2 * table.data.workers * largest.squares() * square) as u64

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use burn::tensor::DType;
 use burn_ir::OperationIr;
+use menagerie_core::Numbers;
 use menagerie_core::parameters::ParameterInfo;
 
 use super::memory::{Held, fullest, resident};
@@ -42,10 +43,10 @@ pub(super) struct Repeats {
     pub checkpoint_blocks: bool,
 }
 
-/// What a network's numbers are.
+/// What of a network its parameters' shapes do not say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Numbers {
-    pub dtype: DType,
+pub(super) struct About {
+    pub numbers: Numbers,
     pub vocab_size: usize,
 }
 
@@ -63,10 +64,10 @@ impl Step {
     pub(super) fn of(
         record: &Record,
         learns: impl Fn(&str) -> bool,
-        numbers: Numbers,
+        about: About,
         repeats: Repeats,
     ) -> Self {
-        let mut step = Self::begin(record, learns, numbers);
+        let mut step = Self::begin(record, learns, about);
         let mut gradients = HashMap::new();
         for _ in 0..repeats.passes {
             step.pass(record, repeats, &mut gradients);
@@ -79,8 +80,8 @@ impl Step {
 
     /// The fullest moment of a forward pass like `record` where nothing learns, and what the process
     /// holds for it.
-    pub(super) fn forward(record: &Record, numbers: Numbers) -> (Held, u64) {
-        let mut step = Self::begin(record, |_| false, numbers);
+    pub(super) fn forward(record: &Record, about: About) -> (Held, u64) {
+        let mut step = Self::begin(record, |_| false, about);
         replay(&mut step.tape, &mut step.ids, &record.operations);
         let weights = step.parameters.iter().map(|parameter| parameter.weight);
         step.tape.read(weights.chain(step.others.clone()).collect());
@@ -89,15 +90,15 @@ impl Step {
     }
 
     /// Multiplications and additions of a forward pass like `record` where nothing learns.
-    pub(super) fn forward_flops(record: &Record, numbers: Numbers) -> f64 {
-        let mut step = Self::begin(record, |_| false, numbers);
+    pub(super) fn forward_flops(record: &Record, about: About) -> f64 {
+        let mut step = Self::begin(record, |_| false, about);
         replay(&mut step.tape, &mut step.ids, &record.operations);
         step.flops()
     }
 
-    fn begin(record: &Record, learns: impl Fn(&str) -> bool, numbers: Numbers) -> Self {
+    fn begin(record: &Record, learns: impl Fn(&str) -> bool, about: About) -> Self {
         let mut step = Self {
-            tape: Tape::new(numbers.vocab_size),
+            tape: Tape::new(about.vocab_size),
             parameters: Vec::new(),
             others: Vec::new(),
             ids: HashMap::new(),
@@ -105,7 +106,8 @@ impl Step {
             update: 0..0,
         };
         for (info, id) in &record.parameters {
-            let parameter = step.parameter(info, learns(&info.path), numbers.dtype);
+            let parameter =
+                step.parameter(info, learns(&info.path), about.numbers.of(info.packable));
             step.ids.insert(*id, parameter.weight);
             step.parameters.push(parameter);
         }

@@ -105,7 +105,8 @@ impl Attention {
         let query = rotary.turn(all.clone().narrow(1, 0, heads));
         let key = rotary.turn(all.clone().narrow(1, heads, kv_heads));
         let value = all.narrow(1, heads + kv_heads, kv_heads);
-        let attended = context.attend(index, query, key, value, self.attend);
+        let attend = self.attend.rounded(self.query_key_value.rounds());
+        let attended = context.attend(index, query, key, value, attend);
         self.output.forward(join_heads(attended))
     }
 }

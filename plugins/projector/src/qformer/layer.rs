@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::TensorName;
-use menagerie_core::attention::attention;
+use menagerie_core::attention::{Attend, attention};
 use menagerie_core::nn::{LayerNorm, Linear, join_heads, split_heads};
 
 use super::QFormerConfig;
@@ -109,8 +109,8 @@ impl Attention {
         let key = split_heads(self.key.forward(context.clone()), self.heads);
         let value = split_heads(self.value.forward(context), self.heads);
         let [_, _, _, head_dim] = query.dims();
-        let scale = (head_dim as f64).powf(-0.5);
-        let attended = join_heads(attention(query, key, value, None, scale));
+        let attend = Attend::from((head_dim as f64).powf(-0.5)).rounded(self.query.rounds());
+        let attended = join_heads(attention(query, key, value, attend));
         self.norm.forward(x + self.output.forward(attended))
     }
 }

@@ -1,0 +1,107 @@
+//! Products of f32 activations with weights in bf16.
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Tensor, TensorData, bf16};
+use menagerie_kernels::Matrix;
+
+use super::fused::{Fused, Input, f32s, run};
+
+/// `x · weight`, of f32 `[…, in]` and bf16 `[in, out]`: `x` is rounded to bf16, sums are f32, and so are both
+/// gradients, whose products round the same way. Between other types of number, or off the CPU, `x` is cast to the
+/// weight's type and the product back.
+pub(crate) fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    let dtype = x.dtype();
+    if (dtype, weight.dtype()) == (DType::F32, DType::BF16)
+        && let (Some(x), Some(weight)) = (Input::of(x.clone()), Input::of(weight.clone()))
+    {
+        return run(Product, [x, weight]);
+    }
+    let x = x.cast(weight.dtype());
+    burn::tensor::module::linear(x, weight, None).cast(dtype)
+}
+
+/// Whether [`product`] with this weight rounds activations.
+pub(crate) fn rounds(weight: &Tensor<2>) -> bool {
+    weight.dtype() == DType::BF16 && super::is_cpu(&weight.device())
+}
+
+#[derive(Debug, Clone)]
+struct Product;
+
+impl Fused<2> for Product {
+    /// Activations and weight.
+    type Saved = [FlexTensor; 2];
+
+    fn forward_saving(&self, [x, weight]: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
+        let (x, weight) = (x.to_contiguous(), by_rows_or_columns(weight));
+        let mut shape = x.layout().shape().clone();
+        let [rows, input, output] = sizes(&x, &weight);
+        let mut out = vec![0.0_f32; rows * output];
+        menagerie_kernels::product(
+            Matrix::new(f32s(&x), rows, input),
+            matrix(&weight),
+            &mut out,
+        );
+        let last = shape.num_dims() - 1;
+        shape[last] = output;
+        let out = FlexTensor::from_data(TensorData::new(out, shape));
+        (out, [x, weight])
+    }
+
+    fn backward(
+        &self,
+        [x, weight]: [FlexTensor; 2],
+        gradient: FlexTensor,
+        [of_x, of_weight]: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let [rows, input, output] = sizes(&x, &weight);
+        let gradient = gradient.to_contiguous();
+        let dy = Matrix::new(f32s(&gradient), rows, output);
+        let dx = of_x.then(|| {
+            let mut dx = vec![0.0_f32; rows * input];
+            menagerie_kernels::product(dy, matrix(&weight).transposed(), &mut dx);
+            FlexTensor::from_data(TensorData::new(dx, x.layout().shape().clone()))
+        });
+        let dw = of_weight.then(|| {
+            let mut dw = vec![0.0_f32; input * output];
+            let x = Matrix::new(f32s(&x), rows, input).transposed();
+            menagerie_kernels::product(x, dy, &mut dw);
+            FlexTensor::from_data(TensorData::new(dw, [input, output]))
+        });
+        [dx, dw]
+    }
+}
+
+/// Rows, features in and features out.
+fn sizes(x: &FlexTensor, weight: &FlexTensor) -> [usize; 3] {
+    let shape = weight.layout().shape();
+    let rows = x.layout().shape().num_elements() / shape[0].max(1);
+    [rows, shape[0], shape[1]]
+}
+
+/// The weight, copied unless its rows or its columns lie in order.
+fn by_rows_or_columns(weight: FlexTensor) -> FlexTensor {
+    if lies_by_columns(&weight) {
+        weight
+    } else {
+        weight.to_contiguous()
+    }
+}
+
+fn lies_by_columns(weight: &FlexTensor) -> bool {
+    let layout = weight.layout();
+    let rows = isize::try_from(layout.shape()[0]).unwrap_or(isize::MAX);
+    layout.strides() == [1, rows]
+}
+
+/// A weight `[in, out]` that [`by_rows_or_columns`] gave.
+fn matrix(weight: &FlexTensor) -> Matrix<'_, bf16> {
+    let layout = weight.layout();
+    let [input, output] = [layout.shape()[0], layout.shape()[1]];
+    if let Some(values) = weight.as_slice() {
+        return Matrix::new(values, input, output);
+    }
+    let values: &[bf16] = weight.storage();
+    let values = &values[layout.start_offset()..][..input * output];
+    Matrix::new(values, output, input).transposed()
+}

@@ -1,0 +1,151 @@
+//! Packed layers beside plain ones.
+
+use burn::module::{Module, Param};
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
+
+use super::*;
+use crate::nn::{Embedding, Linear};
+use crate::parameters::{parameters, seeded};
+
+const FORMATS: [Format; 3] = [Format::Bf16, Format::Q8, Format::Q4];
+
+#[derive(Module, Debug)]
+struct Layers {
+    embed: Embedding,
+    first: Linear,
+    /// Not packed, whatever its type is called.
+    other: burn_like::Linear,
+}
+
+/// A layer of somebody's own that bears the same name.
+mod burn_like {
+    use burn::module::{Module, Param};
+    use burn::tensor::Tensor;
+
+    #[derive(Module, Debug)]
+    pub struct Linear {
+        pub weight: Param<Tensor<2>>,
+    }
+}
+
+fn random<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+    let device = Device::flex();
+    let normal = Distribution::Normal(0.0, 1.0);
+    seeded(&device, seed, || {
+        Tensor::random(shape, normal, (&device, DType::F32))
+    })
+}
+
+fn layers() -> Layers {
+    let device = Device::flex();
+    let layers = Layers {
+        embed: Embedding::new(29, 70, 0.02, &device),
+        first: Linear::new(70, 45, true, &device),
+        other: burn_like::Linear {
+            weight: Param::from_tensor(random(3, [45, 5])),
+        },
+    };
+    crate::parameters::draw(&layers, 5);
+    layers
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec()
+        .expect("f32")
+}
+
+fn largest<const D: usize>(tensor: Tensor<D>) -> f32 {
+    tensor.abs().max().into_scalar()
+}
+
+#[test]
+fn a_packed_layer_computes_what_the_weight_it_stands_for_does() {
+    let x = random(6, [2, 3, 70]);
+    for format in FORMATS {
+        let plain = unpacked(pack(layers(), format));
+        let packed = pack(layers(), format);
+        let Linear { weight, bias } = plain.first;
+        let wanted = burn::tensor::module::linear(
+            x.clone(),
+            weight.val().cast(DType::F32),
+            bias.as_ref().map(Param::val),
+        );
+        let off = largest(packed.first.forward(x.clone()) - wanted.clone()) / largest(wanted);
+        // Activations are rounded to 8 bits, or to bytes.
+        assert!(off < 0.01 && off > 0.0, "{format}: {off}");
+    }
+}
+
+#[test]
+fn a_packed_table_gives_its_rows_and_ties_the_output_layer() {
+    let ids = TensorData::new(vec![3_i32, 28, 0, 3], [2, 2]);
+    let ids: Tensor<2, Int> = Tensor::from_data(ids, &Device::flex());
+    for format in FORMATS {
+        let plain = unpacked(pack(layers(), format)).embed.weight.val();
+        let packed = pack(layers(), format).embed;
+        let rows = values(packed.forward(ids.clone()));
+        let table = values(plain.clone());
+        let wanted = [3, 28, 0, 3].map(|id| &table[id * 70..][..70]).concat();
+        assert_eq!(rows, wanted, "{format}");
+        let hidden = random(7, [1, 4, 70]);
+        let wanted = hidden
+            .clone()
+            .matmul(plain.cast(DType::F32).transpose().unsqueeze());
+        let off = largest(packed.logits(hidden) - wanted.clone()) / largest(wanted);
+        assert!(off < 0.01, "{format}: {off}");
+    }
+}
+
+#[test]
+fn bf16_comes_back_to_the_bit_and_other_layers_stay_as_they_are() {
+    let module = layers();
+    let packed = pack(module.clone(), Format::Bf16);
+    let mut paths: Vec<String> = packed_paths(&packed).into_iter().collect();
+    paths.sort();
+    assert_eq!(paths, ["embed.weight", "first.weight"]);
+    assert_eq!(
+        parameters(&packed)
+            .iter()
+            .map(|info| &info.path)
+            .collect::<Vec<_>>(),
+        parameters(&module)
+            .iter()
+            .map(|info| &info.path)
+            .collect::<Vec<_>>()
+    );
+    let back = unpacked(packed);
+    let rounded = |tensor: Tensor<2>| values(tensor.cast(DType::BF16));
+    assert_eq!(
+        values(back.first.weight.val()),
+        rounded(module.first.weight.val())
+    );
+    assert_eq!(
+        values(back.embed.weight.val()),
+        rounded(module.embed.weight.val())
+    );
+    assert_eq!(
+        values(back.other.weight.val()),
+        values(module.other.weight.val())
+    );
+}
+
+#[test]
+#[should_panic(expected = "a packed weight cannot learn")]
+fn a_packed_weight_that_is_to_learn_is_no_silent_failure() {
+    let packed = pack(layers(), Format::Q8).train();
+    packed.first.forward(random(6, [2, 70]).autodiff());
+}
+
+#[test]
+fn a_gradient_flows_through_packed_weights_to_what_is_before_them() {
+    let packed = pack(layers(), Format::Bf16);
+    let x = random(6, [2, 70]).autodiff().require_grad();
+    let gradients = packed.first.forward(x.clone()).sum().backward();
+    let found = x.grad(&gradients).expect("a gradient");
+    let weight = unpacked(packed).first.weight.val().cast(DType::F32);
+    let wanted: Tensor<2> = weight.sum_dim(1).transpose().expand([2, 70]);
+    assert!(largest(found - wanted) < 1e-4);
+}
