@@ -1,13 +1,25 @@
 //! What is counted.
 
-use menagerie_kernels::{Format, Level, Matrix, Packed, product_at};
+use menagerie_kernels::{
+    Activation, Attention, Format, Function, Heads, Level, Matrix, Norm, Packed, Products, Rotary,
+    Seen, bf16, product_at,
+};
 
 pub const LEVEL: Level = Level::Avx2;
 const OUTPUTS: usize = 256;
 const INPUTS: usize = 1024;
 
-/// Hands each case out: its name, its multiply-adds and the work.
-pub fn each(count: &mut dyn FnMut(&str, usize, &mut dyn FnMut())) {
+/// Takes a case: its name, its multiply-adds (or, where none are to speak of, its numbers), and the work.
+type Count<'a> = dyn FnMut(&str, usize, &mut dyn FnMut()) + 'a;
+
+/// Hands out each case.
+pub fn each(count: &mut Count) {
+    products(count);
+    attention(count);
+    rows(count);
+}
+
+fn products(count: &mut Count) {
     for format in [
         Format::Bf16,
         Format::Q8,
@@ -36,6 +48,69 @@ pub fn each(count: &mut dyn FnMut(&str, usize, &mut dyn FnMut())) {
             product_at(LEVEL, dy, Matrix::new(&x, tokens, width), &mut dw);
         },
     );
+}
+
+/// A prompt of which each token sees those before it, and a token more with a cache in bf16.
+fn attention(count: &mut Count) {
+    const HEADS: usize = 2;
+    const WIDTH: usize = 64;
+    let attention = |seen| Attention {
+        scale: 0.125,
+        cap: None,
+        seen,
+        products: Products::F32,
+    };
+    let tokens = 192;
+    let values = numbers(HEADS * tokens * WIDTH);
+    let heads = Heads::by_token(&values, [1, HEADS, tokens, WIDTH]);
+    let mut out = vec![0.0; values.len()];
+    let spans: Vec<_> = (1..=u32::try_from(tokens).expect("few"))
+        .map(|end| 0..end)
+        .collect();
+    let causal = attention(Seen::Spans {
+        spans: &spans,
+        segments: None,
+    });
+    count(
+        &format!("attention, {tokens} tokens"),
+        HEADS * tokens * (tokens + 1) * WIDTH,
+        &mut || causal.forward_at(LEVEL, heads, heads, heads, &mut out, None),
+    );
+    let cached: Vec<bf16> = values.iter().copied().map(bf16::from_f32).collect();
+    let cached = Heads::by_head(&cached, [1, HEADS, tokens, WIDTH]);
+    let query = Heads::by_token(&values[..HEADS * WIDTH], [1, HEADS, 1, WIDTH]);
+    let mut out = vec![0.0; HEADS * WIDTH];
+    let all = attention(Seen::Everything);
+    count(
+        &format!("attention, 1 token to {tokens} in bf16"),
+        2 * HEADS * tokens * WIDTH,
+        &mut || all.forward_at(LEVEL, query, cached, cached, &mut out, None),
+    );
+}
+
+/// What passes over rows once.
+fn rows(count: &mut Count) {
+    const ROWS: usize = 16;
+    const WIDTH: usize = 1024;
+    let (x, other) = (numbers(ROWS * WIDTH), numbers(ROWS * WIDTH));
+    let (gamma, beta) = (numbers(WIDTH), numbers(WIDTH));
+    let mut y = vec![0.0; ROWS * WIDTH];
+    let rms = Norm::rms(&gamma, 1e-5).at(LEVEL);
+    count("norm, root mean square", x.len(), &mut || {
+        rms.forward(&x, &mut y)
+    });
+    let layer = Norm::layer(&gamma, &beta, 1e-5).at(LEVEL);
+    count("norm, layer", x.len(), &mut || layer.forward(&x, &mut y));
+    let silu = Activation::new(Function::Silu).at(LEVEL);
+    count("gate of silu", x.len(), &mut || {
+        silu.gate(&x, &other, &mut y)
+    });
+    let gelu = Activation::new(Function::QuickGelu).at(LEVEL);
+    count("quick gelu", x.len(), &mut || gelu.forward(&x, &mut y));
+    let rotary = Rotary::new(&x[..ROWS * 32], &other[..ROWS * 32], ROWS).at(LEVEL);
+    count("rotary", x.len(), &mut || {
+        rotary.turn(&x, WIDTH / 64, &mut y)
+    });
 }
 
 fn packed(format: Format) -> Packed {

@@ -14,7 +14,7 @@ pub const INSIDE: &str = "inside-valgrind";
 /// A line of the table.
 pub struct Count {
     pub name: String,
-    /// For a thousand multiply-adds.
+    /// For a thousand multiply-adds, or numbers.
     pub instructions: f64,
 }
 
@@ -76,18 +76,13 @@ pub fn all() -> Result<Vec<Count>, String> {
     if cases.is_empty() || sums.len() != cases.len() + 1 {
         return Err(format!("{} cases and {} counts", cases.len(), sums.len()));
     }
-    let counts = cases
-        .iter()
-        .zip(&sums[1..])
-        .map(|((multiply_adds, name), sum)| {
-            let multiply_adds: f64 = multiply_adds
-                .parse()
-                .map_err(|_| format!("no number: {multiply_adds}"))?;
-            Ok(Count {
-                name: (*name).to_owned(),
-                instructions: 1e3 * sum / multiply_adds,
-            })
-        });
+    let counts = cases.iter().zip(&sums[1..]).map(|((work, name), sum)| {
+        let work: f64 = work.parse().map_err(|_| format!("no number: {work}"))?;
+        Ok(Count {
+            name: (*name).to_owned(),
+            instructions: 1e3 * sum / work,
+        })
+    });
     counts.collect()
 }
 
@@ -98,10 +93,10 @@ pub fn inside() {
         .use_current_thread()
         .build();
     pool.expect("the first pool of this thread").install(|| {
-        cases::each(&mut |name, multiply_adds, work| {
-            work();
-            menagerie_counted(work);
-            println!("{multiply_adds} {name}");
+        cases::each(&mut |name, work, call| {
+            call();
+            menagerie_counted(call);
+            println!("{work} {name}");
         });
     });
 }

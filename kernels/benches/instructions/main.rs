@@ -1,4 +1,4 @@
-//! Instructions that products take at the level of AVX2, counted by valgrind, beside those of `table.txt`: what
+//! Instructions that kernels take at the level of AVX2, counted by valgrind, beside those of `table.txt`: what
 //! a slower kernel shows on a machine whose clock is of no use.
 //!
 //! ```sh
@@ -46,7 +46,9 @@ fn main() -> ExitCode {
         .lines()
         .map(|line| line.parse().expect("a line of the table"))
         .collect();
-    println!("instructions for 1000 multiply-adds, the table's, the ratio");
+    println!(
+        "instructions for 1000 multiply-adds (or numbers, of what passes over rows), the table's, the ratio"
+    );
     let mut good = wanted.len() == counts.len();
     for count in &counts {
         let wanted = wanted.iter().find(|wanted| wanted.name == count.name);
