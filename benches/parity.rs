@@ -8,6 +8,7 @@
 //! Prints a line a comparison and ends with 1 if one is too far off. `tests/gpu.sh` runs it on a card.
 
 mod device;
+mod noise;
 mod sizes;
 mod training;
 
@@ -15,11 +16,13 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use menagerie::burn::module::Module;
-use menagerie::burn::tensor::{DType, Device, Tensor, TensorData};
+use menagerie::burn::tensor::{DType, Device, Tensor};
 use menagerie::generate::GenerationConfig;
+use menagerie::image::{Layout, Squares};
 use menagerie::splice::{Padding, Splice};
 use menagerie::{Model, Recipe, RecipeSource};
-use sizes::{Size, noise};
+use noise::noise;
+use sizes::Size;
 use training::Training;
 
 /// Steps whose losses are compared, and tokens of the answer.
@@ -128,11 +131,13 @@ fn model(size: &Size, dtype: &str, device: &Device) -> Model {
     model.map_network(|network| network.to_device(device))
 }
 
+/// `[1, 3, size, size]`
 fn pixels(model: &Model) -> Tensor<4> {
-    let side = model.configured().vision_spec.image_size;
-    let shape = [1, 3, side, side];
-    let pixels = TensorData::new(noise(3 * side * side), shape);
-    Tensor::from_data(pixels, (&model.device(), model.dtype()))
+    let squares = Squares {
+        pixels: noise(model.image_processor(None).values()),
+        layouts: vec![Layout::Square],
+    };
+    model.images(squares).expect("an image").pixels
 }
 
 /// What a model computes of a prompt, place by place.

@@ -4,12 +4,14 @@
 //! cargo bench --bench step
 //! ```
 //!
-//! `tests/speed/step.py` runs the same steps here and in PyTorch, in turns, and prints the ratios. It
-//! asks for them by name, `step time SIZE STAGE STEPS`, and for the sizes, `step size SIZE`.
-//! `tests/speed/waiting.py` asks for the recipes, `step recipe SIZE STEPS`. `tests/gpu.sh` asks for steps on
-//! a card, `step --device DEVICE time SIZE STAGE STEPS DTYPE`, and for operations, `step flops SIZE WORK`.
+//! The scripts in `tests/peers/speed` run the same steps here and in PyTorch, in turns, and print the
+//! ratios. They ask for them by name, `step time SIZE STAGE DTYPE STEPS`, for the sizes, `step size
+//! SIZE`, and for the recipes, `step recipe SIZE STEPS`. SIZE may have a batch of its own, rows by
+//! tokens of text: `small:16x112`. `tests/gpu.sh` has a card compute them, `step --device cuda time …`, and
+//! asks for the operations of a work, `step flops SIZE WORK`.
 
 mod device;
+mod noise;
 mod sizes;
 mod training;
 
@@ -33,27 +35,23 @@ fn main() {
         ["size", name] => println!("{}", Size::named(name).json()),
         ["flops", name, work] => println!("{}", Size::named(name).flops(work)),
         ["recipe", name, steps] => println!("{}", Size::named(name).recipe(number(steps))),
-        ["time", name, stage, steps] => time(name, stage, steps, "f32", &device),
-        ["time", name, stage, steps, dtype] => time(name, stage, steps, dtype, &device),
+        ["time", name, stage, dtype, steps] => {
+            let mut training = Training::new(&Size::named(name), stage, dtype, &device);
+            let seconds: Vec<f64> = (0..number(steps))
+                .map(|_| {
+                    let begun = Instant::now();
+                    training.step();
+                    begun.elapsed().as_secs_f64()
+                })
+                .collect();
+            println!("{}", json!(seconds));
+        }
         _ => divan::main(),
     }
 }
 
 fn number(text: &str) -> usize {
     text.parse().expect("a number")
-}
-
-/// Prints the seconds of each step.
-fn time(name: &str, stage: &str, steps: &str, dtype: &str, device: &Device) {
-    let mut training = Training::new(&Size::named(name), stage, dtype, device);
-    let seconds: Vec<f64> = (0..number(steps))
-        .map(|_| {
-            let begun = Instant::now();
-            training.step();
-            begun.elapsed().as_secs_f64()
-        })
-        .collect();
-    println!("{}", json!(seconds));
 }
 
 #[divan::bench(args = ["tiny", "small", "medium"], sample_count = 10, sample_size = 1)]

@@ -3,9 +3,10 @@
 Usage: gpu.py DEVICE SIZE WORK…, where DEVICE is `cuda` or `cpu`, SIZE is what `step size NAME` prints and each WORK `encode`, `prefill:TOKENS`,
 `decode:TOKENSxROWS`, or `align` or `finetune` for a training step of f32 parameters under autocast.
 
-Prints {"works": {WORK: {"median": SECONDS}}}. Needs torch and transformers 5.
+Prints {"works": {WORK: {"median": SECONDS}}}. Needs torch and transformers, as in peers/speed/requirements.txt.
 """
 
+import functools
 import json
 import statistics
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent / "peers/speed"))
-import step  # noqa: E402
+import step
 
 WARM_UP, STEPS, CALLS = 3, 64, 10
 
@@ -47,29 +48,33 @@ class Inference:
         embeds = torch.cat([self.image, self.model.get_input_embeddings()(words)], 1).expand(rows, -1, -1)
         cache = self.model(inputs_embeds=embeds, use_cache=True, logits_to_keep=1).past_key_values
         word = torch.full((rows, 1), 7, device=self.device)
-        return lambda: self.model(input_ids=word, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return lambda: self.model(input_ids=word, cache=cache, use_cache=True, logits_to_keep=1)
+
+
+def median(call: Callable, count: int) -> float:
+    return statistics.median([timed(call) for _ in range(WARM_UP + count)][WARM_UP:])
+
+
+def infer(device: str, size: dict, works: list[str]) -> dict[str, float]:
+    inference, medians = Inference(device, size), {}
+    for work in works:
+        name, _, place = work.partition(":")
+        tokens, _, rows = place.partition("x")
+        if name == "encode":
+            medians[work] = median(inference.encode, CALLS)
+        elif name == "prefill":
+            medians[work] = median(functools.partial(inference.prefill, int(tokens), 1), CALLS)
+        else:
+            medians[work] = median(inference.prefill(int(tokens), int(rows or 1)), STEPS)
+    return medians
 
 
 def measure(device: str, size: dict, works: list[str]) -> dict[str, float]:
-    stages = [work for work in works if ":" not in work and work != "encode"]
-    medians = {}
+    stages = [work for work in works if work in ("align", "finetune")]
     with torch.inference_mode():
-        inference = Inference(device, size)
-        for work in works:
-            name, _, place = work.partition(":")
-            if name == "encode":
-                calls = [timed(inference.encode) for _ in range(WARM_UP + CALLS)]
-            elif name == "prefill":
-                calls = [timed(lambda: inference.prefill(int(place), 1)) for _ in range(WARM_UP + CALLS)]
-            elif name == "decode":
-                tokens, _, rows = place.partition("x")
-                one_more = inference.prefill(int(tokens), int(rows or 1))
-                calls = [timed(one_more) for _ in range(WARM_UP + STEPS)]
-            else:
-                continue
-            medians[work] = statistics.median(calls[WARM_UP:])
-        del inference
+        medians = infer(device, size, [work for work in works if work not in stages])
     for stage in stages:
+        # What the last model held.
         torch.cuda.empty_cache()
         seconds = step.theirs(size, stage, WARM_UP + CALLS, bf16=True, device=device)
         medians[stage] = statistics.median(seconds[WARM_UP:])

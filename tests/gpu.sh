@@ -16,6 +16,7 @@
 # Ends with 0; with 1 if the card computes something else or a program fails; with 2 on a wrong command line; with 4 if
 # something is lacking: a card, its driver, a compiler.
 set -euo pipefail
+export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 device=cuda size=reference programs='' build=''
@@ -91,7 +92,7 @@ card() {
 peak() {
     case $1 in
     *B200*) echo 2250 ;;
-    *H200* | *GH200* | *'H100 80GB HBM3'* | *'H100 SXM'*) echo 989 ;;
+    *H200* | *'H100 80GB HBM3'* | *'H100 SXM'*) echo 989 ;;
     *'H100 NVL'*) echo 835 ;;
     *'H100 PCIe'*) echo 756 ;;
     *A100*) echo 312 ;;
@@ -115,7 +116,7 @@ median() {
 
 # Seconds of a stage's step, without the first three.
 training() {
-    "$programs/step" --device "$device" time "$size" "$1" 13 bf16 | tr -d '[]' | tr ',' '\n' | tail -n +4 | sort -g |
+    "$programs/step" --device "$device" time "$size" "$1" bf16 13 | tr -d '[]' | tr ',' '\n' | tail -n +4 | sort -g |
         sed -n 6p
 }
 
@@ -127,7 +128,7 @@ row() {
         function cells(seconds) {
             if (seconds == "") return "- | - | -"
             speed = flops / seconds / 1e12
-            return sprintf("%.2f | %.1f | %s", 1e3 * seconds, speed, peak == "" ? "-" : sprintf("%.1f %%", 100 * speed / peak))
+            return sprintf("%.2f | %.3g | %s", 1e3 * seconds, speed, peak == "" ? "-" : sprintf("%.1f %%", 100 * speed / peak))
         }
         BEGIN {
             printf "| %s | %s | %s | %s |\n", name, cells(ours), cells(theirs), \
@@ -160,7 +161,8 @@ echo "== parity on $card"
 "$programs/parity" --device "$device" tiny
 
 json=$("$programs/step" size "$size")
-tokens=$(($(sed 's/.*"visual_tokens":\([0-9]*\).*/\1/' <<<"$json") + $(sed 's/.*"text":\([0-9]*\).*/\1/' <<<"$json")))
+[[ $json =~ \"visual_tokens\":([0-9]+) ]] && tokens=${BASH_REMATCH[1]}
+[[ $json =~ \"text\":([0-9]+) ]] && ((tokens += BASH_REMATCH[1]))
 works=(encode "prefill:$tokens" "decode:$tokens" "decode:${tokens}x32")
 ours=$("$programs/inference" --device "$device" time "$size" bf16 "${works[@]}")
 

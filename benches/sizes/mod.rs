@@ -84,12 +84,23 @@ pub const REFERENCE: Size = Size {
 };
 
 impl Size {
+    /// A size by its name, with a batch of its own if rows by tokens of text follow: `small:16x112`.
+    ///
     /// # Panics
     /// There is none of this name.
-    pub fn named(name: &str) -> Self {
+    pub fn named(text: &str) -> Self {
+        let (name, shape) = text.split_once(':').unwrap_or((text, ""));
         let mut sizes = [TINY, SMALL, MEDIUM, LARGE, REFERENCE].into_iter();
-        let found = sizes.find(|size| size.name == name);
-        found.unwrap_or_else(|| panic!("no size is called {name:?}"))
+        let size = sizes.find(|size| size.name == name);
+        let size = size.unwrap_or_else(|| panic!("no size is called {name:?}"));
+        match shape.split_once('x') {
+            None => size,
+            Some((batch, text)) => Self {
+                batch: batch.parse().expect("rows"),
+                text: text.parse().expect("tokens"),
+                ..size
+            },
+        }
     }
 
     /// An image and words, so many tokens in all.
@@ -216,10 +227,4 @@ fn bitmap(side: usize) -> Vec<u8> {
     bytes.resize(54, 0);
     bytes.resize(total as usize, 128);
     bytes
-}
-
-/// So many numbers about 0, always the same.
-pub fn noise(count: usize) -> Vec<f32> {
-    let steps = (0..count).map(|n| n * 7919 % 1009);
-    steps.map(|step| step as f32 / 252.0 - 2.0).collect()
 }

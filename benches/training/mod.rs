@@ -1,13 +1,15 @@
 //! A model that learns one batch over and over.
 
 use menagerie::burn::module::Module;
-use menagerie::burn::tensor::{Device, Tensor, TensorData};
-use menagerie::network::Network;
+use menagerie::burn::tensor::Device;
+use menagerie::image::{Layout, Squares};
+use menagerie::network::{Images, Network};
 use menagerie::tokens::IGNORE;
 use menagerie::train::{AdamW, AdamWConfig, GradientSet, Pass, PassOptions, Rates, trainable};
 use menagerie::{Model, Recipe, RecipeSource};
 
-use crate::sizes::{Size, noise};
+use crate::noise::noise;
+use crate::sizes::Size;
 
 pub struct Training {
     model: Model,
@@ -15,7 +17,7 @@ pub struct Training {
     optimizer: AdamW,
     ids: Vec<i64>,
     labels: Vec<i64>,
-    pixels: Tensor<4>,
+    images: Images,
     batch: usize,
 }
 
@@ -31,9 +33,10 @@ impl Training {
         let ids = size.prompt(size.width());
         let mut labels = ids.clone();
         labels[0] = IGNORE;
-        let side = size.image_size;
-        let shape = [size.batch, 3, side, side];
-        let pixels = TensorData::new(noise(shape.iter().product()), shape);
+        let squares = Squares {
+            pixels: noise(size.batch * model.image_processor(None).values()),
+            layouts: vec![Layout::Square; size.batch],
+        };
         let config = AdamWConfig {
             beta1: 0.9,
             beta2: 0.999,
@@ -41,7 +44,7 @@ impl Training {
         };
         Self {
             network: trainable::for_stage(model.network().clone(), |path| table.learns(path)),
-            pixels: Tensor::from_data(pixels, (device, model.dtype())),
+            images: model.images(squares).expect("an image"),
             model,
             optimizer: AdamW::new(config),
             ids,
@@ -54,7 +57,7 @@ impl Training {
     pub fn step(&mut self) -> f64 {
         let rows = vec![(self.ids.as_slice(), self.labels.as_slice()); self.batch];
         let pass = Pass::new(&self.model, &self.network, PassOptions::default());
-        let done = pass.run(&rows, Some(self.pixels.clone().into()));
+        let done = pass.run(&rows, Some(self.images.clone()));
         drop(pass);
         let mut gradients = GradientSet::default();
         gradients.add(done.gradients);
