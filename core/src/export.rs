@@ -167,7 +167,7 @@ impl Export<'_> {
     }
 
     fn dtype(&self) -> DType {
-        self.options.dtype.unwrap_or(self.model.dtype())
+        self.options.dtype.unwrap_or(self.model.numbers().weights)
     }
 
     /// The layout has no place for the component's plugin.

@@ -3,16 +3,27 @@
 //! Burn's CPU backend is Flex. What does not lie there is none of this room's business: functions here say
 //! so, and their callers use Burn's own operations.
 
+mod activation;
 mod attention;
+mod bias;
+mod cross_entropy;
 mod fused;
+mod memory;
+mod norm;
 mod product;
+mod rotary;
 
+pub(crate) use activation::{activate, gate};
 pub(crate) use attention::{Attending, Sight, attention};
+pub(crate) use bias::add_bias;
+pub(crate) use cross_entropy::cross_entropy;
+pub(crate) use norm::{layer_norm, rms_norm};
 pub(crate) use product::{product, rounds};
+pub(crate) use rotary::turn;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, Flex};
-use burn::tensor::{Device, Tensor, TensorData, bf16, f16};
+use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor, TensorData, bf16, f16};
 
 /// Whether tensors of this device lie in the CPU's memory, where the kernels can read them.
 pub(crate) fn is_cpu(device: &Device) -> bool {
@@ -20,6 +31,21 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
         device.clone().inner().as_dispatch(),
         DispatchDevice::Flex(_)
     )
+}
+
+/// Whether the fused operations of this room compute with the tensor: f32 numbers in the CPU's memory, and of no graph
+/// that is to make some of them again, for which Burn has a way of its own.
+pub(crate) fn fuses<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let is_plain = match tensor.device().as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Autodiff(device) => {
+            let strategy = device.gradient_checkpointing_strategy();
+            let is_cpu = matches!(device.clone().inner(), DispatchDevice::Flex(_));
+            is_cpu && strategy == GradientCheckpointingStrategy::Disabled
+        }
+        _ => false,
+    };
+    is_plain && tensor.dtype() == DType::F32
 }
 
 /// A float tensor's numbers in row-major order.

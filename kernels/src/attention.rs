@@ -1,5 +1,6 @@
 //! Attention on the CPU, a tile of scores at a time.
 
+mod decode;
 mod forward;
 mod pack;
 mod product;

@@ -65,6 +65,7 @@ mod rotary;
 mod schedule;
 mod scratch;
 mod sink;
+mod soft_cap;
 mod vectors;
 
 pub use activate::{Activation, Function};
@@ -80,3 +81,5 @@ pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
 pub use product::{product, product_at};
 pub use rotary::Rotary;
+pub use sink::Addends;
+pub use soft_cap::SoftCap;

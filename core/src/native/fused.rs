@@ -50,6 +50,11 @@ impl Input {
         }
         tensor.try_into_primitive::<Flex>().ok().map(Self::Plain)
     }
+
+    /// Of a tensor that [`fuses`](super::fuses) holds for.
+    pub(super) fn fused<const D: usize>(tensor: Tensor<D>) -> Self {
+        Self::of(tensor).expect("it is the CPU's")
+    }
 }
 
 /// Runs `operation`, and records it where an input belongs to a graph.

@@ -65,10 +65,7 @@ impl PackableLinear {
         if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
             && let Some(product) = packed.multiply(input.clone())
         {
-            return match bias {
-                Some(bias) => product + bias.unsqueeze(),
-                None => product,
-            };
+            return with(bias, product);
         }
         let Some(adapter) = self.weight.reparameterization::<LowRank>() else {
             return product(input, self.weight.val(), bias);
@@ -86,12 +83,19 @@ fn product<const D: usize>(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    if input.dtype() == weight.dtype() {
-        return burn::tensor::module::linear(input, weight, bias);
+    if input.dtype() != weight.dtype() {
+        return with(bias, native::product(input, weight));
     }
-    let product = native::product(input, weight);
+    if native::fuses(&input) {
+        return with(bias, burn::tensor::module::linear(input, weight, None));
+    }
+    burn::tensor::module::linear(input, weight, bias)
+}
+
+/// `product + bias`, if there is one.
+fn with<const D: usize>(bias: Option<Tensor<1>>, product: Tensor<D>) -> Tensor<D> {
     match bias {
-        Some(bias) => product + bias.unsqueeze(),
+        Some(bias) => native::add_bias(product, bias),
         None => product,
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct Forward<'a> {
 impl Forward<'_> {
     pub(crate) fn run<T: Terms>(&self, terms: T) {
         let shape = &self.shape;
+        if shape.queries == 1 {
+            return self.decode(terms);
+        }
         let tiles = shape.tiles();
         let tasks = shape.batch * shape.kv_heads * tiles;
         let cost = 2 * shape.batch * shape.heads * shape.queries * shape.keys * shape.features;
@@ -92,6 +95,7 @@ impl Forward<'_> {
                     isa.enter(Rows {
                         terms,
                         tokens,
+                        length: key_length,
                         out: numbers,
                     });
                     (numbers, key_length)

@@ -71,11 +71,6 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Numbers of a token that [`Rows`] packs.
-    pub(crate) fn packed<T: Terms>(&self) -> usize {
-        steps::<T>(self.features) * T::TERMS
-    }
-
     /// Where they lie, and how far apart, if products can read them there.
     pub(crate) fn borrow<T: Terms>(&self, terms: T) -> Option<(&'a [T::Number], usize)> {
         let numbers = terms.borrow(self.values, self.features)?;
@@ -109,10 +104,11 @@ fn row<'a, E>(values: &'a [E], tokens: &Tokens, token: usize) -> &'a [E] {
     &values[tokens.start + token * tokens.stride..][..tokens.features]
 }
 
-/// Token after token, each filled up with a zero where terms are pairs: `[tokens, packed]`.
+/// Token after token, each filled up with zeros to a length: `[tokens, length]`.
 pub(crate) struct Rows<'a, 'b, T: Terms> {
     pub(crate) terms: T,
     pub(crate) tokens: Tokens<'a>,
+    pub(crate) length: usize,
     pub(crate) out: &'b mut [T::Number],
 }
 
@@ -121,7 +117,7 @@ impl<T: Terms> Kernel<T::Isa> for Rows<'_, '_, T> {
     fn run(self, _: T::Isa) {
         let terms = self.terms;
         each!(&self.tokens, row => {
-            let rows = self.out.chunks_exact_mut(self.tokens.packed::<T>());
+            let rows = self.out.chunks_exact_mut(self.length);
             for (token, out) in rows.take(self.tokens.count).enumerate() {
                 copy(terms, row(token), out);
             }

@@ -21,7 +21,7 @@ const POWER: [f32; 6] = [
     1.535_336_2e-4,
 ];
 /// The score of a key that is not seen: a whole number, whose power is 0 beside any other's.
-const UNSEEN: f32 = -1.701_411_8e38;
+pub(crate) const UNSEEN: f32 = -1.701_411_8e38;
 /// The largest score of no key.
 pub(crate) const NONE: f32 = -8.507_059e37;
 
