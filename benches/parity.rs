@@ -13,16 +13,17 @@ mod sizes;
 mod training;
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use menagerie::burn::module::Module;
 use menagerie::burn::tensor::{DType, Device, Tensor};
 use menagerie::generate::GenerationConfig;
 use menagerie::image::{Layout, Squares};
 use menagerie::splice::{Padding, Splice};
-use menagerie::{Model, Recipe, RecipeSource};
+use menagerie::{Component, Model, Recipe, RecipeSource};
 use noise::noise;
 use sizes::Size;
+use tempfile::TempDir;
 use training::Training;
 
 /// Steps whose losses are compared, and tokens of the answer.
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     let device = device::take(&mut args);
     let size = Size::named(args.first().map_or("tiny", String::as_str));
     println!("{}: {device:?} beside the CPU in f32", size.name);
+    let drawn = Drawn::new(&size);
     let mut good = true;
     for limits in &LIMITS {
         let mut check = |what: &str, error: f64, limit: f64| {
@@ -71,13 +73,14 @@ fn main() -> ExitCode {
                 limits.dtype
             );
         };
-        passes(&size, limits, &device, &mut check);
+        let [ours, other] = ["f32", limits.dtype].map(|dtype| drawn.recipe(dtype));
+        passes(&size, (&ours, &other), &device, limits, &mut check);
         for stage in ["align", "finetune"] {
-            let [ours, other] =
-                [("f32", &Device::flex()), (limits.dtype, &device)].map(|(dtype, device)| {
-                    let mut training = Training::new(&size, stage, dtype, device);
-                    [(); STEPS].map(|()| training.step())
-                });
+            let losses = |recipe, device| {
+                let mut training = Training::of(recipe, &size, stage, device);
+                [(); STEPS].map(|()| training.step())
+            };
+            let (ours, other) = (losses(&ours, &Device::flex()), losses(&other, &device));
             let errors = ours
                 .iter()
                 .zip(other)
@@ -92,11 +95,55 @@ fn main() -> ExitCode {
     }
 }
 
-/// An image and a prompt, and the answer to them.
-fn passes(size: &Size, limits: &Limits, device: &Device, check: &mut dyn FnMut(&str, f64, f64)) {
+/// A model's weights in files: devices draw differently.
+struct Drawn {
+    recipe: PathBuf,
+    sets: Vec<String>,
+    _folder: TempDir,
+}
+
+impl Drawn {
+    fn new(size: &Size) -> Self {
+        let (folder, recipe) = size.folder(1);
+        let model = Recipe::load(&recipe).expect("a recipe");
+        let model = model.assemble_to_train(&[], &Device::flex(), &mut |_, _| {});
+        let model = model.expect("a model");
+        let sets = Component::ALL.map(|component| {
+            let name = component.name();
+            let path = folder.path().join(format!("{name}.safetensors"));
+            model.save(component, &path).expect("written");
+            format!("{name}.weights = {path:?}")
+        });
+        Self {
+            recipe,
+            sets: sets.into(),
+            _folder: folder,
+        }
+    }
+
+    fn recipe(&self, dtype: &str) -> Recipe {
+        let mut sets = self.sets.clone();
+        sets.push(format!("dtype = {dtype:?}"));
+        let recipe = Recipe::load_with(&RecipeSource::File(self.recipe.clone()), &sets);
+        recipe.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+/// An image and a prompt, and the answer to them, of the CPU and of the other device.
+fn passes(
+    size: &Size,
+    (ours, other): (&Recipe, &Recipe),
+    device: &Device,
+    limits: &Limits,
+    check: &mut dyn FnMut(&str, f64, f64),
+) {
     let prompt = size.prompt(size.visual_tokens() + 24);
-    let cpu = model(size, "f32", &Device::flex());
-    let other = model(size, limits.dtype, device);
+    let cpu = ours
+        .assemble(&Device::flex())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let other = other
+        .assemble(device)
+        .unwrap_or_else(|error| panic!("{error}"));
     let expected = values(&cpu, &prompt);
     for ((what, ours), (_, theirs)) in expected.iter().zip(values(&other, &prompt)) {
         check(what, error(ours, &theirs), limits.values);
@@ -120,15 +167,6 @@ fn passes(size: &Size, limits: &Limits, device: &Device, check: &mut dyn FnMut(&
         largest(behind),
         limits.values,
     );
-}
-
-/// Drawn on the CPU, whatever computes: devices draw differently.
-fn model(size: &Size, dtype: &str, device: &Device) -> Model {
-    let (_folder, path) = size.folder(1);
-    let sets = [format!("dtype = {dtype:?}")];
-    let recipe = Recipe::load_with(&RecipeSource::File(path), &sets).expect("a recipe");
-    let model = recipe.assemble(&Device::flex()).expect("a model");
-    model.map_network(|network| network.to_device(device))
 }
 
 /// `[1, 3, size, size]`

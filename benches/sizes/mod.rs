@@ -83,6 +83,8 @@ pub const REFERENCE: Size = Size {
     text: 64,
 };
 
+pub const SIZES: [Size; 5] = [TINY, SMALL, MEDIUM, LARGE, REFERENCE];
+
 impl Size {
     /// A size by its name, with a batch of its own if rows by tokens of text follow: `small:16x112`.
     ///
@@ -90,8 +92,7 @@ impl Size {
     /// There is none of this name.
     pub fn named(text: &str) -> Self {
         let (name, shape) = text.split_once(':').unwrap_or((text, ""));
-        let mut sizes = [TINY, SMALL, MEDIUM, LARGE, REFERENCE].into_iter();
-        let size = sizes.find(|size| size.name == name);
+        let size = SIZES.into_iter().find(|size| size.name == name);
         let size = size.unwrap_or_else(|| panic!("no size is called {name:?}"));
         match shape.split_once('x') {
             None => size,

@@ -1,6 +1,6 @@
 //! A model that learns one batch over and over.
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
-use menagerie::burn::module::Module;
 use menagerie::burn::tensor::Device;
 use menagerie::image::{Layout, Squares};
 use menagerie::network::{Images, Network};
@@ -22,13 +22,18 @@ pub struct Training {
 }
 
 impl Training {
-    /// `stage` is `align` or `finetune`. Weights and batch are the same on every device.
+    /// `stage` is `align` or `finetune`; the weights are drawn.
     pub fn new(size: &Size, stage: &str, dtype: &str, device: &Device) -> Self {
         let (_folder, path) = size.folder(1);
         let sets = [format!("dtype = {dtype:?}")];
         let recipe = Recipe::load_with(&RecipeSource::File(path), &sets).expect("a recipe");
-        let model = recipe.assemble(&Device::flex()).expect("a model");
-        let model = model.map_network(|network| network.to_device(device));
+        Self::of(&recipe, size, stage, device)
+    }
+
+    /// Of a recipe of this size. The batch is the same on every device.
+    pub fn of(recipe: &Recipe, size: &Size, stage: &str, device: &Device) -> Self {
+        let model = recipe.assemble_to_train(&[], device, &mut |_, _| {});
+        let model = model.unwrap_or_else(|error| panic!("{error}"));
         let table = &recipe.stage[stage];
         let ids = size.prompt(size.width());
         let mut labels = ids.clone();
