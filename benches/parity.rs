@@ -206,7 +206,7 @@ fn answer(model: &Model, prompt: &[i64]) -> Vec<i64> {
 
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     let data = tensor.cast(DType::F32).into_data();
-    let numbers = data.to_vec::<f32>().expect("f32");
+    let numbers = data.try_to_vec::<f32>().expect("f32");
     numbers.into_iter().map(f64::from).collect()
 }
 
