@@ -81,7 +81,11 @@ fn a_quantised_gguf_file_is_used_as_it_is_stored_unless_a_type_is_stated() {
         let stated = gguf_recipe(name, plugin, &[dtype("q8")]);
         let stated = stated.assemble(&Device::flex()).expect("assembled");
         let seen = vec![5, 9, 300, 17];
-        assert_eq!(logits(&model, seen.clone()), logits(&stated, seen), "{name}");
+        assert_eq!(
+            logits(&model, seen.clone()),
+            logits(&stated, seen),
+            "{name}"
+        );
         // Training reads what the blocks stand for, in f32 unless it states otherwise.
         let learns = open.assemble_to_train(&[], &Device::flex(), &mut |_, _| {});
         assert_eq!(learns.expect("assembled").numbers().dtype(), Dtype::F32);
@@ -102,9 +106,17 @@ fn written(model: &ModelPath, sets: &[String], out: &std::path::Path) -> Recipe 
 }
 
 fn same(found: &Values, wanted: &Values, what: &str) {
-    assert_eq!(ids(&found["input_ids"]), ids(&wanted["input_ids"]), "{what}");
+    assert_eq!(
+        ids(&found["input_ids"]),
+        ids(&wanted["input_ids"]),
+        "{what}"
+    );
     assert!(found["logits"] == wanted["logits"], "{what}: logits differ");
-    assert_eq!(ids(&found["generated"]), ids(&wanted["generated"]), "{what}");
+    assert_eq!(
+        ids(&found["generated"]),
+        ids(&wanted["generated"]),
+        "{what}"
+    );
 }
 
 #[test]
@@ -145,7 +157,10 @@ fn the_decoders_file_is_a_whole_decoder_by_itself() {
         let recipe = written(&folder(&place), &[dtype("f32")], &out);
         let file = out.join("llm.gguf");
         let gguf = Gguf::open(&file).expect("opened");
-        assert_eq!(gguf.require::<&str>("general.architecture").expect("there"), plugin);
+        assert_eq!(
+            gguf.require::<&str>("general.architecture").expect("there"),
+            plugin
+        );
         assert!(gguf.tensors().get("blk.0.attn_q.weight").is_some());
         // Sizes come from its metadata, the tokenizer from its vocabulary.
         let text = format!(
@@ -155,15 +170,26 @@ fn the_decoders_file_is_a_whole_decoder_by_itself() {
             file.display(),
         );
         let alone = Recipe::parse(&text).expect("a recipe");
-        let alone = alone.assemble(&Device::flex()).unwrap_or_else(|error| panic!("{error}"));
+        let alone = alone
+            .assemble(&Device::flex())
+            .unwrap_or_else(|error| panic!("{error}"));
         let whole = recipe.assemble(&Device::flex()).expect("assembled");
         let seen = vec![3, 77, 140, 9, 9];
         let off = difference(&logits(&alone, seen.clone()), &logits(&whole, seen));
         assert!(off < TOLERANCE, "{name}: off by {off:e}");
         let tokenizer = Tokenizer::load(&file).expect("a tokenizer");
-        for text in ["USER: What is there?", "naïve café 🦙", "  two  spaces\n\n", "678 plums"] {
+        for text in [
+            "USER: What is there?",
+            "naïve café 🦙",
+            "  two  spaces\n\n",
+            "678 plums",
+        ] {
             let wanted = whole.tokenizer().encode_text(text).expect("ids");
-            assert_eq!(tokenizer.encode_text(text).expect("ids"), wanted, "{name}: {text:?}");
+            assert_eq!(
+                tokenizer.encode_text(text).expect("ids"),
+                wanted,
+                "{name}: {text:?}"
+            );
         }
         let specials = |of: &Tokenizer| (of.bos(), of.eos(), of.pad());
         assert_eq!(specials(&tokenizer), specials(whole.tokenizer()), "{name}");
@@ -178,14 +204,27 @@ fn files_of_other_components_and_foreign_ones_are_told_apart() {
     written(&folder(&place), &[dtype("q8")], &out);
     let mut names: Vec<_> = fs::read_dir(&out).expect("a folder").collect();
     names.sort_by_key(|entry| entry.as_ref().expect("an entry").file_name());
-    let names = names.into_iter().map(|entry| entry.expect("an entry").file_name());
-    let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
-    for name in ["llm.gguf", "model.toml", "projector.gguf", "tokenizer.json", "vision.gguf"] {
+    let names = names
+        .into_iter()
+        .map(|entry| entry.expect("an entry").file_name());
+    let names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    for name in [
+        "llm.gguf",
+        "model.toml",
+        "projector.gguf",
+        "tokenizer.json",
+        "vision.gguf",
+    ] {
         assert!(names.iter().any(|found| found == name), "{names:?}");
     }
     // The projector's file in the encoder's place.
     fs::copy(out.join("projector.gguf"), out.join("vision.gguf")).expect("copied");
     let recipe = Recipe::of_folder(&folder(&out), &[]).expect("a model");
-    let error = recipe.assemble(&Device::flex()).expect_err("another component").to_string();
+    let error = recipe
+        .assemble(&Device::flex())
+        .expect_err("another component")
+        .to_string();
     assert!(error.contains("vision.gguf`"), "{error}");
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What narrower weights do to a trained model: its logits, the probability of right answers, its score.
 
-Usage: quantised.py MENAGERIE MODEL DATA IMAGES [--limit N] [--options OPTION…]
+Usage: quantised.py MENAGERIE MODEL DATA IMAGES --score DATA… [--limit N]
 
 DATA is a JSON file of conversations, or a folder of samples as `.json` beside their images; IMAGES is the folder of
 images. Each question is asked by itself, its image with it. A right answer counts by its first token: its
 negative log-likelihood is taken from `menagerie trace`, and so are the logits at the end of the prompt. The score is that
-of `menagerie bench run exact` on the same samples. Prints a table in Markdown. Python 3.9 and numpy.
+of `menagerie bench run exact MODEL DATA…`, whose arguments `--score` takes. Prints a table in Markdown. Python 3.9 and numpy.
 """
 
 import argparse
