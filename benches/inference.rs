@@ -10,7 +10,7 @@
 //! cargo bench --bench inference -- time MODEL DTYPE WORK…
 //! ```
 //!
-//! where MODEL is a folder with weights, a recipe, or one of the sizes `tiny` to `large`, drawn at
+//! where MODEL is a folder with weights, a recipe, or one of the sizes `tiny` to `reference`, drawn at
 //! random; DTYPE is what a recipe's `dtype` may be; and each WORK one of those:
 //!
 //! - `encode`: an image through encoder and projector,
@@ -19,10 +19,11 @@
 //! - `decode:TOKENS` or `decode:TOKENSxROWS`: a token more for each of so many rows, after a prompt
 //!   of so many tokens each.
 //!
-//! It prints an object with each work's seconds, a number a call or a step, their least and their
+//! `--device DEVICE` before all of it is another than the CPU. It prints an object with each work's seconds, a number a call or a step, their least and their
 //! median, and the most memory that the process held. `tests/peers/speed/inference.py` runs it
 //! beside other programs that print the same.
 
+mod device;
 mod noise;
 mod process;
 mod sizes;
@@ -39,7 +40,7 @@ use menagerie::splice::{Padding, Splice};
 use menagerie::tokens::IMAGE_TOKEN;
 use menagerie::{Context, KvCache, Model, Recipe, RecipeSource, Rows, VisualTokens};
 use serde_json::{Map, Value, json};
-use sizes::{LARGE, MEDIUM, SMALL, TINY};
+use sizes::{SIZES, SMALL};
 
 /// The binary's.
 #[global_allocator]
@@ -55,19 +56,22 @@ const SECONDS: f64 = 4.0;
 
 fn main() {
     // cargo adds `--bench`.
-    let args: Vec<String> = std::env::args()
+    let mut args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|arg| arg != "--bench")
         .collect();
+    let device = device::take(&mut args);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["time", model, dtype, ref works @ ..] => println!("{}", time(model, dtype, works)),
+        ["time", model, dtype, ref works @ ..] => {
+            println!("{}", time(model, dtype, &device, works))
+        }
         _ => divan::main(),
     }
 }
 
-fn time(model: &str, dtype: &str, works: &[&str]) -> Value {
-    let inference = Inference::new(model, dtype);
+fn time(model: &str, dtype: &str, device: &Device, works: &[&str]) -> Value {
+    let inference = Inference::new(model, dtype, device);
     let timed = works.iter().map(|&work| {
         let mut seconds = inference.time(work);
         let given = json!(seconds);
@@ -83,7 +87,7 @@ fn time(model: &str, dtype: &str, works: &[&str]) -> Value {
 
 /// The model of `cargo bench`, its image of 144 tokens.
 fn small() -> Inference {
-    Inference::new(SMALL.name, "f32")
+    Inference::new(SMALL.name, "f32", &Device::flex())
 }
 
 #[divan::bench]
@@ -114,13 +118,11 @@ struct Inference {
 }
 
 impl Inference {
-    fn new(model: &str, dtype: &str) -> Self {
+    fn new(model: &str, dtype: &str, device: &Device) -> Self {
         let sets = [format!("dtype = {dtype:?}")];
         let path = Path::new(model);
-        let drawn = [TINY, SMALL, MEDIUM, LARGE]
-            .into_iter()
-            .find(|size| size.name == model)
-            .map(|size| size.folder(1));
+        let drawn = SIZES.into_iter().find(|size| size.name == model);
+        let drawn = drawn.map(|size| size.folder(1));
         let recipe = match &drawn {
             Some((_, recipe)) => Recipe::load_with(&RecipeSource::File(recipe.clone()), &sets),
             None if path.is_file() => Recipe::load_with(&RecipeSource::File(path.into()), &sets),
@@ -134,7 +136,7 @@ impl Inference {
             }
         };
         let recipe = recipe.unwrap_or_else(|error| panic!("{error}"));
-        let model = recipe.assemble(&Device::flex());
+        let model = recipe.assemble(device);
         let model = model.unwrap_or_else(|error| panic!("{error}"));
         let squares = Squares {
             pixels: noise::noise(model.image_processor(None).values()),

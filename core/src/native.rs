@@ -7,19 +7,26 @@ mod activation;
 mod attention;
 mod bias;
 mod cross_entropy;
+mod flat;
 mod fused;
 mod memory;
 mod norm;
 mod product;
+mod recorded;
 mod rotary;
+mod soft_cap;
 
 pub(crate) use activation::{activate, gate};
 pub(crate) use attention::{Attending, Sight, attention};
 pub(crate) use bias::add_bias;
 pub(crate) use cross_entropy::cross_entropy;
+pub use flat::{read, write_over};
 pub(crate) use norm::{layer_norm, rms_norm};
-pub(crate) use product::{product, rounds};
+pub(crate) use product::{product, rounds, thin};
+pub(crate) use recorded::one_pass;
+pub use recorded::{Mark, OnePass, recorded};
 pub(crate) use rotary::turn;
+pub(crate) use soft_cap::soft_cap;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, Flex};
@@ -35,7 +42,8 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
 
 /// Whether the fused operations of this room compute with the tensor: f32 numbers in the CPU's memory, and of no graph
 /// that is to make some of them again, for which Burn has a way of its own.
-pub(crate) fn fuses<const D: usize>(tensor: &Tensor<D>) -> bool {
+#[must_use]
+pub fn fuses<const D: usize>(tensor: &Tensor<D>) -> bool {
     let is_plain = match tensor.device().as_dispatch() {
         DispatchDevice::Flex(_) => true,
         DispatchDevice::Autodiff(device) => {

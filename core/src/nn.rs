@@ -41,3 +41,6 @@ pub fn join_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, heads, tokens, head_dim] = x.dims();
     x.swap_dims(1, 2).reshape([batch, tokens, heads * head_dim])
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,9 @@ fn means(x: &[f32], width: usize) -> Vec<f32> {
 }
 
 mod rms_norm {
-    use super::*;
+    use super::{
+        Bencher, Norm, NormGradients, ROWS, WIDTH, black_box, by_row, means, moved, numbers, pass,
+    };
 
     #[divan::bench(args = ROWS)]
     fn fused(bencher: Bencher, rows: usize) {
@@ -109,7 +111,7 @@ mod rms_norm {
 }
 
 mod gate {
-    use super::*;
+    use super::{Activation, Bencher, Function, ROWS, black_box, moved, numbers, pass};
 
     const WIDTH: usize = 11008;
 
@@ -155,7 +157,7 @@ fn activation(bencher: Bencher, function: Function) {
 }
 
 mod rotary {
-    use super::*;
+    use super::{Bencher, ROWS, Rotary, black_box, moved, numbers, pass};
 
     const HALF: usize = 64;
     const HEADS: usize = 32;
@@ -212,7 +214,7 @@ mod rotary {
 }
 
 mod cross_entropy {
-    use super::*;
+    use super::{Bencher, CrossEntropy, black_box, by_row, means, moved, numbers, pass};
 
     const VOCAB: usize = 32_000;
     const ROWS: usize = 128;
@@ -245,7 +247,7 @@ mod cross_entropy {
 }
 
 mod adamw {
-    use super::*;
+    use super::{AdamWStep, Bencher, black_box, moved, numbers, pass, sum_of_squares};
 
     const COUNT: usize = 1 << 22;
     const STEP: AdamWStep = AdamWStep {
@@ -261,7 +263,9 @@ mod adamw {
     #[divan::bench]
     fn fused(bencher: Bencher) {
         let [mut weight, mut first, mut second] = [(); 3].map(|()| numbers(COUNT));
-        second.iter_mut().for_each(|x| *x = x.abs());
+        for x in &mut second {
+            *x = x.abs();
+        }
         let gradient = numbers(COUNT);
         bencher.counter(moved(7, COUNT)).bench_local(|| {
             STEP.apply(&mut weight, &mut first, &mut second, black_box(&gradient));

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use menagerie_kernels::CrossEntropy;
 
 use super::fused::{Fused, Input, run};
-use super::memory::{changed, dense, filled, values, values_mut, vector};
+use super::memory::{changed, dense, own, values, values_mut, vector};
 
 /// `−Σ ln softmax(logits)[target]` over the rows of `[…, vocab]`, one for each target, of logits that
 /// [`fuses`](super::fuses) holds for. Their gradient is written over them.
@@ -46,10 +46,7 @@ impl Fused<1> for Loss {
     }
 
     fn forward_saving(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        let mut gradient = dense(logits);
-        if values_mut(&mut gradient).is_none() {
-            gradient = filled(&gradient, |copy| copy.copy_from_slice(values(&gradient)));
-        }
+        let mut gradient = own(dense(logits));
         let (loss, mut losses) = self.of(&gradient);
         let over = values_mut(&mut gradient).expect("nobody else holds it");
         let sum = loss.gradient(over, 1.0, &mut losses);

@@ -68,6 +68,15 @@ pub(super) fn changed(
     filled(&tensor, |out| write(values(&tensor), out))
 }
 
+/// The same tensor in memory that nobody else holds.
+pub(super) fn own(mut tensor: FlexTensor) -> FlexTensor {
+    if values_mut(&mut tensor).is_some() {
+        tensor
+    } else {
+        filled(&tensor, |copy| copy.copy_from_slice(values(&tensor)))
+    }
+}
+
 /// A tensor of one axis.
 pub(super) fn vector(values: Vec<f32>) -> FlexTensor {
     let shape = [values.len()];

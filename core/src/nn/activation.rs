@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{gelu, gelu_approximate, sigmoid, silu};
 use menagerie_kernels::Function;
 
-use crate::native;
+use crate::native::{self, OnePass};
 
 /// The function between two linear layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Activation {
         if native::fuses(&x) {
             return native::activate(self.kernel(), x);
         }
-        self.composed(x)
+        native::one_pass(OnePass::Activation, x, |x| self.composed(x))
     }
 
     /// `f(gate) · x`, of one shape: the gate of SwiGLU and GeGLU (Shazeer 2020, arXiv 2002.05202).
@@ -34,11 +34,11 @@ impl Activation {
         if native::fuses(&gate) && native::fuses(&x) {
             return native::gate(self.kernel(), gate, x);
         }
-        self.composed(gate) * x
+        native::one_pass(OnePass::Gate, gate, |gate| self.composed(gate) * x)
     }
 
     /// By Burn's own operations.
-    fn composed<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+    pub(super) fn composed<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Silu => silu(x),
             Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),

@@ -63,9 +63,9 @@ impl PackableLinear {
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
         if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
-            && let Some(product) = packed.multiply(input.clone())
+            && let Some(product) = packed.multiply(input.clone(), bias.clone())
         {
-            return with(bias, product);
+            return product;
         }
         let Some(adapter) = self.weight.reparameterization::<LowRank>() else {
             return product(input, self.weight.val(), bias);
@@ -85,6 +85,9 @@ fn product<const D: usize>(
 ) -> Tensor<D> {
     if input.dtype() != weight.dtype() {
         return with(bias, native::product(input, weight));
+    }
+    if let Some(product) = native::thin(&input, &weight, bias.as_ref()) {
+        return product;
     }
     if native::fuses(&input) {
         return with(bias, burn::tensor::module::linear(input, weight, None));

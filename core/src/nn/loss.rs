@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use crate::native;
+use crate::native::{self, OnePass};
 
 /// `−Σ ln softmax(logits)[target]` over all targets, in f32: `[1]`. On a CPU the logits and their gradient take the
 /// same memory.
@@ -18,11 +18,11 @@ pub fn cross_entropy(logits: Tensor<3>, targets: &[usize]) -> Tensor<1> {
     if native::fuses(&logits) {
         return native::cross_entropy(logits, targets.to_vec());
     }
-    composed(logits, targets)
+    native::one_pass(OnePass::Loss, logits, |logits| composed(logits, targets))
 }
 
 /// By Burn's own operations.
-fn composed(logits: Tensor<3>, targets: &[usize]) -> Tensor<1> {
+pub(super) fn composed(logits: Tensor<3>, targets: &[usize]) -> Tensor<1> {
     let count = targets.len();
     let tokens = targets.iter().map(|&token| token.cast_signed() as i64);
     let tokens = TensorData::new(tokens.collect::<Vec<i64>>(), [1, count, 1]);

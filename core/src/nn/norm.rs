@@ -4,7 +4,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::module::layer_norm;
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::native;
+use crate::native::{self, OnePass};
 
 /// Layer norm (Ba et al. 2016, arXiv 1607.06450).
 ///
@@ -37,11 +37,15 @@ impl LayerNorm {
         if native::fuses(&x) && parameters.iter().all(native::fuses) {
             return native::layer_norm(x, parameters, self.epsilon);
         }
-        self.composed(x, parameters)
+        native::one_pass(OnePass::Norm, x, |x| self.composed(x, parameters))
     }
 
     /// By Burn's own operations.
-    fn composed<const D: usize>(&self, x: Tensor<D>, parameters: [Tensor<1>; 2]) -> Tensor<D> {
+    pub(super) fn composed<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        parameters: [Tensor<1>; 2],
+    ) -> Tensor<D> {
         let dtype = x.dtype();
         let [gamma, beta] = parameters.map(|parameter| parameter.cast(DType::F32));
         layer_norm(x.cast(DType::F32), gamma, Some(beta), self.epsilon).cast(dtype)
@@ -74,11 +78,11 @@ impl RmsNorm {
         if native::fuses(&x) && native::fuses(&gamma) {
             return native::rms_norm(x, gamma, self.epsilon, false);
         }
-        self.composed(x, gamma)
+        native::one_pass(OnePass::Norm, x, |x| self.composed(x, gamma))
     }
 
     /// By Burn's own operations.
-    fn composed<const D: usize>(&self, x: Tensor<D>, gamma: Tensor<1>) -> Tensor<D> {
+    pub(super) fn composed<const D: usize>(&self, x: Tensor<D>, gamma: Tensor<1>) -> Tensor<D> {
         let dtype = x.dtype();
         normalize(x, self.epsilon).cast(dtype) * gamma.unsqueeze()
     }
@@ -110,11 +114,11 @@ impl OffsetRmsNorm {
         if native::fuses(&x) && native::fuses(&gamma) {
             return native::rms_norm(x, gamma, self.epsilon, true);
         }
-        self.composed(x, gamma)
+        native::one_pass(OnePass::Norm, x, |x| self.composed(x, gamma))
     }
 
     /// By Burn's own operations.
-    fn composed<const D: usize>(&self, x: Tensor<D>, gamma: Tensor<1>) -> Tensor<D> {
+    pub(super) fn composed<const D: usize>(&self, x: Tensor<D>, gamma: Tensor<1>) -> Tensor<D> {
         let dtype = x.dtype();
         let factor = gamma.cast(DType::F32).add_scalar(1.0);
         (normalize(x, self.epsilon) * factor.unsqueeze()).cast(dtype)

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::native;
+use crate::native::{self, OnePass};
 
 /// Turns feature `i` of each head with feature `i + dim / 2`, as Hugging Face's LLaMA checkpoints lay them out, by an
 /// angle of the token; features after the first `dim` stay as they are.
@@ -16,11 +16,11 @@ pub fn turn_halves(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     if is_of_each_row && [&x, &cos, &sin].into_iter().all(native::fuses) {
         return native::turn(x, cos, sin);
     }
-    composed(x, cos, sin)
+    native::one_pass(OnePass::Rotary, x, |x| composed(x, cos, sin))
 }
 
 /// By Burn's own operations.
-fn composed(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
+pub(super) fn composed(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let [_, _, _, head_dim] = x.dims();
     let [_, _, _, half] = cos.dims();
     let rest = head_dim - 2 * half;

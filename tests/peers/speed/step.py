@@ -28,12 +28,12 @@ WARM_UP = 2
 KINDS = [(program, dtype) for program in ("ours", "torch") for dtype in ("f32", "bf16")]
 
 
-def theirs(size: dict, stage: str, steps: int, bf16: bool) -> list[float]:
+def llava(size: dict):
+    """The model of a size, its numbers drawn at random. Its image token is the last of the vocabulary."""
     import torch
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
     torch.manual_seed(0)
-    torch.set_num_threads(os.cpu_count())
     width, blocks, heads = size["vision"]
     vision = CLIPVisionConfig(
         hidden_size=width,
@@ -44,7 +44,7 @@ def theirs(size: dict, stage: str, steps: int, bf16: bool) -> list[float]:
         patch_size=14,
     )
     hidden, layers, heads, intermediate = size["llm"]
-    visual, text, batch, vocab = size["visual_tokens"], size["text"], size["batch"], size["vocab_size"]
+    visual, vocab = size["visual_tokens"], size["vocab_size"]
     text_config = LlamaConfig(
         hidden_size=hidden,
         intermediate_size=intermediate,
@@ -52,10 +52,10 @@ def theirs(size: dict, stage: str, steps: int, bf16: bool) -> list[float]:
         num_attention_heads=heads,
         num_key_value_heads=heads,
         vocab_size=vocab,
-        max_position_embeddings=visual + text,
+        max_position_embeddings=visual + size["text"],
         tie_word_embeddings=False,
     )
-    model = LlavaForConditionalGeneration(
+    return LlavaForConditionalGeneration(
         LlavaConfig(
             vision_config=vision,
             text_config=text_config,
@@ -66,27 +66,38 @@ def theirs(size: dict, stage: str, steps: int, bf16: bool) -> list[float]:
             image_seq_length=visual,
         )
     )
+
+
+def theirs(size: dict, stage: str, steps: int, bf16: bool, device: str = "cpu") -> list[float]:
+    """Seconds of each step. With `bf16` under autocast."""
+    import torch
+
+    torch.set_num_threads(os.cpu_count())
+    visual, text, batch, vocab = size["visual_tokens"], size["text"], size["batch"], size["vocab_size"]
+    model = llava(size).to(device)
     model.train()
     for name, parameter in model.named_parameters():
         learns = "vision_tower" not in name and (stage == "finetune" or "multi_modal_projector" in name)
         parameter.requires_grad_(learns)
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=1e-4, weight_decay=0.0)
-    ids = torch.full((batch, visual + text), 7)
+    ids = torch.full((batch, visual + text), 7, device=device)
     ids[:, :visual] = vocab - 1
     labels = ids.clone()
     labels[:, :visual] = -100
-    pixels = torch.randn(batch, 3, size["image_size"], size["image_size"])
+    pixels = torch.randn(batch, 3, size["image_size"], size["image_size"], device=device)
     mask = torch.ones_like(ids)
 
     def step() -> float:
         begun = time.perf_counter()
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             loss = model(input_ids=ids, pixel_values=pixels, attention_mask=mask, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
         return time.perf_counter() - begun
 
     return [step() for _ in range(steps)]

@@ -148,25 +148,26 @@ unsafe fn doubles(bits: __m512i) -> __m512bh {
     unsafe { std::mem::transmute(bits) }
 }
 
+/// The bits of 32 bf16.
+#[inline(always)]
+unsafe fn bits(doubles: __m512bh) -> __m512i {
+    // SAFETY: both are 512 bits.
+    unsafe { std::mem::transmute(doubles) }
+}
+
 impl Doubles for Bf16 {
     #[inline(always)]
     fn double(self, first: Self::F32, second: Self::F32) -> Line {
-        const ORDER: [u16; 2 * LANES] = {
-            let mut order = [0; 2 * LANES];
-            let mut at = 0;
-            while at < LANES {
-                order[2 * at] = at as u16;
-                order[2 * at + 1] = (at + LANES) as u16;
-                at += 1;
-            }
-            order
-        };
+        const ORDER: [u16; 2 * LANES] = [
+            0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27,
+            12, 28, 13, 29, 14, 30, 15, 31,
+        ];
         let mut out = Line::ZERO;
         // SAFETY: see above; a line is aligned to 64 bytes.
         unsafe {
             let side_by_side = _mm512_cvtne2ps_pbh(second, first);
             let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
-            let mixed = _mm512_permutexvar_epi16(order, std::mem::transmute(side_by_side));
+            let mixed = _mm512_permutexvar_epi16(order, bits(side_by_side));
             _mm512_store_si512(out.0.as_mut_ptr().cast(), mixed);
         }
         out
