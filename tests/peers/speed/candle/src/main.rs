@@ -62,10 +62,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measure(
-    model: &mut dyn Inference,
-    work: &str,
-) -> std::result::Result<Vec<f64>, Box<dyn Error>> {
+fn measure(model: &mut dyn Inference, work: &str) -> std::result::Result<Vec<f64>, Box<dyn Error>> {
     match work.split_once(':') {
         None if work == "encode" => Ok(repeated(|| model.encode())?),
         Some(("prefill", tokens)) => {
