@@ -297,7 +297,7 @@ mod tests {
             let real = rows.segments.concat();
             let real = real
                 .iter()
-                .map(|&segment| u8::from(segment != PADDING) as f32);
+                .map(|&segment| f32::from(u8::from(segment != PADDING)));
             let real = TensorData::new(real.collect::<Vec<_>>(), [2, 1, 7, 1]);
             let real: Tensor<4> = Tensor::from_data(real, &device);
             let attended = |attend: Attend| {

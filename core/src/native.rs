@@ -44,6 +44,8 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
 /// that is to make some of them again, for which Burn has a way of its own.
 #[must_use]
 pub fn fuses<const D: usize>(tensor: &Tensor<D>) -> bool {
+    // What other devices there are depends on Burn's features.
+    #[allow(clippy::match_wildcard_for_single_variants)]
     let is_plain = match tensor.device().as_dispatch() {
         DispatchDevice::Flex(_) => true,
         DispatchDevice::Autodiff(device) => {

@@ -42,19 +42,16 @@ impl Export<'_> {
     fn gguf_file(&self, component: Component) -> Result<(), ExportError> {
         let checkpoint = self.model.configured().checkpoint(component);
         let llama_cpp = checkpoint.gguf_spelling().zip(self.llama_cpp(component));
-        let (mut metadata, tensors) = match llama_cpp {
-            Some((spelling, (metadata, factors))) => {
-                let mut tensors = self.gguf_tensors(component, spelling)?;
-                tensors.extend(factors);
-                (metadata, tensors)
-            }
-            None => {
-                let spelling = Spelling::paths(component);
-                let architecture = Value::Text(OWN_ARCHITECTURE.to_owned());
-                let metadata = [("general.architecture".to_owned(), architecture)];
-                let tensors = self.gguf_tensors(component, &spelling)?;
-                (metadata.into(), tensors)
-            }
+        let (mut metadata, tensors) = if let Some((spelling, (metadata, factors))) = llama_cpp {
+            let mut tensors = self.gguf_tensors(component, spelling)?;
+            tensors.extend(factors);
+            (metadata, tensors)
+        } else {
+            let spelling = Spelling::paths(component);
+            let architecture = Value::Text(OWN_ARCHITECTURE.to_owned());
+            let metadata = [("general.architecture".to_owned(), architecture)];
+            let tensors = self.gguf_tensors(component, &spelling)?;
+            (metadata.into(), tensors)
         };
         let name = Value::Text(self.recipe.name.clone());
         metadata.insert("general.name".to_owned(), name);
@@ -92,13 +89,12 @@ impl Export<'_> {
         let decoder = decoder_metadata(&config)?;
         let mut metadata = decoder.metadata;
         let tokenizer = self.model.tokenizer();
-        match tokenizer.to_gguf(configured.llm_spec.vocab_size) {
-            Some(tokens) => metadata.extend(tokens),
+        if let Some(tokens) = tokenizer.to_gguf(configured.llm_spec.vocab_size) {
+            metadata.extend(tokens);
+        } else {
             // llama.cpp then takes ids and gives ids.
-            None => {
-                let none = Value::Text("none".to_owned());
-                metadata.insert("tokenizer.ggml.model".to_owned(), none);
-            }
+            let none = Value::Text("none".to_owned());
+            metadata.insert("tokenizer.ggml.model".to_owned(), none);
         }
         if let Some(template) = self.model.template().to_jinja() {
             let key = "tokenizer.chat_template".to_owned();

@@ -411,10 +411,9 @@ impl From<Dtype> for DType {
     /// The type that weights become when they are read; quantised ones become f32.
     fn from(dtype: Dtype) -> Self {
         match dtype {
-            Dtype::F32 => Self::F32,
+            Dtype::F32 | Dtype::Q8 | Dtype::Q4 => Self::F32,
             Dtype::F16 => Self::F16,
             Dtype::Bf16 => Self::BF16,
-            Dtype::Q8 | Dtype::Q4 => Self::F32,
         }
     }
 }

@@ -58,6 +58,8 @@ impl Input {
 }
 
 /// Runs `operation`, and records it where an input belongs to a graph.
+// An operation is a few numbers, and the graph keeps it.
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn run<F: Fused<N>, const N: usize, const D: usize>(
     operation: F,
     inputs: [Input; N],
@@ -73,8 +75,8 @@ pub(crate) fn run<F: Fused<N>, const N: usize, const D: usize>(
         Input::Plain(tensor) => FloatTensor::<Autodiff<Flex>>::new(tensor),
         Input::Graph(tensor) => tensor,
     });
-    let nodes = inputs.each_ref().map(|input| input.node());
-    let inputs = inputs.map(|input| input.into_primitive());
+    let nodes = inputs.each_ref().map(FloatTensor::<Autodiff<Flex>>::node);
+    let inputs = inputs.map(FloatTensor::<Autodiff<Flex>>::into_primitive);
     let prepared = Step(operation.clone()).prepare::<NoCheckpointing>(nodes);
     let out = match prepared.compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {

@@ -34,6 +34,7 @@ impl Lies {
 }
 
 /// Compares results and all gradients, in every layout, with and without others that hold the inputs.
+#[allow(clippy::needless_pass_by_value)]
 fn check<const N: usize>(
     what: &str,
     inputs: [Tensor<4>; N],

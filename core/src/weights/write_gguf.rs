@@ -102,9 +102,10 @@ fn header(metadata: &BTreeMap<String, Value>, tensors: &[GgufTensor]) -> io::Res
 
 /// Zeros after `len` bytes, up to where the next tensor begins.
 fn pad(out: &mut impl Write, len: u64) -> io::Result<()> {
-    let zeros = [0; ALIGNMENT as usize];
-    let missing = len.next_multiple_of(ALIGNMENT) - len;
-    out.write_all(&zeros[..missing as usize])
+    for _ in len..len.next_multiple_of(ALIGNMENT) {
+        out.write_all(&[0])?;
+    }
+    Ok(())
 }
 
 fn text(out: &mut Vec<u8>, text: &str) {
