@@ -64,7 +64,7 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["time", model, dtype, ref works @ ..] => {
-            println!("{}", time(model, dtype, &device, works))
+            println!("{}", time(model, dtype, &device, works));
         }
         _ => divan::main(),
     }

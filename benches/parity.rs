@@ -112,7 +112,7 @@ impl Drawn {
             let name = component.name();
             let path = folder.path().join(format!("{name}.safetensors"));
             model.save(component, &path).expect("written");
-            format!("{name}.weights = {path:?}")
+            format!("{name}.weights = {:?}", path.to_str().expect("UTF-8"))
         });
         Self {
             recipe,

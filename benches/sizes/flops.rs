@@ -18,7 +18,9 @@ impl Size {
             None if work == "encode" => 2.0 * (self.vision() + self.projector()),
             Some(("prefill", tokens)) => {
                 let tokens = number(tokens);
-                2.0 * (self.blocks(tokens) + self.attention(tokens, (tokens + 1.0) / 2.0) + head)
+                2.0 * (self.blocks(tokens)
+                    + self.attention(tokens, f64::midpoint(tokens, 1.0))
+                    + head)
             }
             Some(("decode", place)) => {
                 let (tokens, rows) = place.split_once('x').unwrap_or((place, "1"));
@@ -42,7 +44,7 @@ impl Size {
         let tokens = self.width() as f64;
         // The image is no target.
         let head = self.text as f64 * hidden * self.vocab_size as f64;
-        let attention = self.attention(tokens, (tokens + 1.0) / 2.0);
+        let attention = self.attention(tokens, f64::midpoint(tokens, 1.0));
         let llm = learned * (self.blocks(tokens) + head) + 3.0 * attention;
         // Nothing before its first layer wants a gradient.
         let [vision, ..] = self.vision.map(|size| size as f64);
