@@ -78,7 +78,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn of<'a>(&self, gamma: &'a FlexTensor, beta: &'a FlexTensor) -> Norm<'a> {
+    fn of<'a>(self, gamma: &'a FlexTensor, beta: &'a FlexTensor) -> Norm<'a> {
         Norm::layer(f32s(gamma), f32s(beta), self.epsilon)
     }
 }
