@@ -44,18 +44,13 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
 /// that is to make some of them again, for which Burn has a way of its own.
 #[must_use]
 pub fn fuses<const D: usize>(tensor: &Tensor<D>) -> bool {
-    // What other devices there are depends on Burn's features.
-    #[allow(clippy::match_wildcard_for_single_variants)]
-    let is_plain = match tensor.device().as_dispatch() {
-        DispatchDevice::Flex(_) => true,
-        DispatchDevice::Autodiff(device) => {
-            let strategy = device.gradient_checkpointing_strategy();
-            let is_cpu = matches!(device.clone().inner(), DispatchDevice::Flex(_));
-            is_cpu && strategy == GradientCheckpointingStrategy::Disabled
-        }
-        _ => false,
+    let device = tensor.device();
+    let is_made_again = if let DispatchDevice::Autodiff(graph) = device.as_dispatch() {
+        graph.gradient_checkpointing_strategy() != GradientCheckpointingStrategy::Disabled
+    } else {
+        false
     };
-    is_plain && tensor.dtype() == DType::F32
+    tensor.dtype() == DType::F32 && !is_made_again && is_cpu(&device)
 }
 
 /// A float tensor's numbers in row-major order.

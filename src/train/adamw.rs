@@ -145,7 +145,7 @@ impl AdamW {
         let [weight, first, second] = if native::fuses(&gradient) {
             native::write_over([weight, first, second], |[weight, first, second]| {
                 native::read(&gradient, |gradient| {
-                    step.apply(weight, first, second, gradient)
+                    step.apply(weight, first, second, gradient);
                 });
             })
         } else {
@@ -307,7 +307,7 @@ mod tests {
             let expected = composed(step, held.clone(), gradient.clone());
             let found = native::write_over(held, |[weight, first, second]| {
                 native::read(&gradient, |gradient| {
-                    step.apply(weight, first, second, gradient)
+                    step.apply(weight, first, second, gradient);
                 });
             });
             let names = ["weight", "mean", "mean of squares"];

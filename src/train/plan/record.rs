@@ -40,6 +40,8 @@ pub(super) struct Record {
 
 /// Something that is computed.
 #[derive(Debug)]
+// Nearly all are of the large variant.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Operation {
     One(OperationIr),
     /// What a CPU does in one pass.
