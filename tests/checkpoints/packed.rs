@@ -46,8 +46,9 @@ fn gguf_recipe(name: &str, plugin: &str, sets: &[String]) -> Recipe {
 }
 
 fn logits(model: &Model, ids: Vec<i64>) -> TensorData {
-    let rows = Rows::padded_right(&[ids.len()]);
-    let data = TensorData::new(ids.clone(), [1, ids.len()]);
+    let count = ids.len();
+    let rows = Rows::padded_right(&[count]);
+    let data = TensorData::new(ids, [1, count]);
     let ids: Tensor<2, Int> = Tensor::from_data(data, &model.device());
     let network = model.network();
     let hidden = network.hidden(network.llm.embed(ids), &rows);

@@ -97,19 +97,19 @@ fn rows(count: &mut Count) {
     let mut y = vec![0.0; ROWS * WIDTH];
     let rms = Norm::rms(&gamma, 1e-5).at(LEVEL);
     count("norm, root mean square", x.len(), &mut || {
-        rms.forward(&x, &mut y)
+        rms.forward(&x, &mut y);
     });
     let layer = Norm::layer(&gamma, &beta, 1e-5).at(LEVEL);
     count("norm, layer", x.len(), &mut || layer.forward(&x, &mut y));
     let silu = Activation::new(Function::Silu).at(LEVEL);
     count("gate of silu", x.len(), &mut || {
-        silu.gate(&x, &other, &mut y)
+        silu.gate(&x, &other, &mut y);
     });
     let gelu = Activation::new(Function::QuickGelu).at(LEVEL);
     count("quick gelu", x.len(), &mut || gelu.forward(&x, &mut y));
     let rotary = Rotary::new(&x[..ROWS * 32], &other[..ROWS * 32], ROWS).at(LEVEL);
     count("rotary", x.len(), &mut || {
-        rotary.turn(&x, WIDTH / 64, &mut y)
+        rotary.turn(&x, WIDTH / 64, &mut y);
     });
 }
 

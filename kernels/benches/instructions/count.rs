@@ -106,6 +106,7 @@ pub fn inside() {
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[allow(clippy::no_mangle_with_rust_abi)]
 fn menagerie_counted(work: &mut dyn FnMut()) {
     work();
     // Else the call would be a jump, after which there is no return to see.
