@@ -58,7 +58,7 @@ impl CheckpointModel {
     }
 
     /// The recipe of the model as its stage found it. Weights may be stated anew before
-    /// [`CheckpointModel::assemble`].
+    /// [`CheckpointModel::assemble_to_train`].
     #[must_use]
     pub const fn recipe(&self) -> &Recipe {
         &self.recipe
