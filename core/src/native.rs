@@ -4,10 +4,12 @@
 //! so, and their callers use Burn's own operations.
 
 mod attention;
+mod cache;
 mod fused;
 mod product;
 
 pub(crate) use attention::{Attending, Sight, attention};
+pub(crate) use cache::{copy_tokens, write_tokens};
 pub(crate) use product::{product, rounds};
 
 use burn::backend::flex::FlexTensor;
