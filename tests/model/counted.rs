@@ -8,7 +8,7 @@ use menagerie::burn::tensor::module::embedding;
 use menagerie::burn::tensor::{Device, Int, Tensor};
 use menagerie::nn::{Linear, join_heads, normal, split_heads};
 use menagerie::schemars::{self, JsonSchema};
-use menagerie::serde::{self, Deserialize, Serialize};
+use menagerie::serde::{Deserialize, Serialize};
 use menagerie::{BuildError, Checkpoint, Context, TensorName};
 use menagerie::{Decoder, DecoderConfig, DecoderSpec};
 
