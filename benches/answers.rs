@@ -136,9 +136,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let model = Recipe::parse(&recipe.replace("DTYPE", dtype))?.assemble(&device)?;
         let (mut questioned, mut drawn) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let mut ask = |most, shared| seconds(&model, questions(&device, shared), most, 2);
+            let ask = |most, shared| seconds(&model, questions(&device, shared), most, 2);
             questioned.push([ask(1, false)?, ask(8, false)?, ask(1, true)?, ask(8, true)?]);
-            let mut draw = |most| seconds(&model, texts(32), most, 32);
+            let draw = |most| seconds(&model, texts(32), most, 32);
             let [one, few, some, many] = TOGETHER;
             drawn.push([draw(one)?, draw(few)?, draw(some)?, draw(many)?]);
         }

@@ -7,7 +7,7 @@
 //!
 //! Prints a JSON object for each number of workers. `DIR` holds JPEG photos, each used again and
 //! again; without it they are the small ones of the tests, which say nothing of speed.
-//! `tests/speed/dataloader.py` runs this beside PyTorch.
+//! `tests/peers/speed/dataloader.py` runs this beside PyTorch.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

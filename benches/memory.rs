@@ -8,6 +8,8 @@
 //! prints the tables of the book's chapter on training. Each figure has a process of its own, and
 //! the processes take turns. Linux only: the peak is what `/proc/self/status` says.
 
+mod process;
+
 use std::fs;
 use std::process::Command;
 use std::time::Instant;
@@ -190,7 +192,7 @@ fn measure(way: &Way, length: usize) -> Cost {
 
     // Forgets the peak of building the model.
     fs::write("/proc/self/clear_refs", "5").expect("Linux");
-    let before = status("VmRSS");
+    let before = process::status("VmRSS");
     let (mut seconds, mut processor_seconds) = (f64::INFINITY, f64::INFINITY);
     for pass in 0..=PASSES {
         let (begun, worked) = (Instant::now(), processor());
@@ -202,8 +204,8 @@ fn measure(way: &Way, length: usize) -> Cost {
             processor_seconds = processor_seconds.min(processor() - worked);
         }
     }
-    let peak = (status("VmHWM") - before) / 1024.0;
-    [peak, seconds, processor_seconds]
+    let peak = process::status("VmHWM") - before;
+    [peak as f64 / f64::from(1 << 20), seconds, processor_seconds]
 }
 
 fn model() -> Model {
@@ -231,16 +233,6 @@ fn sample(row: u32, text: usize) -> (Vec<i64>, Vec<i64>) {
         [&[IMAGE_TOKEN], &text[..]].concat(),
         [&[IGNORE], &text[..]].concat(),
     )
-}
-
-/// A size of `/proc/self/status`, in KiB.
-fn status(name: &str) -> f64 {
-    let text = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    number.expect("a size").parse().expect("a number")
 }
 
 /// Seconds that this process has worked in user code, by `/proc/self/stat`, in which Linux counts

@@ -147,7 +147,8 @@ train(&recipe, &run, &Device::flex(), &mut Silent, &stop)?;
 //! `cli`, the default, brings all below. Without it: `data` reads samples, `eval` scores, `bench`
 //! runs benchmarks, `train` trains, `instruct` makes instruction data, `endpoint` asks models behind
 //! endpoints, `hub` downloads weights; none of them is the model alone. `cuda` adds Burn's backend for
-//! NVIDIA cards to any of them. What is public of Burn, serde, schemars, `serde_json`, `toml` and
+//! NVIDIA cards to any of them, `vulkan` that for cards of all makers; [`device`](device::device) names
+//! them. What is public of Burn, serde, schemars, `serde_json`, `toml` and
 //! inventory is that of the crates re-exported here.
 //!
 //! # Stability
@@ -167,6 +168,7 @@ mod code;
 pub mod data;
 #[cfg(any(feature = "cli", feature = "bench"))]
 mod date;
+pub mod device;
 #[cfg(feature = "endpoint")]
 pub mod endpoint;
 #[cfg(feature = "eval")]

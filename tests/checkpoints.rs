@@ -8,6 +8,7 @@ mod checkpoints {
     mod files;
     mod gguf;
     mod next;
+    mod packed;
     mod parity;
     mod spellings;
     mod training;

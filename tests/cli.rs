@@ -244,3 +244,53 @@ fn a_conversation_goes_on_after_mistakes() {
     );
     assert_eq!(said.stdout.lines().count(), 2);
 }
+
+#[test]
+fn a_trained_model_is_asked_and_written_quantised() {
+    let world = trained();
+    let red = image("red");
+    let ask = |model: &str, more: &[&str]| {
+        let args = [&["ask", model, "--image", &red, QUESTION], more].concat();
+        world.menagerie(&args)
+    };
+    for option in ["--quantize", "--dtype"] {
+        let said = ask("run", &[option, "q8"]);
+        assert_eq!(
+            (said.code, said.stdout.as_str()),
+            (Some(0), "red\n"),
+            "{said:?}"
+        );
+    }
+    let export = |out: &str, layout: &str| {
+        world.menagerie(&["export", "run", out, "--layout", layout, "--quantize", "q8"])
+    };
+    let said = export("q8", "gguf");
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (Some(0), "q8\n"),
+        "{said:?}"
+    );
+    let stated = std::fs::read_to_string(world.path("q8/model.toml")).expect("there");
+    assert!(stated.contains("dtype = \"q8\""), "{stated}");
+    let said = ask("q8", &[]);
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (Some(0), "red\n"),
+        "{said:?}"
+    );
+
+    // Other layouts have no blocks, and what is quantised cannot learn.
+    let said = export("hf", "hf");
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(
+        said.stderr.contains("`hf` holds no weights in q8"),
+        "{said:?}"
+    );
+    assert!(!world.path("hf").exists());
+    let said = world.menagerie(&["train", "align.toml", "--out", "no", "--set", "dtype='q8'"]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(
+        said.stderr.contains("quantised weights cannot learn"),
+        "{said:?}"
+    );
+}

@@ -1,9 +1,12 @@
-//! Models of three sizes with data to train them on.
+//! Models of several sizes with data to train them on.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod flops;
 
+use std::fs;
+use std::path::PathBuf;
+
+use menagerie::tokens::IMAGE_TOKEN;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -69,7 +72,46 @@ pub const LARGE: Size = Size {
     text: 128,
 };
 
+/// 1.25 billion numbers: CLIP's ViT-L/14 at 336 pixels, and half of a 7 B decoder's width and depth.
+pub const REFERENCE: Size = Size {
+    name: "reference",
+    image_size: 336,
+    vision: [1024, 24, 16],
+    llm: [2048, 16, 16, 5504],
+    vocab_size: 32_064,
+    batch: 8,
+    text: 64,
+};
+
+pub const SIZES: [Size; 5] = [TINY, SMALL, MEDIUM, LARGE, REFERENCE];
+
 impl Size {
+    /// A size by its name, with a batch of its own if rows by tokens of text follow: `small:16x112`.
+    ///
+    /// # Panics
+    /// There is none of this name.
+    pub fn named(text: &str) -> Self {
+        let (name, shape) = text.split_once(':').unwrap_or((text, ""));
+        let size = SIZES.into_iter().find(|size| size.name == name);
+        let size = size.unwrap_or_else(|| panic!("no size is called {name:?}"));
+        match shape.split_once('x') {
+            None => size,
+            Some((batch, text)) => Self {
+                batch: batch.parse().expect("rows"),
+                text: text.parse().expect("tokens"),
+                ..size
+            },
+        }
+    }
+
+    /// An image and words, so many tokens in all.
+    pub fn prompt(&self, tokens: usize) -> Vec<i64> {
+        let words =
+            (1..=tokens - self.visual_tokens()).map(|n| n * 7919 % (self.vocab_size - 3) + 3);
+        let words = words.map(|word| i64::try_from(word).expect("a small vocabulary"));
+        std::iter::once(IMAGE_TOKEN).chain(words).collect()
+    }
+
     pub fn visual_tokens(&self) -> usize {
         (self.image_size / 14) * (self.image_size / 14)
     }
@@ -164,9 +206,9 @@ max_position_embeddings = {tokens}
             })
             .collect();
         fs::write(path("data.json"), json!(samples).to_string()).expect("written");
-        let tokenizer =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/quickstart/tokenizer.json");
-        fs::copy(tokenizer, path("tokenizer.json")).expect("copied");
+        // A program that is carried to another machine finds no clone there.
+        let tokenizer = include_bytes!("../../recipes/quickstart/tokenizer.json");
+        fs::write(path("tokenizer.json"), tokenizer).expect("written");
         let recipe = path(&format!("{}.toml", self.name));
         fs::write(&recipe, self.recipe(steps)).expect("written");
         (folder, recipe)

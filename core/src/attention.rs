@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, DType, Tensor};
 
-use crate::native::{self, Attending, Sight};
+use crate::native::{self, Attending, OnePass, Sight};
 
 /// How a block of a decoder attends, beyond what padding, packing and causality hide
 /// ([`Context::attend`](crate::Context::attend)). A number alone is a scale:
@@ -76,6 +76,14 @@ impl Attend {
 /// scores and to logits (arXiv 2408.00118).
 #[must_use]
 pub fn soft_cap<const D: usize>(x: Tensor<D>, cap: f64) -> Tensor<D> {
+    if native::fuses(&x) {
+        return native::soft_cap(x, cap);
+    }
+    native::one_pass(OnePass::SoftCap, x, |x| composed_soft_cap(x, cap))
+}
+
+/// The same by Burn's own operations.
+pub(crate) fn composed_soft_cap<const D: usize>(x: Tensor<D>, cap: f64) -> Tensor<D> {
     x.div_scalar(cap).tanh().mul_scalar(cap)
 }
 
@@ -98,7 +106,11 @@ pub fn attention(
     let attend = attend.into();
     let given = [query.clone(), key.clone(), value.clone()];
     let attended = native::attention(given, &attend.over(None));
-    attended.unwrap_or_else(|| masked(query, key, value, None, attend))
+    attended.unwrap_or_else(|| {
+        native::one_pass(OnePass::Attention, query, |query| {
+            masked(query, key, value, None, attend)
+        })
+    })
 }
 
 /// As [`attention`], scores of what `mask` (`[batch or 1, token, key_token]`) hides left out; the window of `attend`
@@ -127,7 +139,7 @@ pub(crate) fn masked(
     let scores = query.mul_scalar(attend.scale).matmul(key.swap_dims(2, 3));
     let scores = match attend.soft_cap {
         None => scores,
-        Some(cap) => soft_cap(scores, cap),
+        Some(cap) => composed_soft_cap(scores, cap),
     };
     let scores = match mask {
         None => scores,

@@ -92,14 +92,20 @@ impl KvCache {
         }
     }
 
-    /// The same, with `rows` rows from the start and with keys and values kept in `dtype` whatever they are computed
-    /// in. A cache that is not told has as many rows as its first pass.
+    /// The same, with keys and values kept in `dtype` whatever they are computed in.
     #[must_use]
-    pub(crate) fn of(dtype: DType, num_layers: usize, rows: usize, capacity: usize) -> Self {
+    pub fn of(dtype: DType, num_layers: usize, capacity: usize) -> Self {
         Self {
             dtype: Some(dtype),
-            rows: vec![Row::new(capacity); rows],
             ..Self::new(num_layers, capacity)
+        }
+    }
+
+    /// The same with so many rows. A cache that is not told has as many as its first pass.
+    pub(crate) fn with_rows(self, rows: usize) -> Self {
+        Self {
+            rows: vec![Row::new(self.capacity); rows],
+            ..self
         }
     }
 

@@ -9,6 +9,7 @@ pub use joint::{Joint, owner, respell};
 
 use crate::component::Component;
 use crate::newline::IMAGE_NEWLINE;
+use crate::parameters::Packable;
 
 /// How a component's tensors are named and laid out in checkpoint files.
 #[derive(Debug, Clone, Default)]
@@ -167,6 +168,15 @@ impl Spelling {
         })
     }
 
+    /// How the weight of a parameter of `storage` lies where it is quantised: the numbers of a block belong to
+    /// one output, so a linear layer's weight lies by its outputs under its own path too.
+    pub(crate) fn of_blocks(&self, storage: Storage, kind: Packable) -> Storage {
+        match kind {
+            Packable::Linear if self.publisher == Publisher::Burn => Storage::Transposed,
+            _ => storage,
+        }
+    }
+
     /// What names of this spelling begin with, for people to read.
     #[must_use]
     pub fn place(&self) -> String {
@@ -269,6 +279,15 @@ impl Checkpoint {
             joint,
             ..spelling.clone()
         })
+    }
+
+    /// How llama.cpp's files name the tensors of this component, if they do.
+    #[must_use]
+    pub fn gguf_spelling(&self) -> Option<&Spelling> {
+        let ours = |spelling: &&Spelling| {
+            spelling.publisher == Publisher::Gguf && spelling.joint == Joint::ALONE
+        };
+        self.spellings.iter().find(ours)
     }
 
     /// The name of the linear layer whose weight is the parameter at `path`, as in the original

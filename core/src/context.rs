@@ -13,7 +13,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::attention::{Attend, masked};
 use crate::cache::KvCache;
-use crate::native::{self, Sight};
+use crate::native::{self, OnePass, Sight};
 use mask::{Seen, mask, sight};
 pub(crate) use reach::Reaches;
 
@@ -235,7 +235,9 @@ impl Context {
             }
         }
         let mask = self.mask(window, &device.inner());
-        masked(query, key, value, mask, attend)
+        native::one_pass(OnePass::Attention, query, |query| {
+            masked(query, key, value, mask, attend)
+        })
     }
 
     /// What the rows of this pass hold, its own tokens the last.
@@ -320,35 +322,51 @@ mod tests {
         x.clone().into_data().iter().collect()
     }
 
+    fn largest(x: Tensor<4>) -> f32 {
+        x.abs().max().into_scalar()
+    }
+
+    /// On a CPU rows are attended to over spans, elsewhere under a mask. Padding is left out: nobody reads it.
     #[test]
-    fn a_scale_alone_and_a_window_that_hides_nothing_change_no_bit_of_plain_attention() {
+    fn spans_and_masks_say_the_same_and_so_does_a_scale_alone() {
         let device = Device::flex();
         let draw = |heads| {
             let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
             Tensor::<4>::random([2, heads, 7, 8], normal, &device)
         };
         let (query, key, value) = (draw(6), draw(2), draw(2));
-        let given = || (query.clone(), key.clone(), value.clone());
         for rows in [
             Rows::padded_right(&[7, 7]),
+            Rows::padded_right(&[7, 4]),
             Rows::padded_left(&[7, 4]),
             Rows::packed(&[vec![3, 4], vec![2, 2]], 7),
         ] {
-            let (q, k, v) = given();
-            let seen: Vec<Seen> = rows.segments.iter().map(Seen::whole).collect();
-            let mask = mask(&rows.segments, &seen, None, &device);
-            let plain = values(&masked(q, k, v, mask, 0.3.into()));
+            let real = rows.segments.concat();
+            let real = real
+                .iter()
+                .map(|&segment| f32::from(u8::from(segment != PADDING)));
+            let real = TensorData::new(real.collect::<Vec<_>>(), [2, 1, 7, 1]);
+            let real: Tensor<4> = Tensor::from_data(real, &device);
             let attended = |attend: Attend| {
-                let (q, k, v) = given();
-                values(&Context::new(&rows, &device).attend(0, q, k, v, attend))
+                let (q, k, v) = (query.clone(), key.clone(), value.clone());
+                Context::new(&rows, &device).attend(0, q, k, v, attend) * real.clone()
             };
-            assert_eq!(attended(0.3.into()), plain);
-            let wide = Attend::from(0.3).window(NonZeroUsize::new(7));
-            assert_eq!(attended(wide), plain);
-            let narrow = Attend::from(0.3).window(NonZeroUsize::new(2));
-            assert_ne!(attended(narrow), plain);
-            let capped = Attend::from(0.3).soft_cap(Some(1.0));
-            assert_ne!(attended(capped), plain);
+            let under_a_mask = |attend: Attend| {
+                let (q, k, v) = (query.clone(), key.clone(), value.clone());
+                let seen: Vec<Seen> = rows.segments.iter().map(Seen::whole).collect();
+                let mask = mask(&rows.segments, &seen, attend.window, &device);
+                masked(q, k, v, mask, attend) * real.clone()
+            };
+            let plain = Attend::from(0.3);
+            let narrow = plain.window(NonZeroUsize::new(2));
+            let capped = plain.soft_cap(Some(1.0));
+            for attend in [plain, narrow, capped, narrow.soft_cap(Some(1.0))] {
+                let off = largest(attended(attend) - under_a_mask(attend));
+                assert!(off < 1e-6, "{attend:?}: {off}");
+            }
+            assert!(largest(attended(plain) - attended(narrow)) > 0.01);
+            let wide = attended(plain.window(NonZeroUsize::new(7)));
+            assert_eq!(largest(attended(plain) - wide), 0.0);
         }
     }
 
@@ -375,7 +393,7 @@ mod tests {
                 row.narrow(2, tokens.start, tokens.len())
             };
             // Two passes over the last two rows, of 3 and 1 tokens and of the rest, padded on the right.
-            let mut cache = KvCache::of(DType::F32, 1, 3, 9);
+            let mut cache = KvCache::of(DType::F32, 1, 9).with_rows(3);
             let mut passes = Vec::new();
             for spans in [[0..3, 0..1], [3..4, 1..7]] {
                 let tokens = spans.each_ref().map(std::ops::Range::len);
@@ -427,7 +445,7 @@ mod tests {
             let held = cache.append(0, numbered(from, tokens), numbered(-from, tokens));
             (context.into_cache().expect("a cache"), held)
         };
-        let (cache, first) = add(KvCache::of(DType::F32, 1, 2, 6), 0, 5, 100.0);
+        let (cache, first) = add(KvCache::of(DType::F32, 1, 6).with_rows(2), 0, 5, 100.0);
         let (mut cache, _) = add(cache, 1, 2, 900.0);
         cache.copy(0, 1, 3);
         cache.grow(3, 8);

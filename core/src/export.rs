@@ -8,6 +8,7 @@ mod burnpack;
 mod component;
 mod error;
 mod folder;
+mod gguf;
 mod hf;
 mod original;
 mod shards;
@@ -34,7 +35,7 @@ const VISION_LAYER: &str = "vision_feature_layer";
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ExportOptions {
-    /// The type of number of the weights. Default: the model's.
+    /// The type of number of the weights. Default: the model's; in [`ExportLayout::Gguf`] it always is.
     pub dtype: Option<DType>,
     /// One component alone. Default: the whole model.
     pub component: Option<Component>,
@@ -56,6 +57,9 @@ pub enum ExportLayout {
     Adapter,
     /// Burn's own file format with the module's parameter paths, and a `model.toml` beside it.
     Burnpack,
+    /// GGUF, one file a component, with a `model.toml`. The decoder is as llama.cpp reads it, if it has such a
+    /// one. Weights that are packed keep their blocks.
+    Gguf,
 }
 
 impl ExportLayout {
@@ -67,6 +71,7 @@ impl ExportLayout {
             Self::Original => "original",
             Self::Adapter => "adapter",
             Self::Burnpack => "burnpack",
+            Self::Gguf => "gguf",
         }
     }
 
@@ -75,6 +80,7 @@ impl ExportLayout {
             Self::Hf => Publisher::HuggingFace,
             Self::Original | Self::Adapter => Publisher::Original,
             Self::Burnpack => Publisher::Burn,
+            Self::Gguf => Publisher::Gguf,
         }
     }
 }
@@ -99,6 +105,7 @@ pub fn export(
     };
     match (layout, options.component) {
         (ExportLayout::Burnpack, component) => export.burnpack(component)?,
+        (ExportLayout::Gguf, component) => export.gguf(component)?,
         (ExportLayout::Adapter, None | Some(Component::Llm)) => export.adapter(out)?,
         (layout, Some(component)) => export.component(layout, component)?,
         (ExportLayout::Hf, None) => export.hf()?,
@@ -167,7 +174,7 @@ impl Export<'_> {
     }
 
     fn dtype(&self) -> DType {
-        self.options.dtype.unwrap_or(self.model.dtype())
+        self.options.dtype.unwrap_or(self.model.numbers().weights)
     }
 
     /// The layout has no place for the component's plugin.

@@ -24,7 +24,7 @@ pub mod hf;
 pub mod image;
 pub mod lora;
 pub mod model;
-mod native;
+pub mod native;
 pub mod network;
 mod newline;
 pub mod nn;

@@ -202,7 +202,7 @@ impl Model {
         config: &GenerationConfig,
         on_text: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>, GenerateError> {
-        let mut listed = Listed::new(Prompt::all(prompts, images.as_ref()), on_text);
+        let mut listed = Listed::new(Prompt::all(prompts, images), on_text);
         let most = listed.len();
         self.session().answer(most, config, &mut listed)?;
         Ok(listed.into_answers())
@@ -221,7 +221,7 @@ impl Model {
         config: &GenerationConfig,
     ) -> Result<Completion, GenerateError> {
         let mut ignore = |_: usize, _: &str| ControlFlow::Continue(());
-        let mut listed = Listed::new(Prompt::all(&[prompt], images.as_ref()), &mut ignore);
+        let mut listed = Listed::new(Prompt::all(&[prompt], images), &mut ignore);
         let generator = self.generator(config, &[]);
         generator.run(&mut Memory::default(), 1, &mut listed)?;
         Ok(listed.into_answers().swap_remove(0))

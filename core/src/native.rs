@@ -3,18 +3,36 @@
 //! Burn's CPU backend is Flex. What does not lie there is none of this room's business: functions here say
 //! so, and their callers use Burn's own operations.
 
+mod activation;
 mod attention;
+mod bias;
 mod cache;
+mod cross_entropy;
+mod flat;
 mod fused;
+mod memory;
+mod norm;
 mod product;
+mod recorded;
+mod rotary;
+mod soft_cap;
 
+pub(crate) use activation::{activate, gate};
 pub(crate) use attention::{Attending, Sight, attention};
+pub(crate) use bias::add_bias;
 pub(crate) use cache::{copy_tokens, write_tokens};
-pub(crate) use product::{product, rounds};
+pub(crate) use cross_entropy::cross_entropy;
+pub use flat::{read, write_over};
+pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use product::{product, rounds, thin};
+pub(crate) use recorded::one_pass;
+pub use recorded::{Mark, OnePass, recorded};
+pub(crate) use rotary::turn;
+pub(crate) use soft_cap::soft_cap;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{DispatchDevice, Flex};
-use burn::tensor::{Device, Tensor, TensorData, bf16, f16};
+use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor, TensorData, bf16, f16};
 
 /// Whether tensors of this device lie in the CPU's memory, where the kernels can read them.
 pub(crate) fn is_cpu(device: &Device) -> bool {
@@ -22,6 +40,19 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
         device.clone().inner().as_dispatch(),
         DispatchDevice::Flex(_)
     )
+}
+
+/// Whether the fused operations of this room compute with the tensor: f32 numbers in the CPU's memory, and of no graph
+/// that is to make some of them again, for which Burn has a way of its own.
+#[must_use]
+pub fn fuses<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device();
+    let is_made_again = if let DispatchDevice::Autodiff(graph) = device.as_dispatch() {
+        graph.gradient_checkpointing_strategy() != GradientCheckpointingStrategy::Disabled
+    } else {
+        false
+    };
+    tensor.dtype() == DType::F32 && !is_made_again && is_cpu(&device)
 }
 
 /// A float tensor's numbers in row-major order.

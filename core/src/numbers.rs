@@ -90,6 +90,18 @@ impl Numbers {
         self.format.filter(|_| self.is_packed)
     }
 
+    /// As a recipe states it.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        match (self.format, self.activations) {
+            (Some(Format::Bf16), _) | (None, DType::BF16) => Dtype::Bf16,
+            (Some(Format::Q4), _) => Dtype::Q4,
+            (Some(_), _) => Dtype::Q8,
+            (None, DType::F16) => Dtype::F16,
+            (None, _) => Dtype::F32,
+        }
+    }
+
     /// What errors and reports call it: the type of the weights of linear layers.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -11,7 +11,7 @@
 mod attach;
 mod weight;
 
-pub use attach::{pack, packed_paths, unpacked};
+pub use attach::{pack, packed_paths, packed_weights, unpacked};
 pub use menagerie_kernels::Format;
 pub use weight::PackedWeight;
 

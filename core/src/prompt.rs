@@ -70,8 +70,10 @@ impl Prompt {
     /// # Panics
     /// There are fewer images than the prompts show.
     #[must_use]
-    pub fn all(prompts: &[&[i64]], images: Option<&VisualTokens>) -> Vec<Self> {
-        let mut images = images.map_or_else(Vec::new, VisualTokens::each).into_iter();
+    pub fn all(prompts: &[&[i64]], images: Option<VisualTokens>) -> Vec<Self> {
+        let mut images = images
+            .map_or_else(Vec::new, |images| images.each())
+            .into_iter();
         let prompt = |ids: &&[i64]| {
             let marks = ids.iter().filter(|&&id| id == IMAGE_TOKEN).count();
             let images: Vec<SeenImage> = images.by_ref().take(marks).collect();

@@ -82,6 +82,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Number type of weights and activations. On a CPU `bf16`, `q8` and `q4` are those of the weights of linear
     /// layers and embedding tables, and all else is f32; `q8` and `q4` are for models that are used on a CPU.
+    /// Where it is not stated, a model with weights in a quantised GGUF file is used as `q8` on a CPU: their
+    /// blocks as they lie, other weights in 8 bits.
     #[serde(default)]
     pub dtype: Dtype,
     /// Longest sequence in training, visual tokens included; what is over is cut off.
@@ -293,6 +295,11 @@ impl Recipe {
     #[must_use]
     pub fn origin(&self, key_path: &str) -> Origin {
         self.origins.at(key_path)
+    }
+
+    /// Whether `dtype` is what stands for none.
+    pub(crate) fn leaves_dtype_open(&self) -> bool {
+        self.dtype == Dtype::default() && !self.origins.state("dtype")
     }
 
     /// Checks every stage's `freeze` against the paths of all parameters of the model.

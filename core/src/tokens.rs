@@ -24,6 +24,7 @@ mod sentencepiece;
 mod stream;
 mod vocabulary;
 mod write;
+mod write_gguf;
 
 pub use load::TokenizerError;
 pub use position::ImagePosition;

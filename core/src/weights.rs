@@ -22,6 +22,7 @@ mod pytorch;
 mod report;
 mod safetensors;
 mod save;
+mod save_gguf;
 mod shards;
 mod strided;
 mod sum;
@@ -29,6 +30,7 @@ mod sum;
 mod tests;
 mod transpose;
 mod write_adapter;
+mod write_gguf;
 mod write_pytorch;
 
 pub use adapter::Adapter;
@@ -42,8 +44,10 @@ pub(crate) use load::{Target, load_into};
 pub use report::LoadReport;
 pub(crate) use save::{Stored, stored, stored_where, write};
 pub use save::{save, save_data, save_tensors};
+pub(crate) use save_gguf::gguf_tensors;
 pub use shards::Shards;
 pub use write_adapter::AdapterFolder;
+pub(crate) use write_gguf::{GgufTensor, write_gguf};
 pub(crate) use write_pytorch::write_pytorch;
 
 use std::path::PathBuf;

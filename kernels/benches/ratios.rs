@@ -10,7 +10,9 @@
 
 use std::time::Instant;
 
-use menagerie_kernels::{Format, Level, Matrix, Packed, product};
+use menagerie_kernels::{
+    Addends, Attention, Format, Heads, Level, Matrix, Packed, Products, Seen, product, thin_product,
+};
 
 struct Contestant<'a> {
     name: String,
@@ -54,6 +56,7 @@ fn main() {
         layer(rounds, rows, inputs, outputs);
     }
     gradient(rounds);
+    attention(rounds);
 }
 
 /// `y = x · wᵀ`, the weights packed beforehand.
@@ -69,6 +72,20 @@ fn layer(rounds: usize, rows: usize, inputs: usize, outputs: usize) {
     let mut contestants = vec![Contestant::new("gemm f32", 4 * w.len(), || {
         gemm_f32((&x, rows, inputs), (&w, outputs), &mut y);
     })];
+    if rows <= 16 {
+        for (name, w) in [
+            ("f32", Matrix::new(&w, inputs, outputs)),
+            (
+                "f32 transposed",
+                Matrix::new(&w, outputs, inputs).transposed(),
+            ),
+        ] {
+            let (x, mut y) = (&x, vec![0.0; rows * outputs]);
+            contestants.push(Contestant::new(name, 4 * inputs * outputs, move || {
+                thin_product(x, w, Addends::default(), &mut y);
+            }));
+        }
+    }
     let mut levels: Vec<Level> = Level::available().collect();
     levels.retain(|level| *level >= Level::Avx2);
     for weights in &packed {
@@ -109,6 +126,64 @@ fn gradient(rounds: usize) {
                 product(dy, Matrix::new(&x, tokens, width), &mut bf16s);
             }),
         ],
+    );
+}
+
+/// 16 heads of 64 for 577 patches, beside two products and a softmax for each head.
+fn attention(rounds: usize) {
+    let (tokens, heads, features) = (577, 16, 64);
+    let shape = [1, heads, tokens, features];
+    let [q, k, v] = [(); 3].map(|()| numbers(heads * tokens * features));
+    let mut naive = vec![0.0; q.len()];
+    let k_columns: Vec<f32> = k
+        .chunks_exact(tokens * features)
+        .flat_map(|k| transposed(k, tokens, features))
+        .collect();
+    let mut scores = vec![0.0; tokens * tokens];
+    let mut contestants = vec![Contestant::new("gemm, softmax, gemm", 0, || {
+        for (at, out) in naive.chunks_exact_mut(tokens * features).enumerate() {
+            let head = at * tokens * features..(at + 1) * tokens * features;
+            let (q, k) = (&q[head.clone()], &k_columns[head.clone()]);
+            gemm_f32((q, tokens, features), (k, tokens), &mut scores);
+            for row in scores.chunks_exact_mut(tokens) {
+                let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let exponential = |score: f32| ((score - largest) * 0.125).exp();
+                for score in row.iter_mut() {
+                    *score = exponential(*score);
+                }
+                let inverse = 1.0 / row.iter().sum::<f32>();
+                for weight in row.iter_mut() {
+                    *weight *= inverse;
+                }
+            }
+            gemm_f32((&scores, tokens, tokens), (&v[head], features), out);
+        }
+    })];
+    for level in Level::available().filter(|level| *level >= Level::Avx2) {
+        for products in [Products::F32, Products::Bf16] {
+            let (q, k, v) = (&q, &k, &v);
+            let mut out = vec![0.0; q.len()];
+            contestants.push(Contestant::new(
+                format!("{products:?} {level}"),
+                0,
+                move || {
+                    let attention = Attention {
+                        scale: 0.125,
+                        cap: None,
+                        seen: Seen::Everything,
+                        products,
+                    };
+                    let [q, k, v] = [q, k, v].map(|values| Heads::by_head(values, shape));
+                    attention.forward_at(level, q, k, v, &mut out, None);
+                },
+            ));
+        }
+    }
+    compete(
+        &format!("attention of {heads} heads, {tokens} × {tokens} × {features}"),
+        4 * heads * tokens * tokens * features,
+        rounds,
+        &mut contestants,
     );
 }
 

@@ -99,21 +99,24 @@ impl Pointwise<3, 1> for Factors {
         [weight, first, second]: [I::F32; 3],
         [gradient]: [I::F32; 1],
     ) -> [I::F32; 3] {
-        let mix = |before, [keep, share]: [f32; 2], new| {
-            isa.add(
-                isa.mul(before, isa.splat(keep)),
-                isa.mul(new, isa.splat(share)),
-            )
-        };
         let gradient = isa.mul(gradient, isa.splat(self.gradient));
-        let first = mix(first, self.first, gradient);
-        let second = mix(second, self.second, isa.mul(gradient, gradient));
+        let first = mix(isa, first, self.first, gradient);
+        let second = mix(isa, second, self.second, isa.mul(gradient, gradient));
         let root = isa.div(isa.sqrt(second), isa.splat(self.correction));
         let scale = isa.add(root, isa.splat(self.epsilon));
         let change = isa.mul(isa.div(first, scale), isa.splat(self.rate));
         let weight = isa.sub(isa.mul(weight, isa.splat(self.keep)), change);
         [weight, first, second]
     }
+}
+
+/// `before · keep + new · share`
+#[inline(always)]
+fn mix<I: Floats>(isa: I, before: I::F32, [keep, share]: [f32; 2], new: I::F32) -> I::F32 {
+    isa.add(
+        isa.mul(before, isa.splat(keep)),
+        isa.mul(new, isa.splat(share)),
+    )
 }
 
 /// Squares that are summed in f32, before the sums are added in f64.
@@ -153,7 +156,7 @@ impl Work for Squares<'_> {
     #[inline(always)]
     fn run<I: Floats>(self, isa: I) {
         for (sum, block) in self.sums.iter_mut().zip(self.numbers.chunks(BLOCK)) {
-            *sum = total(isa, block.len(), |at| {
+            *sum = total!(isa, block.len(), at => {
                 let numbers = load(isa, block, at);
                 isa.mul(numbers, numbers)
             });

@@ -12,7 +12,7 @@ const ROWS: usize = 32;
 const SUMS: usize = 32;
 
 /// `y = y + bias`, and a residual of `y`'s size if there is one, in one pass: what follows a product that
-/// cannot add them itself, as [`Packed::multiply_add`](crate::Packed::multiply_add) does.
+/// does not add them itself.
 ///
 /// Runs in rayon's current pool if that is worth it.
 ///

@@ -2,8 +2,9 @@
 
 use crate::isa::{Floats, Work, work};
 use crate::level::Level;
+use crate::math::exp;
 use crate::schedule;
-use crate::vectors::{COST, load, places, store, total};
+use crate::vectors::{COST, load, load_or, places, store, total};
 
 /// Numbers whose exponentials are summed in f32, before the sums are added in f64.
 const BLOCK: usize = 2048;
@@ -133,9 +134,7 @@ impl Work for Forward<'_> {
             let most = largest(isa, row);
             let mut sum = 0.0;
             for block in row.chunks(BLOCK) {
-                sum += f64::from(total(isa, block.len(), |at| {
-                    exponential(isa, block, at, most)
-                }));
+                sum += f64::from(total!(isa, block.len(), at => exponential(isa, block, at, most)));
             }
             *out = loss(sum, most, row[*target]);
         }
@@ -159,7 +158,7 @@ impl Work for Gradient<'_> {
             let logit = row[*target];
             let mut sum = 0.0;
             for block in row.chunks_mut(BLOCK) {
-                sum += f64::from(total(isa, block.len(), |at| {
+                sum += f64::from(total!(isa, block.len(), at => {
                     let value = exponential(isa, block, at, most);
                     store(isa, block, at, value);
                     value
@@ -180,12 +179,6 @@ impl Work for Gradient<'_> {
 /// `exp(x − most)` of the numbers at a place, and 0 past the end.
 #[inline(always)]
 fn exponential<I: Floats>(isa: I, row: &[f32], at: usize, most: f32) -> I::F32 {
-    use crate::math::exp;
-    let rest = &row[at..];
-    if let Some(all) = rest.first_chunk() {
-        return exp(isa, isa.sub(isa.load(all), isa.splat(most)));
-    }
-    let mut lanes = [f32::NEG_INFINITY; crate::isa::LANES];
-    lanes[..rest.len()].copy_from_slice(rest);
-    exp(isa, isa.sub(isa.load(&lanes), isa.splat(most)))
+    let logits = load_or(isa, row, at, f32::NEG_INFINITY);
+    exp(isa, isa.sub(logits, isa.splat(most)))
 }

@@ -285,6 +285,7 @@ impl<I: Pairs> Strip<'_, I> {
             panels,
             steps: to - from,
             resumed: from > 0,
+            complete: to == self.steps,
             row,
             panel: self.first + panel,
             sink: self.sink,
@@ -300,6 +301,8 @@ struct Tile<'a, T, const R: usize, const P: usize> {
     steps: usize,
     /// Whether the sink holds sums to go on with.
     resumed: bool,
+    /// Whether nothing follows.
+    complete: bool,
     row: usize,
     panel: usize,
     sink: &'a Sink<'a>,
@@ -336,9 +339,15 @@ impl<I: Pairs, const R: usize, const P: usize> Kernel<I> for Tile<'_, I::Pair, R
         }
         for (row, sums) in sums.iter().enumerate() {
             for (panel, sum) in sums.iter().enumerate() {
-                let values = isa.store(*sum);
+                let (row, panel, values) = (self.row + row, self.panel + panel, isa.store(*sum));
                 // SAFETY: as above.
-                unsafe { self.sink.write(self.row + row, self.panel + panel, &values) };
+                unsafe {
+                    if self.complete {
+                        self.sink.finish(row, panel, values);
+                    } else {
+                        self.sink.write(row, panel, &values);
+                    }
+                }
             }
         }
     }

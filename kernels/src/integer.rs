@@ -419,9 +419,15 @@ impl<I: Quads, F: Blocks, const R: usize, const P: usize> Kernel<I> for Tile<'_,
         }
         for (row, sums) in sums.iter().enumerate() {
             for (panel, sum) in sums.iter().enumerate() {
-                let values = isa.store(*sum);
+                let (row, panel, values) = (self.row + row, self.panel + panel, isa.store(*sum));
                 // SAFETY: as above.
-                unsafe { self.sink.write(self.row + row, self.panel + panel, &values) };
+                unsafe {
+                    if self.blocks.end == self.all {
+                        self.sink.finish(row, panel, values);
+                    } else {
+                        self.sink.write(row, panel, &values);
+                    }
+                }
             }
         }
     }

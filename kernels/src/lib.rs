@@ -1,4 +1,4 @@
-//! Matrix products on the CPU with weights in bf16 and below.
+//! Matrix products on the CPU with weights in bf16 and below, and what lies between products, fused.
 //!
 //! ```text
 //! y[row, output] = Σ x[row, input] · w[output, input]
@@ -17,6 +17,15 @@
 //! Sums are f32. [`product()`] multiplies two matrices that are both activations, in bf16: what a
 //! training step needs for gradients.
 //!
+//! # Between products
+//! [`Norm`], [`Activation`], [`Rotary`], [`SoftCap`], [`CrossEntropy`], [`AdamWStep`] and [`add_bias`] do in one
+//! pass over memory what takes a tensor library several, each into memory of its own; they come with their
+//! gradients. All are f32, write what the caller gives them, in place where that saves memory, and allocate
+//! nothing but sums that threads keep. [`thin_product`] multiplies few rows with f32 weights as they lie.
+//!
+//! [`Attention`] is all between the projections of queries, keys and values and that of its output, forward and
+//! backward, without a matrix of all scores.
+//!
 //! # Instructions
 //! [`Level`] says what there is; the best that the processor has is found at run time. One build runs
 //! everywhere.
@@ -26,7 +35,7 @@
 //! rows, or the row's place among them: a row alone gives the bits that it gives in a batch.
 //! Quantised products are moreover the same to the bit at every [`Level`]: their integers are exact and
 //! their f32 arithmetic is stated ([`Format`]). Products of bf16 differ between levels in the rounding of
-//! sums.
+//! sums. [`Attention`] says what its results depend on.
 //!
 //! # NaN and infinity
 //! In bf16 they spread as IEEE 754 has it, subnormal numbers may count as zero. A quantised row of
@@ -65,11 +74,13 @@ mod rotary;
 mod schedule;
 mod scratch;
 mod sink;
+mod soft_cap;
+mod thin;
 mod vectors;
 
 pub use activate::{Activation, Function};
 pub use adamw::{AdamWStep, sum_of_squares, sum_of_squares_at};
-pub use attention::{Attention, Heads, Products, Seen, Segments};
+pub use attention::{Attention, AttentionGradients, Forwarded, Heads, Products, Seen, Segments};
 pub use bias::{add_bias, add_bias_at, column_sums, column_sums_at};
 pub use cross_entropy::CrossEntropy;
 pub use error::PackError;
@@ -80,3 +91,6 @@ pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
 pub use product::{product, product_at};
 pub use rotary::Rotary;
+pub use sink::Addends;
+pub use soft_cap::SoftCap;
+pub use thin::{thin_product, thin_product_at};

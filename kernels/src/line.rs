@@ -62,3 +62,13 @@ pub(crate) fn view_mut<T: Plain>(memory: &mut [Line], count: usize) -> &mut [T] 
     // stay initialised.
     unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), count) }
 }
+
+/// Parts of these numbers of lines, one after the other.
+pub(crate) fn split<const N: usize>(lines: &mut [Line], counts: [usize; N]) -> [&mut [Line]; N] {
+    let mut rest = lines;
+    counts.map(|count| {
+        let (part, others) = std::mem::take(&mut rest).split_at_mut(count);
+        rest = others;
+        part
+    })
+}

@@ -14,7 +14,7 @@ const EXP: [f32; 5] = [
     0.001_394_655_4,
 ];
 /// ln 2 in two parts, of which the first has nine bits: its product with an exponent is exact.
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
 /// `erf(x) = x + x · (this polynomial in x²)` for |x| ≤ 0.95.
 const ERF_SMALL: [f32; 7] = [

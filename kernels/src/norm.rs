@@ -31,6 +31,13 @@ struct Moments {
     inverse: f32,
 }
 
+impl Moments {
+    #[inline(always)]
+    fn normed<I: Floats>(self, isa: I, x: I::F32) -> I::F32 {
+        isa.mul(isa.sub(x, isa.splat(self.mean)), isa.splat(self.inverse))
+    }
+}
+
 /// Rows are as wide as gamma. All methods panic if a slice is no whole number of rows, or slices differ in length.
 /// They run in rayon's current pool if that is worth it. Sums are f32 in an order that depends on nothing
 /// but the width.
@@ -141,16 +148,16 @@ impl<'a> Norm<'a> {
     fn moments<I: Floats>(&self, isa: I, x: &[f32]) -> Moments {
         let width = x.len();
         if !self.centred {
-            let squares = total(isa, width, |at| {
+            let squares = total!(isa, width, at => {
                 let x = load(isa, x, at);
                 isa.mul(x, x)
             });
             return self.spread(0.0, squares, width);
         }
-        let mean = total(isa, width, |at| load(isa, x, at)) / width as f32;
+        let mean = total!(isa, width, at => load(isa, x, at)) / width as f32;
         let centre = isa.splat(mean);
         let whole = width - width % crate::isa::LANES;
-        let squares = total(isa, whole, |at| {
+        let squares = total!(isa, whole, at => {
             let x = isa.sub(load(isa, x, at), centre);
             isa.mul(x, x)
         });
@@ -236,8 +243,7 @@ impl Norm<'_> {
     /// The result for the numbers `x` at a place of a row.
     #[inline(always)]
     fn apply<I: Floats>(&self, isa: I, moments: Moments, at: usize, x: I::F32) -> I::F32 {
-        let x = isa.sub(x, isa.splat(moments.mean));
-        let x = isa.mul(x, isa.splat(moments.inverse));
+        let x = moments.normed(isa, x);
         let factor = self.factor(isa, at);
         match self.beta {
             Some(beta) => isa.fma(x, factor, load(isa, beta, at)),

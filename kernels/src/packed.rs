@@ -10,7 +10,7 @@ use crate::format::{BLOCK, q4, q4_k, q6_k, q8};
 use crate::integer::Quantised;
 use crate::level::Level;
 use crate::matrix::{Any, Element, Matrix, with};
-use crate::sink::Sink;
+use crate::sink::{Addends, Sink};
 
 /// How weights are stored, and what a product with them computes.
 ///
@@ -325,13 +325,37 @@ impl Packed {
     /// # Panics
     /// As [`Packed::multiply`], and if the processor does not have the level.
     pub fn multiply_at<E: Element>(&self, level: Level, x: &[E], y: &mut [f32]) {
+        self.multiply_add_at(level, x, Addends::default(), y);
+    }
+
+    /// `y = x · weightsᵀ + bias + residual`, with the sums of [`Packed::multiply`], to which each is added
+    /// before they are written.
+    ///
+    /// # Panics
+    /// As [`Packed::multiply`], and if the bias has not [`Packed::outputs`] numbers, or the residual not as many
+    /// as `y`.
+    pub fn multiply_add<E: Element>(&self, x: &[E], addends: Addends, y: &mut [f32]) {
+        self.multiply_add_at(Level::best(), x, addends, y);
+    }
+
+    /// The same with the instructions of a given level.
+    ///
+    /// # Panics
+    /// As [`Packed::multiply_add`], and if the processor does not have the level.
+    pub fn multiply_add_at<E: Element>(
+        &self,
+        level: Level,
+        x: &[E],
+        addends: Addends,
+        y: &mut [f32],
+    ) {
         level.check();
         if y.is_empty() {
             assert!(x.is_empty() || self.outputs == 0, "x has rows, and y none");
             return;
         }
         let rows = y.len() / self.outputs.max(1);
-        let sink = Sink::new(y, rows, self.outputs);
+        let sink = Sink::new(y, rows, self.outputs).with(addends);
         let x = Matrix::new(x, rows, self.inputs).any();
         self.multiply_any(level, x, &sink);
     }

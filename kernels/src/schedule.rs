@@ -171,8 +171,8 @@ pub(crate) fn parts<'a, T: Send, const N: usize>(
     work: impl Fn(usize, [&'a mut [T]; N]) + Send + Sync,
 ) {
     let count = slices[0].len().div_ceil(grains[0].max(1));
-    if count > 0 {
-        let least = (ALONE / 2).div_ceil((cost / count).max(1));
+    if let Some(cost) = cost.checked_div(count) {
+        let least = (ALONE / 2).div_ceil(cost.max(1));
         split(slices, grains, 0..count, least, &work);
     }
 }

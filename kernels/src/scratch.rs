@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::line::Line;
+use crate::line::{Line, split};
 
 /// Buffers of one product.
 #[derive(Debug, Default)]
@@ -41,11 +41,7 @@ impl Scratch {
 
     /// The first buffer in parts of these numbers of lines, with anything in them.
     pub(crate) fn parts<const N: usize>(&mut self, counts: [usize; N]) -> [&mut [Line]; N] {
-        let [mut rest, ..] = self.lines([counts.iter().sum(), 0, 0]);
-        counts.map(|count| {
-            let (part, others) = std::mem::take(&mut rest).split_at_mut(count);
-            rest = others;
-            part
-        })
+        let [all, ..] = self.lines([counts.iter().sum(), 0, 0]);
+        split(all, counts)
     }
 }

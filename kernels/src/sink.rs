@@ -4,12 +4,22 @@ use std::marker::PhantomData;
 
 use crate::isa::LANES;
 
+/// What is added to each row of a product on its way to memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Addends<'a> {
+    /// `[outputs]`: added first.
+    pub bias: Option<&'a [f32]>,
+    /// `[rows, outputs]`: added then.
+    pub residual: Option<&'a [f32]>,
+}
+
 /// `[rows, columns]` f32, row after row, written in panels of 16 columns.
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {
     start: *mut f32,
     rows: usize,
     columns: usize,
+    addends: Addends<'a>,
     memory: PhantomData<&'a mut [f32]>,
 }
 
@@ -28,8 +38,25 @@ impl<'a> Sink<'a> {
             start: values.as_mut_ptr(),
             rows,
             columns,
+            addends: Addends::default(),
             memory: PhantomData,
         }
+    }
+
+    /// # Panics
+    /// If the bias is not as wide as a row, or the residual of another size than the result.
+    pub(crate) fn with(self, addends: Addends<'a>) -> Self {
+        if let Some(bias) = addends.bias {
+            assert_eq!(bias.len(), self.columns, "a bias for each output");
+        }
+        if let Some(residual) = addends.residual {
+            assert_eq!(
+                residual.len(),
+                self.rows * self.columns,
+                "a residual for each result"
+            );
+        }
+        Self { addends, ..self }
     }
 
     /// Panels of a row.
@@ -62,6 +89,31 @@ impl<'a> Sink<'a> {
             }
         }
         out
+    }
+
+    /// Writes sums that are complete, with what is added to them.
+    ///
+    /// # Safety
+    /// No other thread reads or writes this panel of this row meanwhile.
+    #[inline(always)]
+    pub(crate) unsafe fn finish(&self, row: usize, panel: usize, mut values: [f32; LANES]) {
+        let column = panel * LANES;
+        let Addends { bias, residual } = self.addends;
+        let residual = residual.map(|residual| &residual[row * self.columns..][..self.columns]);
+        for addend in [bias, residual].into_iter().flatten() {
+            let addend = &addend[column..];
+            if let Some(addend) = addend.first_chunk::<LANES>() {
+                for (value, addend) in values.iter_mut().zip(addend) {
+                    *value += addend;
+                }
+            } else {
+                for (value, addend) in values.iter_mut().zip(addend) {
+                    *value += addend;
+                }
+            }
+        }
+        // SAFETY: the caller promises it.
+        unsafe { self.write(row, panel, &values) };
     }
 
     /// # Safety

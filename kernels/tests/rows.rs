@@ -22,11 +22,9 @@ fn blocks_come_out_as_they_went_in() {
             let mut before = bytes(&mut rng, outputs * blocks * size);
             if format == Format::Bf16 {
                 // Finite: a NaN need not keep its bits.
-                before
-                    .iter_mut()
-                    .skip(1)
-                    .step_by(2)
-                    .for_each(|byte| *byte &= 0xbf);
+                for byte in before.iter_mut().skip(1).step_by(2) {
+                    *byte &= 0xbf;
+                }
             }
             let packed = Packed::from_blocks(format, outputs, blocks * block, &before).unwrap();
             assert!(packed.to_blocks().unwrap() == before, "{format} {outputs}");

@@ -152,7 +152,7 @@ impl About {
             model: Some(ModelAbout {
                 path: candidate.path.to_owned(),
                 weights_sha256: features::weights(model.network()),
-                dtype: model.dtype().name().to_owned(),
+                dtype: model.numbers().name().to_owned(),
                 images: format!("{images:?}"),
                 recipe_sha256: candidate.recipe.hash()?,
                 recipe: candidate.recipe.to_toml()?,

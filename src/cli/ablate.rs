@@ -15,7 +15,8 @@ use serde_json::json;
 use super::error::CliError;
 use super::output::{print, print_json};
 use super::recipe::Sets;
-use super::{device, hub, interrupt};
+use super::{hub, interrupt};
+use crate::device::{DeviceError, device};
 use crate::html::duration;
 use crate::sweep::{self, Job, Results, SweepFolder};
 use runner::{Ended, Runner};
@@ -49,7 +50,8 @@ pub(super) struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     sets: Sets,
-    /// `cpu`, or `cuda` or `cuda:N` in a program built with the feature `cuda`.
+    /// `cpu`; `cuda` or `cuda:N` in a program built with the feature `cuda`, `vulkan` or `vulkan:N` with
+    /// `vulkan`.
     #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = device_name)]
     device: String,
     /// Print JSON: of --check a line a sweep, of --plan the plan, or else the results.
@@ -57,8 +59,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn device_name(text: &str) -> Result<String, String> {
-    device::parse(text).map(|_| text.to_owned())
+fn device_name(text: &str) -> Result<String, DeviceError> {
+    device(text).map(|_| text.to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 use menagerie_core::benchmark::FilesError;
 use menagerie_core::error::nearest;
-use menagerie_core::export::ExportError;
+use menagerie_core::export::{ExportError, ExportLayout};
 use menagerie_core::folder::FolderError;
 use menagerie_core::image::ImageError;
 use menagerie_core::model::{AssembleError, RequestError};
+use menagerie_core::recipe::Dtype;
 use menagerie_core::tokens::{EncodeError, TokenizerError};
 use menagerie_core::weights::WeightError;
 use menagerie_core::{BuildError, Component, RecipeError};
@@ -113,6 +114,12 @@ pub(super) enum CliError {
 
     #[error("{} lies in the model's own folder; write it elsewhere", .path.display())]
     InsideModel { path: PathBuf },
+
+    #[error(
+        "the layout `{}` holds no weights in {}; write them with `--layout gguf`",
+        .layout.name(), .dtype.name()
+    )]
+    QuantisedLayout { layout: ExportLayout, dtype: Dtype },
 
     #[error(
         "a checkpoint's adapter is written as part of its weights only: export it in another layout, or the run once its stage is done"
@@ -293,6 +300,7 @@ impl CliError {
             | Self::NoStageDone { .. }
             | Self::InsideModel { .. }
             | Self::AdapterOfCheckpoint
+            | Self::QuantisedLayout { .. }
             | Self::OfRecipe { .. }
             | Self::SeveralSweeps
             | Self::SetOfFiles

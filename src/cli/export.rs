@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use menagerie_core::Component;
 use menagerie_core::burn::tensor::Device;
 use menagerie_core::export::{ExportLayout, ExportOptions, export};
-use menagerie_core::recipe::Dtype;
 
 use super::error::CliError;
-use super::model::{Found, ModelArgs};
+use super::model::{DtypeArg, Found, ModelArgs};
 use super::output::print;
 
 /// Write a model in the layout that another tool expects, as a new folder.
@@ -27,15 +26,15 @@ pub(super) struct Args {
     /// Write one component alone.
     #[arg(long, value_enum)]
     component: Option<ComponentArg>,
-    /// The type of number of the weights. Default: the model's.
-    #[arg(long, value_enum)]
-    dtype: Option<FloatArg>,
+    /// The type of number of the weights; `q8` and `q4` with `--layout gguf`. Default: the model's.
+    #[arg(long, value_enum, value_name = "TYPE", visible_alias = "quantize")]
+    dtype: Option<DtypeArg>,
     /// What the original layout's `mm_vision_tower` names, for example
     /// `openai/clip-vit-large-patch14-336`; the tower is not written then. Default: the tower's
     /// folder inside OUT.
     #[arg(long, value_name = "NAME")]
     tower: Option<String>,
-    /// The most bytes of one shard; burnpack is one file.
+    /// The most bytes of one shard; burnpack is one file, and gguf one a component.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     max_shard_bytes: Option<u64>,
 }
@@ -50,22 +49,19 @@ enum LayoutArg {
     Adapter,
     /// Burn's own file format, with a `model.toml`: takes every model.
     Burnpack,
+    /// GGUF, a file for each component, with a `model.toml`: the decoder as llama.cpp reads it, and the one
+    /// layout for `q8` and `q4`.
+    Gguf,
 }
 
-/// The type of number of written weights.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum FloatArg {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl FloatArg {
-    const fn dtype(self) -> Dtype {
+impl LayoutArg {
+    const fn layout(self) -> ExportLayout {
         match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::Bf16,
+            Self::Hf => ExportLayout::Hf,
+            Self::Original => ExportLayout::Original,
+            Self::Adapter => ExportLayout::Adapter,
+            Self::Burnpack => ExportLayout::Burnpack,
+            Self::Gguf => ExportLayout::Gguf,
         }
     }
 }
@@ -78,16 +74,20 @@ enum ComponentArg {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
-    let found = args.model.find(args.dtype.map(FloatArg::dtype))?;
+    let layout = args.layout.layout();
+    let dtype = args.dtype.map(DtypeArg::dtype);
+    let keeps_blocks = layout == ExportLayout::Gguf;
+    if let Some(dtype) = dtype.filter(|dtype| dtype.is_quantised() && !keeps_blocks) {
+        return Err(CliError::QuantisedLayout { layout, dtype });
+    }
+    let found = args.model.find(dtype)?;
     if let (Found::Checkpoint(_), LayoutArg::Adapter) = (&found, args.layout) {
         return Err(CliError::AdapterOfCheckpoint);
     }
-    let model = found.assemble_to_write(&Device::flex())?;
-    let layout = match args.layout {
-        LayoutArg::Hf => ExportLayout::Hf,
-        LayoutArg::Original => ExportLayout::Original,
-        LayoutArg::Adapter => ExportLayout::Adapter,
-        LayoutArg::Burnpack => ExportLayout::Burnpack,
+    let model = if keeps_blocks {
+        found.assemble(&Device::flex())?
+    } else {
+        found.assemble_to_write(&Device::flex())?
     };
     let mut options = ExportOptions::default();
     options.component = args.component.map(|component| match component {
@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         ComponentArg::Projector => Component::Projector,
         ComponentArg::Llm => Component::Llm,
     });
-    options.dtype = args.dtype.map(|dtype| dtype.dtype().into());
+    options.dtype = dtype.map(Into::into);
     options.tower.clone_from(&args.tower);
     options.max_shard_bytes = args
         .max_shard_bytes

@@ -65,9 +65,9 @@ pub(super) enum DtypeArg {
     F32,
     F16,
     Bf16,
-    /// 8 bits, 32 neighbours with a scale (ggml's q8_0); on a CPU.
+    /// 8 bits, 32 neighbours with a scale (ggml's `q8_0`); on a CPU.
     Q8,
-    /// 4 bits, 32 neighbours with a scale (ggml's q4_0); on a CPU.
+    /// 4 bits, 32 neighbours with a scale (ggml's `q4_0`); on a CPU.
     Q4,
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
+use menagerie_core::native;
 use menagerie_core::parameters::{ParameterMapper, map_parameters};
+use menagerie_kernels::AdamWStep;
 
 use super::gradients::GradientSet;
 
@@ -121,43 +123,69 @@ impl AdamW {
             weight_decay,
         } = rates;
         let dtype = weight.dtype();
-        let moments = self.moments.entry(path).or_insert_with(|| Moments {
+        // Taken out, so that nobody else holds what is written over.
+        let moments = self.moments.remove(&path).unwrap_or_else(|| Moments {
             master: None,
             first: gradient.zeros_like(),
             second: gradient.zeros_like(),
             steps: 0,
         });
-        moments.steps += 1;
-        let fresh = gradient.clone().mul_scalar(1.0 - beta1);
-        moments
-            .first
-            .inplace(|first| first.mul_scalar(beta1) + fresh);
-        let fresh = gradient.square().mul_scalar(1.0 - beta2);
-        moments
-            .second
-            .inplace(|second| second.mul_scalar(beta2) + fresh);
-
-        let correction1 = 1.0 - beta1.powi(moments.steps);
-        let correction2 = 1.0 - beta2.powi(moments.steps);
-        let root = moments.second.clone().sqrt();
-        let scale = root.div_scalar(correction2.sqrt()).add_scalar(epsilon);
-        let change = (moments.first.clone() / scale).mul_scalar(learning_rate / correction1);
-        let weight = moments
-            .master
-            .take()
-            .unwrap_or_else(|| weight.cast(DType::F32));
-        let weight = if weight_decay == 0.0 {
-            weight
-        } else {
-            weight.mul_scalar(1.0 - learning_rate * weight_decay)
+        let Moments { first, second, .. } = moments;
+        let steps = moments.steps + 1;
+        let weight = moments.master.unwrap_or_else(|| weight.cast(DType::F32));
+        let step = AdamWStep {
+            learning_rate,
+            weight_decay,
+            beta1,
+            beta2,
+            epsilon,
+            step: steps,
+            gradient_scale: 1.0,
         };
-        let weight = weight - change;
-        if dtype == DType::F32 {
-            return weight;
-        }
-        moments.master = Some(weight.clone());
+        let [weight, first, second] = if native::fuses(&gradient) {
+            native::write_over([weight, first, second], |[weight, first, second]| {
+                native::read(&gradient, |gradient| {
+                    step.apply(weight, first, second, gradient);
+                });
+            })
+        } else {
+            composed(step, [weight, first, second], gradient)
+        };
+        let is_narrow = dtype != DType::F32;
+        let moments = Moments {
+            master: is_narrow.then(|| weight.clone()),
+            first,
+            second,
+            steps,
+        };
+        self.moments.insert(path, moments);
         weight.cast(dtype)
     }
+}
+
+/// Weight, mean of the gradients and mean of their squares after a step, by Burn's own operations.
+fn composed(
+    step: AdamWStep,
+    [weight, first, second]: [Tensor<1>; 3],
+    gradient: Tensor<1>,
+) -> [Tensor<1>; 3] {
+    let AdamWStep { beta1, beta2, .. } = step;
+    let fresh = gradient.clone().mul_scalar(1.0 - beta1);
+    let first = first.mul_scalar(beta1) + fresh;
+    let fresh = gradient.square().mul_scalar(1.0 - beta2);
+    let second = second.mul_scalar(beta2) + fresh;
+
+    let correction1 = 1.0 - beta1.powi(step.step);
+    let correction2 = 1.0 - beta2.powi(step.step);
+    let root = second.clone().sqrt();
+    let scale = root.div_scalar(correction2.sqrt()).add_scalar(step.epsilon);
+    let change = (first.clone() / scale).mul_scalar(step.learning_rate / correction1);
+    let weight = if step.weight_decay == 0.0 {
+        weight
+    } else {
+        weight.mul_scalar(1.0 - step.learning_rate * step.weight_decay)
+    };
+    [weight - change, first, second]
 }
 
 struct Step<'a, R> {
@@ -183,7 +211,7 @@ impl<R: Fn(&str) -> Rates> ParameterMapper for Step<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Distribution};
     use menagerie_core::testing::{Reference, assert_close};
 
     use super::*;
@@ -258,6 +286,34 @@ mod tests {
             let (a, b) = (module.a.val().inner(), module.b.val().inner());
             assert_close(&after("a"), a, reference.tensor(&after("a")), 2e-6);
             assert_close(&after("b"), b, reference.tensor(&after("b")), 2e-6);
+        }
+    }
+
+    #[test]
+    fn a_step_in_one_pass_equals_its_formula() {
+        let device = Device::flex();
+        let draw = || Tensor::<1>::random([1037], Distribution::Normal(0.0, 1.0), &device);
+        for weight_decay in [0.0, 0.1] {
+            let step = AdamWStep {
+                learning_rate: 0.01,
+                weight_decay,
+                beta1: 0.9,
+                beta2: 0.99,
+                epsilon: 1e-8,
+                step: 3,
+                gradient_scale: 1.0,
+            };
+            let (held, gradient) = ([draw(), draw(), draw().square()], draw());
+            let expected = composed(step, held.clone(), gradient.clone());
+            let found = native::write_over(held, |[weight, first, second]| {
+                native::read(&gradient, |gradient| {
+                    step.apply(weight, first, second, gradient);
+                });
+            });
+            let names = ["weight", "mean", "mean of squares"];
+            for (name, (found, expected)) in names.iter().zip(found.into_iter().zip(expected)) {
+                assert_close(name, found, expected, 1e-6);
+            }
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::btree_map::Entry;
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Gradients, Tensor};
+use menagerie_core::native;
 use menagerie_core::parameters::{ParameterVisitor, visit_parameters};
+use menagerie_kernels::sum_of_squares;
 
 /// The gradient of every trainable parameter that got one, flat and in f32, in the module's order.
 ///
@@ -70,10 +72,8 @@ impl GradientSet {
     /// Square root of the sum of all squares.
     #[must_use]
     pub fn norm(&self) -> f64 {
-        let squares = self
-            .0
-            .values()
-            .map(|(_, gradient)| sum_of_squares(gradient));
+        let gradients = self.0.values();
+        let squares = gradients.map(|(_, gradient)| squares(gradient));
         squares.sum::<f64>().sqrt()
     }
 
@@ -98,7 +98,10 @@ impl GradientSet {
 /// the threads fall into, another one each time.
 const AT_A_TIME: usize = 1 << 20;
 
-fn sum_of_squares(values: &Tensor<1>) -> f64 {
+fn squares(values: &Tensor<1>) -> f64 {
+    if native::fuses(values) {
+        return native::read(values, sum_of_squares);
+    }
     let [len] = values.dims();
     let rows = len / AT_A_TIME;
     let mut sums = Vec::new();

@@ -1,7 +1,7 @@
 //! The loss of next-token prediction.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
+use menagerie_core::nn::cross_entropy;
 use menagerie_core::splice::{Padding, Splice, supervised};
 use menagerie_core::{Network, VisualTokens};
 
@@ -35,7 +35,7 @@ pub fn loss_sum(
 /// the tokens that are right.
 pub(super) struct Targets {
     slots: Vec<i64>,
-    tokens: Vec<i64>,
+    tokens: Vec<usize>,
 }
 
 impl Targets {
@@ -43,7 +43,7 @@ impl Targets {
     pub(super) fn new(samples: &[(&[i64], &[i64])], images: &[usize], splice: &Splice) -> Self {
         let (slots, tokens) = supervised(samples, images, &splice.starts)
             .into_iter()
-            .map(|(slot, token)| (slot.cast_signed() as i64, token))
+            .map(|(slot, token)| (slot.cast_signed() as i64, id(token)))
             .unzip();
         Self { slots, tokens }
     }
@@ -55,7 +55,8 @@ impl Targets {
     /// The hidden states that predict: `[batch, width, hidden]` -> `[target, hidden]`
     pub(super) fn rows(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [batch, width, size] = hidden.dims();
-        let slots: Tensor<1, Int> = integers(self.slots.clone(), &hidden.device().inner());
+        let slots = TensorData::new(self.slots.clone(), [self.slots.len()]);
+        let slots = Tensor::<1, Int>::from_data(slots, &hidden.device().inner());
         hidden.reshape([batch * width, size]).select(0, slots)
     }
 
@@ -63,15 +64,11 @@ impl Targets {
     /// (`[target, hidden]`).
     pub(super) fn loss(&self, network: &Network, rows: Tensor<2>, start: usize) -> Tensor<1> {
         let [count, _] = rows.dims();
-        let device = rows.device().inner();
-        let logits = network.llm.logits(rows.unsqueeze()).cast(DType::F32);
-        let tokens = integers(self.tokens[start..start + count].to_vec(), &device);
-        let log_likelihoods = log_softmax(logits, 2).gather(2, tokens.reshape([1, count, 1]));
-        log_likelihoods.sum().neg()
+        let logits = network.llm.logits(rows.unsqueeze());
+        cross_entropy(logits, &self.tokens[start..start + count])
     }
 }
 
-fn integers(values: Vec<i64>, device: &Device) -> Tensor<1, Int> {
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
+fn id(token: i64) -> usize {
+    usize::try_from(token).expect("what is supervised is a token of the vocabulary")
 }

@@ -13,7 +13,7 @@ use super::files::{TOLERANCE, difference, fixture, ids, read};
 
 fn recipe(name: &str, plugin: &str, weights: &str) -> Recipe {
     let text = format!(
-        "name = 'gguf'\n\
+        "name = 'gguf'\ndtype = 'f32'\n\
          [vision]\ntype = 'clip'\nweights = '{}'\n\
          [projector]\ntype = 'linear'\n\
          [llm]\ntype = '{plugin}'\nweights = '{}'\n",

@@ -107,9 +107,8 @@ impl Decoder for Counted {
         let [batch, tokens, _] = embeds.dims();
         PASSES.with_borrow_mut(|passes| passes.push([batch, tokens]));
         let scale = match self.asks {
-            Asks::Nothing => 1.0,
             Asks::Past if context.reaches_past(24) => 2.0,
-            Asks::Past => 1.0,
+            Asks::Nothing | Asks::Past => 1.0,
             Asks::Exactly => 1.0 + context.reach() as f64 / 20.0,
         };
         let x = embeds + embedding(self.positions.val(), context.positions()).mul_scalar(scale);

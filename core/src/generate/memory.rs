@@ -78,7 +78,10 @@ impl Memory {
         [rows, capacity]: [usize; 2],
     ) {
         match &mut self.cache {
-            None => self.cache = Some(KvCache::of(dtype, spec.num_layers, rows, capacity)),
+            None => {
+                let cache = KvCache::of(dtype, spec.num_layers, capacity);
+                self.cache = Some(cache.with_rows(rows));
+            }
             Some(cache) if capacity > cache.capacity() => {
                 // Twice as much, so that a conversation is not moved at every turn.
                 let twice = (2 * cache.capacity()).min(spec.max_position_embeddings);
@@ -161,7 +164,9 @@ impl Memory {
         let mut splice = Splice::new(&ids, counts, Padding::Right);
         for (positions, entry) in splice.rows.positions.iter_mut().zip(entries) {
             let start = u32::try_from(cache.len_of(entry.row)).expect("fewer than 2^32 tokens");
-            positions.iter_mut().for_each(|position| *position += start);
+            for position in positions {
+                *position += start;
+            }
         }
         let embeds = network.embed(&splice, images);
         let reach = entries.iter().map(|entry| entry.reach).max().unwrap_or(0);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::answer::{Answer, Plan};
-use super::memory::{Entry, Memory};
+use super::memory::{Entry, Logits, Memory};
 use super::{Finish, GenerateError, Generator, Queue, check_length};
 use crate::prompt::{self, Piece, Prompt};
 
@@ -62,7 +62,7 @@ struct Run<'r> {
     rows: Vec<Option<Answer<'r>>>,
 }
 
-impl<'r> Run<'r> {
+impl Run<'_> {
     /// Takes prompts for all rows that are free.
     fn pull<Q: Queue>(&mut self, queue: &mut Q) -> Result<(), Q::Error> {
         let answering = self.rows.iter().flatten().count();
@@ -146,7 +146,7 @@ impl<'r> Run<'r> {
     ) -> Result<ControlFlow<()>, Q::Error> {
         let (entries, begun): (Vec<Entry>, Vec<Waiting>) = wave.into_iter().unzip();
         let mut passes = self.memory.read(self.generator.network, &entries);
-        let logits = passes.iter_mut().flat_map(|pass| pass.rows());
+        let logits = passes.iter_mut().flat_map(Logits::rows);
         for ((entry, begun), logits) in entries.iter().zip(begun).zip(logits) {
             let mut answer = Answer::new(&self.generator, begun.plan, &begun.prompt.ids);
             let number = answer.plan.number;
@@ -193,7 +193,9 @@ impl<'r> Run<'r> {
         loop {
             if is_cancelled {
                 let answers = self.rows.iter_mut().flatten();
-                answers.for_each(|answer| answer.end(Finish::Cancelled));
+                for answer in answers {
+                    answer.end(Finish::Cancelled);
+                }
             }
             let mut rows = self.rows.iter_mut();
             let ended = rows.find_map(|row| row.take_if(|answer| answer.finish.is_some()));

@@ -15,6 +15,7 @@ use crate::newline::WithNewline;
 use crate::numbers::Numbers;
 use crate::parameters::draw;
 use crate::recipe::{Configured, ConfiguredPart, Dtype, Origin, Recipe, RecipeError};
+use crate::weights::gguf::Gguf;
 use crate::weights::{self, Adapter, LoadReport, Shards, Target, WeightError};
 
 impl Configured {
@@ -80,7 +81,7 @@ impl Recipe {
         device: &Device,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Model, AssembleError> {
-        self.assemble_in(self.numbers(device)?, &[], device, progress)
+        self.assemble_in(self.numbers_for_use(device)?, &[], device, progress)
     }
 
     /// As [`Recipe::assemble_watched`], every parameter a plain tensor that can learn or be written. For use,
@@ -110,6 +111,28 @@ impl Recipe {
         Numbers::new(self.dtype, device).ok_or_else(|| AssembleError::Quantised {
             origin: self.origin("dtype"),
             dtype: self.dtype,
+        })
+    }
+
+    /// The same for a model that is used: where no type is stated, quantised weights stay as they are.
+    fn numbers_for_use(&self, device: &Device) -> Result<Numbers, AssembleError> {
+        if self.leaves_dtype_open()
+            && Component::ALL.iter().any(|&part| self.is_quantised(part))
+            && let Some(numbers) = Numbers::new(Dtype::Q8, device)
+        {
+            return Ok(numbers);
+        }
+        self.numbers(device)
+    }
+
+    /// Whether a component's weights are a GGUF file with quantised tensors. What is wrong with a file shows when
+    /// it is loaded.
+    fn is_quantised(&self, component: Component) -> bool {
+        let weights = self.weights(component).map(Path::new);
+        let gguf = weights.and_then(|path| Gguf::find(path).ok().flatten());
+        gguf.is_some_and(|gguf| {
+            let mut entries = gguf.tensors().entries();
+            entries.any(|(_, entry)| entry.is_quantised())
         })
     }
 
@@ -388,10 +411,9 @@ impl From<Dtype> for DType {
     /// The type that weights become when they are read; quantised ones become f32.
     fn from(dtype: Dtype) -> Self {
         match dtype {
-            Dtype::F32 => Self::F32,
+            Dtype::F32 | Dtype::Q8 | Dtype::Q4 => Self::F32,
             Dtype::F16 => Self::F16,
             Dtype::Bf16 => Self::BF16,
-            Dtype::Q8 | Dtype::Q4 => Self::F32,
         }
     }
 }

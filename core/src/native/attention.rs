@@ -3,10 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Tensor, TensorData, bf16};
-use menagerie_kernels::{Attention, Element, Heads, Products, Seen, Segments};
+use menagerie_kernels::{
+    Attention, AttentionGradients, Element, Forwarded, Heads, Products, Seen, Segments,
+};
+
+use super::fused::{Fused, Input, f32s, run};
 
 /// Which keys each query sees.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +44,7 @@ pub(crate) struct Attending {
 }
 
 /// As [`attention`](crate::attention::attention), of f32 queries and keys and values in f32 or bf16; nothing where
-/// they are others, belong to a graph, or are not the CPU's.
+/// they are others, or not the CPU's.
 pub(crate) fn attention(
     [query, key, value]: [Tensor<4>; 3],
     attending: &Attending,
@@ -51,10 +54,77 @@ pub(crate) fn attention(
     if queries != DType::F32 || !is_known {
         return None;
     }
-    let plain = |tensor: Tensor<4>| tensor.try_into_primitive::<Flex>().ok();
-    let inputs = [plain(query)?, plain(key)?, plain(value)?].map(by_heads);
-    let by_token = Tensor::<4>::from_primitive::<Flex>(attending.attend(&inputs, None));
+    let inputs = [Input::of(query)?, Input::of(key)?, Input::of(value)?];
+    let by_token: Tensor<4> = run(attending.clone(), inputs);
     Some(by_token.swap_dims(1, 2))
+}
+
+/// What the way back reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Saved {
+    inputs: [FlexTensor; 3],
+    out: FlexTensor,
+    log_sums: Arc<Vec<f32>>,
+}
+
+impl Fused<3> for Attending {
+    type Saved = Saved;
+
+    fn forward(&self, inputs: [FlexTensor; 3]) -> FlexTensor {
+        self.attend(&inputs.map(by_heads), None)
+    }
+
+    /// `[batch, token, heads, head_dim]`
+    fn forward_saving(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+        let inputs = inputs.map(by_heads);
+        let [batch, heads, tokens, _] = shape(&inputs[0]);
+        let mut log_sums = vec![0.0_f32; batch * heads * tokens];
+        let out = self.attend(&inputs, Some(&mut log_sums));
+        let saved = Saved {
+            inputs,
+            out: out.clone(),
+            log_sums: Arc::new(log_sums),
+        };
+        (out, saved)
+    }
+
+    fn backward(
+        &self,
+        saved: Saved,
+        gradient: FlexTensor,
+        wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let Saved {
+            inputs: [query, key, value],
+            out,
+            log_sums,
+        } = saved;
+        let gradient = gradient.to_contiguous();
+        let shapes = [&query, &key, &value].map(shape);
+        let mut gradients = shapes.map(|shape| vec![0.0_f32; shape.iter().product()]);
+        let [dq, dk, dv] = &mut gradients;
+        let forwarded = Forwarded {
+            queries: f32_heads(&query),
+            keys: f32_heads(&key),
+            values: f32_heads(&value),
+            out: f32s(&out),
+            log_sums: &log_sums,
+        };
+        let found = AttentionGradients {
+            queries: dq,
+            keys: dk,
+            values: dv,
+        };
+        self.with_seen(|attention| attention.backward(forwarded, f32s(&gradient), found));
+        let mut found = gradients.into_iter().zip(shapes).zip(wanted);
+        std::array::from_fn(|_| {
+            let ((gradient, [batch, heads, tokens, features]), wanted) = found.next()?;
+            let data = TensorData::new(gradient, [batch, tokens, heads, features]);
+            let by_token = FlexTensor::from_data(data);
+            let layout = by_token.layout().transpose(1, 2);
+            wanted.then(|| by_token.with_layout(layout))
+        })
+    }
 }
 
 impl Attending {

@@ -50,9 +50,16 @@ impl Input {
         }
         tensor.try_into_primitive::<Flex>().ok().map(Self::Plain)
     }
+
+    /// Of a tensor that [`fuses`](super::fuses) holds for.
+    pub(super) fn fused<const D: usize>(tensor: Tensor<D>) -> Self {
+        Self::of(tensor).expect("it is the CPU's")
+    }
 }
 
 /// Runs `operation`, and records it where an input belongs to a graph.
+// An operation is a few numbers, and the graph keeps it.
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn run<F: Fused<N>, const N: usize, const D: usize>(
     operation: F,
     inputs: [Input; N],
@@ -68,8 +75,8 @@ pub(crate) fn run<F: Fused<N>, const N: usize, const D: usize>(
         Input::Plain(tensor) => FloatTensor::<Autodiff<Flex>>::new(tensor),
         Input::Graph(tensor) => tensor,
     });
-    let nodes = inputs.each_ref().map(|input| input.node());
-    let inputs = inputs.map(|input| input.into_primitive());
+    let nodes = inputs.each_ref().map(FloatTensor::<Autodiff<Flex>>::node);
+    let inputs = inputs.map(FloatTensor::<Autodiff<Flex>>::into_primitive);
     let prepared = Step(operation.clone()).prepare::<NoCheckpointing>(nodes);
     let out = match prepared.compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {

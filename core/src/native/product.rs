@@ -1,8 +1,9 @@
-//! Products of f32 activations with weights in bf16.
+//! Products of f32 activations with weights that are not packed: in bf16, and in f32 where rows are few.
 
-use burn::backend::flex::FlexTensor;
+use burn::backend::Flex;
+use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{DType, Tensor, TensorData, bf16};
-use menagerie_kernels::Matrix;
+use menagerie_kernels::{Addends, Element, Matrix, thin_product};
 
 use super::fused::{Fused, Input, f32s, run};
 
@@ -25,6 +26,48 @@ pub(crate) fn rounds(weight: &Tensor<2>) -> bool {
     weight.dtype() == DType::BF16 && super::is_cpu(&weight.device())
 }
 
+/// Rows whose product with f32 weights takes the time of reading these.
+const FEW: usize = 8;
+
+/// `x · weight + bias`, of f32 `[…, in]`, `[in, out]` and `[out]`, where the rows are few and belong to no graph, as in
+/// generation; else nothing.
+pub(crate) fn thin<const D: usize>(
+    x: &Tensor<D>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>> {
+    let [input, output] = weight.dims();
+    let mut shape = x.dims();
+    let rows = shape.iter().product::<usize>() / input.max(1);
+    let fuses = super::fuses(x) && super::fuses(weight) && bias.is_none_or(super::fuses);
+    if rows > FEW || !fuses {
+        return None;
+    }
+    let weight = weight.clone().try_into_primitive::<Flex>().ok()?;
+    if !weight.is_contiguous() && !lies_by_columns(&weight) {
+        return None;
+    }
+    let x = x.clone().try_into_primitive::<Flex>().ok()?.to_contiguous();
+    let bias = match bias {
+        Some(bias) => Some(
+            bias.clone()
+                .try_into_primitive::<Flex>()
+                .ok()?
+                .to_contiguous(),
+        ),
+        None => None,
+    };
+    let addends = Addends {
+        bias: bias.as_ref().map(f32s),
+        residual: None,
+    };
+    let mut out = vec![0.0_f32; rows * output];
+    let weight = matrix::<f32>(weight.layout(), weight.storage());
+    thin_product(f32s(&x), weight, addends, &mut out);
+    shape[D - 1] = output;
+    Some(super::tensor(out, shape))
+}
+
 #[derive(Debug, Clone)]
 struct Product;
 
@@ -39,7 +82,7 @@ impl Fused<2> for Product {
         let mut out = vec![0.0_f32; rows * output];
         menagerie_kernels::product(
             Matrix::new(f32s(&x), rows, input),
-            matrix(&weight),
+            matrix::<bf16>(weight.layout(), weight.storage()),
             &mut out,
         );
         let last = shape.num_dims() - 1;
@@ -59,7 +102,8 @@ impl Fused<2> for Product {
         let dy = Matrix::new(f32s(&gradient), rows, output);
         let dx = of_x.then(|| {
             let mut dx = vec![0.0_f32; rows * input];
-            menagerie_kernels::product(dy, matrix(&weight).transposed(), &mut dx);
+            let weight = matrix::<bf16>(weight.layout(), weight.storage());
+            menagerie_kernels::product(dy, weight.transposed(), &mut dx);
             FlexTensor::from_data(TensorData::new(dx, x.layout().shape().clone()))
         });
         let dw = of_weight.then(|| {
@@ -94,14 +138,13 @@ fn lies_by_columns(weight: &FlexTensor) -> bool {
     layout.strides() == [1, rows]
 }
 
-/// A weight `[in, out]` that [`by_rows_or_columns`] gave.
-fn matrix(weight: &FlexTensor) -> Matrix<'_, bf16> {
-    let layout = weight.layout();
+/// A weight `[in, out]` whose rows or columns lie in order, in its memory.
+fn matrix<'a, E: Element>(layout: &Layout, memory: &'a [E]) -> Matrix<'a, E> {
     let [input, output] = [layout.shape()[0], layout.shape()[1]];
-    if let Some(values) = weight.as_slice() {
-        return Matrix::new(values, input, output);
+    let values = &memory[layout.start_offset()..][..input * output];
+    if layout.is_contiguous() {
+        Matrix::new(values, input, output)
+    } else {
+        Matrix::new(values, output, input).transposed()
     }
-    let values: &[bf16] = weight.storage();
-    let values = &values[layout.start_offset()..][..input * output];
-    Matrix::new(values, output, input).transposed()
 }

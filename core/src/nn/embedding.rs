@@ -51,12 +51,14 @@ impl PackableEmbedding {
     /// The product of hidden states with every row: `[batch, token, feature]` -> `[batch, token, row]`
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
-            && let Some(logits) = packed.multiply(hidden.clone())
+            && let Some(logits) = packed.multiply(hidden.clone(), None)
         {
             return logits;
         }
         let weight = self.weight.val().transpose();
-        if weight.dtype() == hidden.dtype() {
+        if let Some(logits) = native::thin(&hidden, &weight, None) {
+            logits
+        } else if weight.dtype() == hidden.dtype() {
             hidden.matmul(weight.unsqueeze())
         } else {
             native::product(hidden, weight)

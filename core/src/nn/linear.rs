@@ -63,12 +63,9 @@ impl PackableLinear {
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
         if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
-            && let Some(product) = packed.multiply(input.clone())
+            && let Some(product) = packed.multiply(input.clone(), bias.clone())
         {
-            return match bias {
-                Some(bias) => product + bias.unsqueeze(),
-                None => product,
-            };
+            return product;
         }
         let Some(adapter) = self.weight.reparameterization::<LowRank>() else {
             return product(input, self.weight.val(), bias);
@@ -86,12 +83,22 @@ fn product<const D: usize>(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    if input.dtype() == weight.dtype() {
-        return burn::tensor::module::linear(input, weight, bias);
+    if input.dtype() != weight.dtype() {
+        return with(bias, native::product(input, weight));
     }
-    let product = native::product(input, weight);
+    if let Some(product) = native::thin(&input, &weight, bias.as_ref()) {
+        return product;
+    }
+    if native::fuses(&input) {
+        return with(bias, burn::tensor::module::linear(input, weight, None));
+    }
+    burn::tensor::module::linear(input, weight, bias)
+}
+
+/// `product + bias`, if there is one.
+fn with<const D: usize>(bias: Option<Tensor<1>>, product: Tensor<D>) -> Tensor<D> {
     match bias {
-        Some(bias) => product + bias.unsqueeze(),
+        Some(bias) => native::add_bias(product, bias),
         None => product,
     }
 }

@@ -71,16 +71,30 @@ pub(crate) fn stand_in<const D: usize>(param: Param<Tensor<D>>, dtype: DType) ->
 /// The paths of the weights that are packed.
 #[must_use]
 pub fn packed_paths<M: Module>(module: &M) -> HashSet<String> {
+    paths_in_order(module).into_iter().collect()
+}
+
+/// The weights that are packed, by their paths.
+#[must_use]
+pub fn packed_weights<M: Module>(module: &M) -> HashMap<String, PackedWeight> {
+    let paths = paths_in_order(module);
+    // What makes a plain module asks each weight for its value, in the module's order.
+    let weights = PackedWeight::asked_for(|| drop(module.clone().materialize()));
+    assert_eq!(paths.len(), weights.len(), "each packed weight is asked");
+    paths.into_iter().zip(weights).collect()
+}
+
+fn paths_in_order<M: Module>(module: &M) -> Vec<String> {
     #[derive(Default)]
     struct Finder {
         path: Vec<String>,
-        found: HashSet<String>,
+        found: Vec<String>,
     }
 
     impl ModuleVisitor for Finder {
         fn enter_module(&mut self, name: &str, container_type: &str) {
             if container_type == "Reparameterization" && name == PackedWeight::NAME {
-                self.found.insert(self.path.join("."));
+                self.found.push(self.path.join("."));
             }
             self.path.push(name.to_owned());
         }

@@ -1,13 +1,17 @@
 //! One packed weight.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use burn::module::{Module, Reparameterization};
 use burn::tensor::{DType, Tensor, TensorData, bf16, f16};
-use menagerie_kernels::{Element, Format, Matrix, Packed};
+use menagerie_kernels::{Addends, Element, Format, Matrix, Packed};
 
 use crate::native::{self, Numbers, Values};
 use crate::parameters::Packable;
+
+/// Neighbours that share a scale in q8 and q4.
+const BLOCK: usize = 32;
 
 /// A weight of a linear layer, `[in, out]`, or of an embedding table, `[row, feature]`. Clones share it.
 #[derive(Module, Debug)]
@@ -18,7 +22,29 @@ pub struct PackedWeight {
     kind: Packable,
 }
 
+thread_local! {
+    /// The weights whose values were asked for, while [`PackedWeight::asked_for`] listens on this thread.
+    static ASKED: RefCell<Option<Vec<PackedWeight>>> = const { RefCell::new(None) };
+}
+
 impl PackedWeight {
+    /// The weights whose values `ask` asks for on this thread, in its order; it gets their stand-ins. Burn shows a
+    /// visitor the parameter and not what hangs on it.
+    pub(super) fn asked_for(ask: impl FnOnce()) -> Vec<Self> {
+        struct Listening;
+
+        impl Drop for Listening {
+            fn drop(&mut self) {
+                ASKED.set(None);
+            }
+        }
+
+        let _listening = Listening;
+        ASKED.set(Some(Vec::new()));
+        ask();
+        ASKED.take().unwrap_or_default()
+    }
+
     /// A weight that was packed, its outputs those of the layer or the rows of the table.
     pub(crate) fn new(weight: Packed, kind: Packable) -> Self {
         Self {
@@ -38,23 +64,67 @@ impl PackedWeight {
         self.weight.format()
     }
 
+    /// What it is in its layer.
+    pub(crate) fn kind(&self) -> Packable {
+        self.kind
+    }
+
+    /// `[out, in]` of a linear layer, `[row, feature]` of a table.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        [self.weight.outputs(), self.weight.inputs()]
+    }
+
+    /// Whether its rows are whole blocks, as files hold them.
+    pub(crate) fn has_whole_blocks(&self) -> bool {
+        match self.format() {
+            Format::Q8 | Format::Q4 => self.weight.inputs().is_multiple_of(BLOCK),
+            // Others were made of blocks, or are numbers one by one.
+            _ => true,
+        }
+    }
+
+    /// Its blocks, row after row.
+    ///
+    /// # Panics
+    /// If its rows are no whole blocks.
+    pub(crate) fn to_blocks(&self) -> Vec<u8> {
+        self.weight.to_blocks().expect("rows of whole blocks")
+    }
+
     /// Bytes it takes.
     pub fn bytes(&self) -> usize {
         self.weight.bytes()
     }
 
-    /// `x · weightᵀ`: `[…, in]` -> `[…, out]`, of the input's type of number. `None` where the input is not
-    /// the CPU's, or belongs to a graph: the product is then one with [`Param::val`](burn::module::Param::val).
-    pub fn multiply<const D: usize>(&self, x: Tensor<D>) -> Option<Tensor<D>> {
+    /// `x · weightᵀ + bias`: `[…, in]` -> `[…, out]`, of the input's type of number; the bias is `[out]`. `None` where
+    /// they are not the CPU's, or belong to a graph: the product is then one with
+    /// [`Param::val`](burn::module::Param::val).
+    pub fn multiply<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        bias: Option<Tensor<1>>,
+    ) -> Option<Tensor<D>> {
         let dtype = x.dtype();
         let mut shape = x.dims();
         shape[D - 1] = self.weight.outputs();
         let x = Values::of(x)?;
+        let bias = match bias {
+            Some(bias) => Some(Values::of(bias.cast(DType::F32))?),
+            None => None,
+        };
+        let bias = match bias.as_ref().and_then(Values::numbers) {
+            Some(Numbers::F32(bias)) => Some(bias),
+            _ => None,
+        };
+        let addends = Addends {
+            bias,
+            residual: None,
+        };
         let mut out = vec![0.0_f32; shape.iter().product()];
         match x.numbers()? {
-            Numbers::F32(x) => self.weight.multiply(x, &mut out),
-            Numbers::Bf16(x) => self.weight.multiply(x, &mut out),
-            Numbers::F16(x) => self.weight.multiply(x, &mut out),
+            Numbers::F32(x) => self.weight.multiply_add(x, addends, &mut out),
+            Numbers::Bf16(x) => self.weight.multiply_add(x, addends, &mut out),
+            Numbers::F16(x) => self.weight.multiply_add(x, addends, &mut out),
         }
         let out = native::tensor(out, shape);
         Some(if dtype == DType::F32 {
@@ -81,6 +151,13 @@ impl Reparameterization for PackedWeight {
     /// # Panics
     /// If the parameter is to learn: no gradient would reach the packed weight.
     fn apply<const D: usize>(&self, stand_in: Tensor<D>) -> Tensor<D> {
+        let is_heard = ASKED.with_borrow_mut(|asked| {
+            let asked = asked.as_mut();
+            asked.map(|asked| asked.push(self.clone())).is_some()
+        });
+        if is_heard {
+            return stand_in;
+        }
         assert!(
             !stand_in.is_require_grad(),
             "a packed weight cannot learn; assemble the model to train it, or unpack it"

@@ -326,7 +326,7 @@ fn read_config(weights: &Path) -> Result<Option<serde_json::Value>, Unread> {
     if file.is_file() {
         return Ok(Some(read_json(&file)?));
     }
-    let gguf = Gguf::find(weights)?;
+    let gguf = Gguf::find(weights)?.filter(|gguf| !gguf.is_own());
     Ok(gguf.map(|gguf| gguf.hf_config()).transpose()?)
 }
 

@@ -94,6 +94,11 @@ impl Origins {
         }
     }
 
+    /// Whether anybody stated the value at `path`.
+    pub(super) fn state(&self, path: &str) -> bool {
+        self.places.contains_key(path)
+    }
+
     /// Where the value at `path` was stated, or else the nearest table around it.
     pub(super) fn at(&self, path: &str) -> Origin {
         let mut path = path;

@@ -11,6 +11,8 @@ mod byte_level;
 mod charsmap;
 mod sentencepiece;
 
+pub(super) use byte_level::words_of;
+
 /// Tokens of a vocabulary that are read: four times as many as the largest in use has.
 const TOKEN_LIMIT: usize = 1 << 20;
 

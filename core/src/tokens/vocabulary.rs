@@ -53,6 +53,19 @@ impl PieceKind {
             _ => return None,
         })
     }
+
+    /// The number that [`PieceKind::from_number`] takes.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Normal => 1,
+            Self::Unknown => 2,
+            Self::Control => 3,
+            Self::UserDefined => 4,
+            Self::Unused => 5,
+            Self::Byte => 6,
+        }
+    }
 }
 
 /// A token of a vocabulary. Its place in the list is its id.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::DType;
+use rayon::prelude::*;
 
 use super::WeightError;
 use super::ggml::Blocks;
@@ -80,6 +81,11 @@ impl TensorEntry {
             .map_err(|problem| problem.at(&self.file, self.format))
     }
 
+    /// Whether it is quantised in blocks.
+    pub(crate) fn is_quantised(&self) -> bool {
+        matches!(self.source, Source::Blocks(_))
+    }
+
     /// Its blocks, if it is quantised in some that a weight wanted in `format` is multiplied with as they lie.
     pub(super) fn blocks(&self, format: menagerie_kernels::Format) -> Option<&Blocks> {
         match &self.source {
@@ -88,17 +94,54 @@ impl TensorEntry {
         }
     }
 
-    /// The bytes of its blocks; of a tensor without any those of [`read`](Self::read).
+    /// As [`read`](Self::read), in the memory of `spare` if it serves, and how many of the values, of type
+    /// `dtype`, are NaN or infinite.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    pub(super) fn read_blocks(&self) -> Result<Vec<u8>, WeightError> {
-        let Source::Blocks(blocks) = &self.source else {
-            return self.read();
-        };
+    pub(super) fn read_counted(
+        &self,
+        dtype: DType,
+        spare: Vec<u8>,
+    ) -> Result<(Vec<u8>, usize), WeightError> {
+        if let Source::Plain { start, len } = self.source {
+            let count = |part: &[u8]| count_non_finite(part, dtype);
+            return self.bytes_counted((start, len), dtype.size(), spare, count);
+        }
+        let bytes = self.read()?;
+        let count = bytes
+            .par_chunks(1 << 20)
+            .map(|part| count_non_finite(part, dtype));
+        let count = count.sum();
+        Ok((bytes, count))
+    }
+
+    /// The bytes of its `blocks`, in the memory of `spare` if it serves, and how many of their scales are NaN or infinite.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(super) fn read_blocks(
+        &self,
+        blocks: &Blocks,
+        spare: Vec<u8>,
+    ) -> Result<(Vec<u8>, usize), WeightError> {
+        let unit = blocks.kind.bytes();
+        let place = (blocks.start, blocks.count * unit);
+        self.bytes_counted(place, unit, spare, |part| blocks.count_non_finite(part))
+    }
+
+    fn bytes_counted(
+        &self,
+        place: (u64, usize),
+        unit: usize,
+        spare: Vec<u8>,
+        count: impl Fn(&[u8]) -> usize + Sync,
+    ) -> Result<(Vec<u8>, usize), WeightError> {
+        // Elsewhere than on Unix reading moves the file's place.
+        #[cfg_attr(unix, expect(unused_mut))]
         let mut input = Input::open(&self.file)?;
-        let bytes = input.bytes(blocks.start, blocks.count * blocks.kind.bytes());
-        bytes.map_err(|problem| problem.at(&self.file, self.format))
+        let read = input.bytes_counted(place, unit, spare, count);
+        read.map_err(|problem| problem.at(&self.file, self.format))
     }
 
     pub(super) fn read_from<R: Read + Seek>(

@@ -94,6 +94,33 @@ impl Type {
             readable.join(", ")
         ))
     }
+
+    /// ggml's number of it.
+    pub(super) fn number(self) -> u32 {
+        let known = TYPES.iter().find(|(_, _, kind)| *kind == Some(self));
+        known.expect("every type that is read has a number").0
+    }
+
+    /// Bytes of `count` numbers, in whole blocks.
+    pub(super) fn bytes(self, count: usize) -> usize {
+        match self {
+            Self::Plain(dtype) => count * dtype.size(),
+            Self::Block(block) => count / block.elements() * block.bytes(),
+        }
+    }
+}
+
+impl From<Format> for Type {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Bf16 => Self::Plain(DType::BF16),
+            Format::Q8 => Self::Block(Block::Q8_0),
+            Format::Q4 => Self::Block(Block::Q4_0),
+            Format::Q4K => Self::Block(Block::Q4K),
+            Format::Q6K => Self::Block(Block::Q6K),
+            format => unreachable!("ggml has {format} under another name"),
+        }
+    }
 }
 
 impl Block {

@@ -2,6 +2,7 @@
 
 mod config;
 mod header;
+mod metadata;
 mod value;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,12 @@ use super::input::{Format, Input, Problem, check_overlap};
 use super::kind::Kind;
 use super::{Shards, WeightError, folder};
 
+pub(crate) use self::metadata::decoder_metadata;
 pub use self::value::{FromValue, Value};
+
+/// `general.architecture` of a file whose tensors are called as the parameters here are, and that says
+/// nothing of a model's sizes.
+pub(crate) const OWN_ARCHITECTURE: &str = "menagerie";
 
 /// Where tensors begin unless `general.alignment` says otherwise: at multiples of it, in bytes.
 const DEFAULT_ALIGNMENT: i64 = 32;
@@ -71,6 +77,13 @@ impl Gguf {
     /// The file.
     pub fn path(&self) -> &Path {
         self.shards.path()
+    }
+
+    /// Whether its tensors are called as the parameters here are, and its metadata says nothing of the
+    /// model's sizes.
+    pub(crate) fn is_own(&self) -> bool {
+        let architecture = self.metadata.get("general.architecture");
+        matches!(architecture, Some(Value::Text(name)) if name == OWN_ARCHITECTURE)
     }
 
     /// The tensors.

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::WeightError;
 
 /// A format that weights are read from, as errors name it.
@@ -119,6 +121,61 @@ impl Input<File> {
             });
         }
         File::open(path).and_then(Self::new).map_err(io_error)
+    }
+}
+
+/// `len` bytes to be filled, in the memory of `spare` if that is large enough.
+fn room(mut spare: Vec<u8>, len: usize) -> Vec<u8> {
+    if spare.capacity() < len {
+        return vec![0; len];
+    }
+    spare.resize(len, 0);
+    spare
+}
+
+/// Bytes that a thread reads at a time.
+const CHUNK: usize = 4 << 20;
+
+impl Input<File> {
+    /// The `len` bytes from `start` on, in the memory of `spare` if it serves, and the sum of what `count` says of their parts, each a whole number
+    /// of `unit` bytes long. Threads read a part each and count in it while their caches have it.
+    #[cfg(unix)]
+    pub(super) fn bytes_counted(
+        &self,
+        (start, len): (u64, usize),
+        unit: usize,
+        spare: Vec<u8>,
+        count: impl Fn(&[u8]) -> usize + Sync,
+    ) -> Result<(Vec<u8>, usize), Problem> {
+        use std::os::unix::fs::FileExt;
+
+        self.check(start, len as u64)?;
+        let mut bytes = room(spare, len);
+        let chunk = CHUNK / unit * unit;
+        let counts = bytes.par_chunks_mut(chunk).enumerate().map(|(at, part)| {
+            let start = start + (at * chunk) as u64;
+            self.reader.read_exact_at(part, start)?;
+            Ok::<_, io::Error>(count(part))
+        });
+        let counts: io::Result<Vec<usize>> = counts.collect();
+        Ok((bytes, counts?.into_iter().sum()))
+    }
+
+    /// The same where a file has one place at which it is read.
+    #[cfg(not(unix))]
+    pub(super) fn bytes_counted(
+        &mut self,
+        (start, len): (u64, usize),
+        unit: usize,
+        spare: Vec<u8>,
+        count: impl Fn(&[u8]) -> usize + Sync,
+    ) -> Result<(Vec<u8>, usize), Problem> {
+        self.check(start, len as u64)?;
+        let mut bytes = room(spare, len);
+        self.read_into(start, &mut bytes)?;
+        let parts = bytes.par_chunks(CHUNK / unit * unit);
+        let counted = parts.map(count).sum();
+        Ok((bytes, counted))
     }
 }
 

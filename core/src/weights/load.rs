@@ -1,6 +1,7 @@
 //! Filling a module from files.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
 
 use burn::module::{Module, Param, Reparameterizer};
 use burn::tensor::{DType, Tensor, TensorData};
@@ -8,7 +9,7 @@ use menagerie_kernels::{Format, Packed};
 
 use super::interleave::to_halves;
 use super::transpose::transpose;
-use super::{LoadReport, Shards, TensorEntry, WeightError, count_non_finite};
+use super::{LoadReport, Shards, TensorEntry, WeightError};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::newline::IMAGE_NEWLINE;
 use crate::numbers::Numbers;
@@ -89,6 +90,7 @@ pub(crate) fn load_into<M: Module>(
         plan,
         numbers,
         packable,
+        spare: Vec::new(),
         progress,
         loaded: 0,
         parameters: 0,
@@ -226,8 +228,14 @@ impl Plan<'_> {
 
     /// The parameter at `path` as the file has it, rows of linear layers in the module's order, and how it
     /// is laid out there.
-    fn read(&self, path: &str, shape: &[usize]) -> Result<(TensorData, Storage), WeightError> {
-        let (entry, key, storage) = self.entry(path, shape)?;
+    fn read(
+        &self,
+        path: &str,
+        shape: &[usize],
+        kind: Option<Packable>,
+        spare: Vec<u8>,
+    ) -> Result<(TensorData, Storage), WeightError> {
+        let (entry, key, storage) = self.entry(path, shape, kind)?;
         let not_float = |dtype| WeightError::Dtype {
             path: entry.file().to_owned(),
             key: key.clone(),
@@ -237,16 +245,21 @@ impl Plan<'_> {
         if !dtype.is_float() {
             return Err(not_float(dtype.name().to_owned()));
         }
-        let bytes = entry.read()?;
-        check_finite(entry, &key, count_non_finite(&bytes, dtype))?;
+        let (bytes, count) = entry.read_counted(dtype, spare)?;
+        check_finite(entry, &key, count)?;
         let bytes = in_order(bytes, storage, &entry.shape);
         let data = TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype);
         Ok((data, storage))
     }
 
     /// The parameter at `path` as it lies in the module.
-    fn plain(&self, path: &str, shape: &[usize]) -> Result<TensorData, WeightError> {
-        let (data, storage) = self.read(path, shape)?;
+    fn plain(
+        &self,
+        path: &str,
+        shape: &[usize],
+        kind: Option<Packable>,
+    ) -> Result<TensorData, WeightError> {
+        let (data, storage) = self.read(path, shape, kind, Vec::new())?;
         let &[rows, columns] = data.shape().as_slice() else {
             return Ok(data);
         };
@@ -258,30 +271,35 @@ impl Plan<'_> {
         Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
     }
 
-    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in.
+    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in. It is
+    /// read into `spare`, which goes on to the next one: fresh memory costs more than what is done in it.
     fn packed(
         &self,
         path: &str,
         shape: &[usize],
         kind: Packable,
         format: Format,
+        spare: &mut Vec<u8>,
     ) -> Result<(Packed, &'static str), WeightError> {
-        let (entry, key, storage) = self.entry(path, shape)?;
+        let (entry, key, storage) = self.entry(path, shape, Some(kind))?;
         let lies_by_outputs = (kind == Packable::Linear) == (storage != Storage::AsIs);
         let &[rows, columns] = entry.shape.as_slice() else {
             unreachable!("what is packed is a matrix")
         };
         if lies_by_outputs && let Some(blocks) = entry.blocks(format) {
-            let bytes = entry.read_blocks()?;
-            check_finite(entry, &key, blocks.count_non_finite(&bytes))?;
+            let (bytes, count) = entry.read_blocks(blocks, take(spare))?;
+            check_finite(entry, &key, count)?;
             let bytes = in_order(bytes, storage, &entry.shape);
             let packed = Packed::from_blocks(blocks.format(), rows, columns, &bytes)
                 .expect("whole blocks, as many as the shape has");
+            *spare = bytes;
             return Ok((packed, blocks.format().name()));
         }
-        let (data, _) = self.read(path, shape)?;
+        let (data, _) = self.read(path, shape, Some(kind), take(spare))?;
         let name = data.dtype().name();
-        Ok((quantised(format, &data, lies_by_outputs), name))
+        let packed = quantised(format, &data, lies_by_outputs);
+        *spare = data.into_bytes().try_into_vec().unwrap_or_default();
+        Ok((packed, name))
     }
 
     /// Where the parameter at `path` lies, under which name, and how.
@@ -289,12 +307,17 @@ impl Plan<'_> {
         &self,
         path: &str,
         shape: &[usize],
+        kind: Option<Packable>,
     ) -> Result<(&TensorEntry, String, Storage), WeightError> {
         let (key, storage) = self.key(path)?;
         let entry = self
             .shards
             .get(&key)
             .expect("every key was looked up before");
+        let storage = match kind {
+            Some(kind) if entry.is_quantised() => self.spelling.of_blocks(storage, kind),
+            _ => storage,
+        };
         let stored: Vec<usize> = match storage {
             Storage::AsIs => shape.to_vec(),
             Storage::Transposed | Storage::Interleaved { .. } => {
@@ -337,6 +360,8 @@ struct Filler<'a> {
     plan: Plan<'a>,
     numbers: Numbers,
     packable: HashMap<String, Packable>,
+    /// Memory that weights are read into before they are packed.
+    spare: Vec<u8>,
     progress: &'a mut dyn FnMut(usize),
     loaded: usize,
     parameters: usize,
@@ -363,13 +388,17 @@ impl Filler<'_> {
         let shape = param.lazy_shape();
         let kind = self.packable.get(path).copied();
         if let (Some(kind), Some(format)) = (kind, self.numbers.packs()) {
-            let (packed, from) = self.plan.packed(path, shape.as_slice(), kind, format)?;
+            let spare = &mut self.spare;
+            let packed = self
+                .plan
+                .packed(path, shape.as_slice(), kind, format, spare);
+            let (packed, from) = packed?;
             self.count(shape.num_elements(), from, packed.format().name());
             let param = stand_in(param, self.numbers.weights);
             return Ok((param, Some(PackedWeight::new(packed, kind))));
         }
         let dtype = self.numbers.of(kind);
-        let data = self.plan.plain(path, shape.as_slice())?;
+        let data = self.plan.plain(path, shape.as_slice(), kind)?;
         self.count(shape.num_elements(), data.dtype().name(), dtype.name());
         let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
         let id = param.id;

@@ -191,7 +191,7 @@ impl ParameterVisitor for Collector<'_> {
 }
 
 /// A parameter's bytes as the file holds them.
-fn lay(bytes: &[u8], stored: &[usize], storage: Storage, dtype: DType) -> Vec<u8> {
+pub(super) fn lay(bytes: &[u8], stored: &[usize], storage: Storage, dtype: DType) -> Vec<u8> {
     let laid = match (storage, stored) {
         (Storage::Transposed | Storage::Interleaved { .. }, &[rows, columns]) => {
             transpose(bytes, columns, rows, dtype.size())

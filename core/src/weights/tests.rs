@@ -3,6 +3,7 @@
 mod gguf;
 mod hostile;
 mod made;
+mod packed;
 mod pytorch;
 mod shards;
 

@@ -1,5 +1,7 @@
 //! Transposing a stored matrix while its bytes are on the way to the parameter.
 
+use rayon::prelude::*;
+
 /// Side of the square tiles: 64 floats of 2 bytes fill two cache lines.
 const TILE: usize = 64;
 
@@ -19,8 +21,11 @@ pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, width: usize)
 fn transpose_elements<const WIDTH: usize>(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
     let (source, _) = bytes.as_chunks::<WIDTH>();
     let mut target = vec![[0; WIDTH]; source.len()];
-    let mut tile = [[[0; WIDTH]; TILE]; TILE];
-    for first_column in (0..columns).step_by(TILE) {
+    // A thread's share is whole columns: TILE lines of the result.
+    let bands = target.par_chunks_mut((TILE * rows).max(1)).enumerate();
+    bands.for_each(|(band, target)| {
+        let mut tile = [[[0; WIDTH]; TILE]; TILE];
+        let first_column = band * TILE;
         let width = TILE.min(columns - first_column);
         for first_row in (0..rows).step_by(TILE) {
             let height = TILE.min(rows - first_row);
@@ -29,14 +34,14 @@ fn transpose_elements<const WIDTH: usize>(bytes: &[u8], rows: usize, columns: us
                 line[..width].copy_from_slice(&source[start..start + width]);
             }
             for column in 0..width {
-                let start = (first_column + column) * rows + first_row;
+                let start = column * rows + first_row;
                 let line = &mut target[start..start + height];
                 for (element, row) in line.iter_mut().zip(&tile) {
                     *element = row[column];
                 }
             }
         }
-    }
+    });
     target.into_flattened()
 }
 

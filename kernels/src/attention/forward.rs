@@ -1,9 +1,11 @@
 //! Attention of some queries at a time to all that they see.
 
-use super::pack::{Columns, Mixed, Rows, Tokens};
+use std::ops::Range;
+
+use super::pack::{Columns, Mixed, Tokens, length};
 use super::product::Product;
 use super::seen::Seen;
-use super::softmax::{NONE, Running, Softmax};
+use super::softmax::{Mask, NONE, Running, Softmax};
 use super::terms::{Terms, steps};
 use super::tile::{PANELS, Shape, Sight};
 use super::view::{Heads, View};
@@ -33,8 +35,11 @@ pub(crate) struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    pub(crate) fn run<T: Terms>(&self, terms: T) {
+    pub(crate) fn forward<T: Terms>(&self, terms: T) {
         let shape = &self.shape;
+        if shape.queries == 1 {
+            return self.decode(terms);
+        }
         let tiles = shape.tiles();
         let tasks = shape.batch * shape.kv_heads * tiles;
         let cost = 2 * shape.batch * shape.heads * shape.queries * shape.keys * shape.features;
@@ -51,14 +56,12 @@ impl Forward<'_> {
         let rows = shape.tile(tile);
         let panels = rows.len().div_ceil(LANES);
         let sight = Sight::new(self.seen, shape, batch, rows.clone());
-
-        let key_length = steps::<T>(features) * T::TERMS;
         Scratch::with(|scratch| {
             let [queries, scores, out, keys, values, largest, sum, factor] = scratch.parts([
                 features.next_multiple_of(2) * panels,
                 KEYS * panels,
                 features.next_multiple_of(LANES) * panels,
-                lines::<T::Number>(KEYS * key_length),
+                lines::<T::Number>(KEYS * length::<T>(features)),
                 lines::<T::Number>(KEYS * features),
                 panels,
                 panels,
@@ -77,75 +80,27 @@ impl Forward<'_> {
             });
             out.fill(Line::ZERO);
             sum.fill(Line::ZERO);
-            largest
-                .iter_mut()
-                .for_each(|line| *line.f32s_mut() = [NONE; LANES]);
-            let mut running = Running {
-                largest,
-                sum,
-                factor,
+            for line in largest.iter_mut() {
+                *line.f32s_mut() = [NONE; LANES];
+            }
+            let mut state = State {
+                queries,
+                scores,
+                out,
+                packed: (keys, values),
+                running: Running {
+                    largest,
+                    sum,
+                    factor,
+                },
             };
             for block in sight.blocks(KEYS) {
-                let tokens = Tokens::new(&self.keys, batch, kv_head, block.clone());
-                let (a, stride) = tokens.borrow(terms).unwrap_or_else(|| {
-                    let numbers = view_mut::<T::Number>(keys, block.len() * key_length);
-                    isa.enter(Rows {
-                        terms,
-                        tokens,
-                        out: numbers,
-                    });
-                    (numbers, key_length)
-                });
-                isa.enter(Product {
-                    terms,
-                    a,
-                    strides: (stride, T::TERMS),
-                    rows: block.len(),
-                    steps: steps::<T>(features),
-                    b: queries,
-                    width: panels,
-                    c: scores,
-                    resumed: false,
-                    factor: match self.cap {
-                        Some(cap) => self.scale / cap,
-                        None => self.scale * std::f32::consts::LOG2_E,
-                    },
-                });
-                isa.enter(Softmax {
-                    terms,
-                    scores,
-                    keys: block.len(),
-                    running: &mut running,
-                    mask: sight.mask(&block, panels),
-                    cap: self.cap.map(|cap| cap * std::f32::consts::LOG2_E),
-                });
-                let count = steps::<T>(block.len());
-                let numbers = view_mut::<T::Number>(values, count * T::TERMS * features);
-                isa.enter(Mixed {
-                    terms,
-                    tokens: Tokens::new(&self.values, batch, kv_head, block),
-                    out: numbers,
-                });
-                isa.enter(Rescale {
-                    out,
-                    factor: running.factor,
-                });
-                isa.enter(Product {
-                    terms,
-                    a: numbers,
-                    strides: (T::TERMS, features * T::TERMS),
-                    rows: features,
-                    steps: count,
-                    b: scores,
-                    width: panels,
-                    c: out,
-                    resumed: true,
-                    factor: 1.0,
-                });
+                let mask = sight.mask(&block, panels);
+                self.block(terms, (batch, kv_head), block, mask, &mut state);
             }
             isa.enter(Finish {
-                sums: out,
-                sum: running.sum,
+                sums: state.out,
+                sum: state.running.sum,
                 rows: rows.len(),
                 features,
                 place: |row: usize| {
@@ -156,8 +111,8 @@ impl Forward<'_> {
             });
             if let Some(sink) = &self.log_sums {
                 for (at, row) in rows.clone().enumerate() {
-                    let largest = running.largest[at / LANES].f32s()[at % LANES];
-                    let sum = running.sum[at / LANES].f32s()[at % LANES];
+                    let largest = state.running.largest[at / LANES].f32s()[at % LANES];
+                    let sum = state.running.sum[at / LANES].f32s()[at % LANES];
                     let head = batch * shape.heads + kv_head * group + row % group;
                     let mut value = [0.0; LANES];
                     value[0] = log_sum(largest, sum);
@@ -166,6 +121,85 @@ impl Forward<'_> {
                 }
             }
         });
+    }
+
+    /// Adds what the queries of a tile make of a block of keys.
+    fn block<T: Terms>(
+        &self,
+        terms: T,
+        (batch, kv_head): (usize, usize),
+        block: Range<usize>,
+        mask: Option<Mask>,
+        state: &mut State,
+    ) {
+        let (isa, features) = (terms.isa(), self.shape.features);
+        let panels = state.running.sum.len();
+        let tokens = Tokens::new(&self.keys, batch, kv_head, block.clone());
+        let (a, stride) = tokens.rows(terms, state.packed.0);
+        isa.enter(Product {
+            terms,
+            a,
+            strides: (stride, T::TERMS),
+            rows: block.len(),
+            steps: steps::<T>(features),
+            b: state.queries,
+            width: panels,
+            c: state.scores,
+            resumed: false,
+            factor: score_factor(self.scale, self.cap),
+        });
+        isa.enter(Softmax {
+            terms,
+            scores: state.scores,
+            keys: block.len(),
+            running: &mut state.running,
+            mask,
+            cap: self.cap.map(|cap| cap * std::f32::consts::LOG2_E),
+        });
+        let count = steps::<T>(block.len());
+        let numbers = view_mut::<T::Number>(state.packed.1, count * T::TERMS * features);
+        isa.enter(Mixed {
+            terms,
+            tokens: Tokens::new(&self.values, batch, kv_head, block),
+            out: numbers,
+        });
+        isa.enter(Rescale {
+            out: state.out,
+            factor: state.running.factor,
+        });
+        isa.enter(Product {
+            terms,
+            a: numbers,
+            strides: (T::TERMS, features * T::TERMS),
+            rows: features,
+            steps: count,
+            b: state.scores,
+            width: panels,
+            c: state.out,
+            resumed: true,
+            factor: 1.0,
+        });
+    }
+}
+
+/// What a tile of queries keeps from one block of keys to the next, and memory for the block.
+struct State<'a> {
+    /// `[steps of features, panels]`
+    queries: &'a [Line],
+    /// `[KEYS, panels]`
+    scores: &'a mut [Line],
+    /// `[features, panels]`
+    out: &'a mut [Line],
+    /// For the keys and the values of a block.
+    packed: (&'a mut [Line], &'a mut [Line]),
+    running: Running<'a>,
+}
+
+/// What turns products into scores of powers of 2, or into what the hyperbolic tangent is taken of.
+pub(crate) fn score_factor(scale: f32, cap: Option<f32>) -> f32 {
+    match cap {
+        Some(cap) => scale / cap,
+        None => scale * std::f32::consts::LOG2_E,
     }
 }
 
@@ -197,14 +231,14 @@ impl<I: Lanes> Kernel<I> for Rescale<'_> {
 }
 
 /// Divides sums `[features, panels]` by those of the weights, and writes them query after query.
-struct Finish<'a, P> {
-    sums: &'a [Line],
-    sum: &'a [Line],
-    rows: usize,
-    features: usize,
+pub(crate) struct Finish<'a, P> {
+    pub(crate) sums: &'a [Line],
+    pub(crate) sum: &'a [Line],
+    pub(crate) rows: usize,
+    pub(crate) features: usize,
     /// The row of `out` of a row of the tile.
-    place: P,
-    out: &'a Sink<'a>,
+    pub(crate) place: P,
+    pub(crate) out: &'a Sink<'a>,
 }
 
 impl<I: Scores, P: Fn(usize) -> usize> Kernel<I> for Finish<'_, P> {

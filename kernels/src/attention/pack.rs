@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::terms::{Terms, steps};
 use super::view::{Values, View};
 use crate::isa::scores::Scores;
-use crate::isa::{Kernel, LANES};
-use crate::line::Line;
+use crate::isa::{Kernel, LANES, Lanes};
+use crate::line::{Line, view_mut};
 use crate::matrix::Element;
 
 /// Rows as columns: 16 rows are a panel, and a line holds a feature (or a pair of them) of its rows. `out` is
@@ -38,6 +38,29 @@ impl<T: Terms> Kernel<T::Isa> for Columns<'_, '_, T> {
     }
 }
 
+/// Rows as terms of a sum over them: a line holds 16 features of a row (or of a pair of them). `out` is
+/// `[steps of rows, features / 16]`.
+pub(crate) struct Sides<'a, 'b, T> {
+    pub(crate) terms: T,
+    /// An even number; rows that are missing are empty, and become zeros.
+    pub(crate) rows: &'a [&'b [f32]],
+    pub(crate) features: usize,
+    pub(crate) out: &'a mut [Line],
+}
+
+impl<T: Terms> Kernel<T::Isa> for Sides<'_, '_, T> {
+    #[inline(always)]
+    fn run(self, isa: T::Isa) {
+        let width = self.features.div_ceil(LANES);
+        for (pair, rows) in self.rows.as_chunks::<2>().0.iter().enumerate() {
+            for line in 0..width {
+                let two = rows.map(|row| part(isa, row, line * LANES));
+                self.terms.put(&mut self.out[line..], width, 2 * pair, two);
+            }
+        }
+    }
+}
+
 /// 16 numbers of a row, and zeros past its end.
 #[inline(always)]
 fn part<I: Scores>(isa: I, row: &[f32], first: usize) -> I::F32 {
@@ -48,6 +71,11 @@ fn part<I: Scores>(isa: I, row: &[f32], first: usize) -> I::F32 {
     let mut values = [0.0; LANES];
     values[..rest.len()].copy_from_slice(rest);
     isa.load(&values)
+}
+
+/// Numbers of a token, filled up to whole steps.
+pub(crate) const fn length<T: Terms>(features: usize) -> usize {
+    steps::<T>(features) * T::TERMS
 }
 
 /// Some neighbouring tokens of one head.
@@ -71,15 +99,33 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Numbers of a token that [`Rows`] packs.
-    pub(crate) fn packed<T: Terms>(&self) -> usize {
-        steps::<T>(self.features) * T::TERMS
-    }
-
     /// Where they lie, and how far apart, if products can read them there.
     pub(crate) fn borrow<T: Terms>(&self, terms: T) -> Option<(&'a [T::Number], usize)> {
         let numbers = terms.borrow(self.values, self.features)?;
         Some((&numbers[self.start..], self.stride))
+    }
+
+    /// Where products can read them, packed if they must be, and how far apart they are.
+    pub(crate) fn rows<'b, T: Terms>(
+        self,
+        terms: T,
+        memory: &'b mut [Line],
+    ) -> (&'b [T::Number], usize)
+    where
+        'a: 'b,
+    {
+        if let Some(lying) = self.borrow(terms) {
+            return lying;
+        }
+        let length = length::<T>(self.features);
+        let out = view_mut::<T::Number>(memory, self.count * length);
+        terms.isa().enter(Rows {
+            terms,
+            tokens: self,
+            length,
+            out,
+        });
+        (out, length)
     }
 }
 
@@ -109,10 +155,11 @@ fn row<'a, E>(values: &'a [E], tokens: &Tokens, token: usize) -> &'a [E] {
     &values[tokens.start + token * tokens.stride..][..tokens.features]
 }
 
-/// Token after token, each filled up with a zero where terms are pairs: `[tokens, packed]`.
+/// Token after token, each filled up with zeros to a length: `[tokens, length]`.
 pub(crate) struct Rows<'a, 'b, T: Terms> {
     pub(crate) terms: T,
     pub(crate) tokens: Tokens<'a>,
+    pub(crate) length: usize,
     pub(crate) out: &'b mut [T::Number],
 }
 
@@ -121,7 +168,7 @@ impl<T: Terms> Kernel<T::Isa> for Rows<'_, '_, T> {
     fn run(self, _: T::Isa) {
         let terms = self.terms;
         each!(&self.tokens, row => {
-            let rows = self.out.chunks_exact_mut(self.tokens.packed::<T>());
+            let rows = self.out.chunks_exact_mut(self.length);
             for (token, out) in rows.take(self.tokens.count).enumerate() {
                 copy(terms, row(token), out);
             }

@@ -13,7 +13,7 @@ use crate::math::tanh;
 /// `2^f = 1 + f · (this polynomial in f)` for |f| ≤ 1/2, lowest coefficient first: the best in the largest relative
 /// error, 2e-9.
 const POWER: [f32; 6] = [
-    0.693_147_2,
+    std::f32::consts::LN_2,
     0.240_226_48,
     0.055_503_324,
     0.009_618_437,
@@ -21,7 +21,7 @@ const POWER: [f32; 6] = [
     1.535_336_2e-4,
 ];
 /// The score of a key that is not seen: a whole number, whose power is 0 beside any other's.
-const UNSEEN: f32 = -1.701_411_8e38;
+pub(crate) const UNSEEN: f32 = -1.701_411_8e38;
 /// The largest score of no key.
 pub(crate) const NONE: f32 = -8.507_059e37;
 

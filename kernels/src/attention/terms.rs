@@ -9,7 +9,10 @@ use crate::isa::avx512::Bf16;
 use crate::isa::scores::Scores;
 use crate::isa::{LANES, Lanes};
 #[cfg(target_arch = "x86_64")]
-use crate::isa::{Pairs, scores::Doubles};
+use crate::isa::{
+    Pairs,
+    scores::{Doubles, INTERLEAVED},
+};
 use crate::line::{Line, Plain};
 
 /// Sums of products: one factor lies in the 16 lanes of a line, the other is the same for all of them.
@@ -26,6 +29,8 @@ pub(crate) trait Terms: Copy + Send + Sync + 'static {
     const TERMS: usize;
     /// Rows and lines that are worked on together: as many as the registers hold.
     const TILE: (usize, usize);
+    /// Numbers in the lanes of [`Terms::wide`].
+    const ORDER: [[usize; LANES]; 2];
 
     fn isa(self) -> Self::Isa;
     fn side(self, line: &Line) -> Self::Side;
@@ -33,6 +38,22 @@ pub(crate) trait Terms: Copy + Send + Sync + 'static {
     /// `TERMS` numbers lie there.
     unsafe fn one(self, at: *const Self::Number) -> Self::One;
     fn add(self, sum: F32<Self>, side: Self::Side, one: Self::One) -> F32<Self>;
+    /// `sum` and the products of [`WIDE`] numbers with as many others, each in one of the lanes.
+    ///
+    /// # Safety
+    /// So many numbers lie at both places.
+    unsafe fn dot(
+        self,
+        sum: F32<Self>,
+        a: *const Self::Number,
+        b: *const Self::Number,
+    ) -> F32<Self>;
+    /// [`WIDE`] numbers of [`Terms::TERMS`] rows as sides of products; their lanes are in the order of
+    /// [`Terms::ORDER`].
+    ///
+    /// # Safety
+    /// So many numbers lie at both places.
+    unsafe fn wide(self, rows: [*const Self::Number; 2]) -> [Self::Side; 2];
     /// As products read it.
     fn number(self, value: f32) -> Self::Number;
     /// Stores the terms `at` (an even number) and `at + 1` of a sum, whose lines are `stride` apart.
@@ -43,6 +64,9 @@ pub(crate) trait Terms: Copy + Send + Sync + 'static {
 
 /// 16 numbers.
 pub(crate) type F32<T> = <<T as Terms>::Isa as Lanes>::F32;
+
+/// Numbers of a row that are read at a time.
+pub(crate) const WIDE: usize = 2 * LANES;
 
 /// Lines that `count` terms take.
 pub(crate) const fn steps<T: Terms>(count: usize) -> usize {
@@ -84,6 +108,12 @@ impl<I: Scores + Tile + 'static> Terms for Single<I> {
     type One = f32;
     const TERMS: usize = 1;
     const TILE: (usize, usize) = I::TILE;
+    const ORDER: [[usize; LANES]; 2] = [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+        [
+            16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+        ],
+    ];
 
     #[inline(always)]
     fn isa(self) -> I {
@@ -101,6 +131,25 @@ impl<I: Scores + Tile + 'static> Terms for Single<I> {
     #[inline(always)]
     fn add(self, sum: I::F32, side: I::F32, one: f32) -> I::F32 {
         self.isa.fma(side, self.isa.splat(one), sum)
+    }
+    #[inline(always)]
+    unsafe fn dot(self, sum: I::F32, a: *const f32, b: *const f32) -> I::F32 {
+        // SAFETY: the caller's promise; arrays of f32 are aligned as f32 are.
+        let (a, b) = unsafe {
+            (
+                &*a.cast::<[[f32; LANES]; 2]>(),
+                &*b.cast::<[[f32; LANES]; 2]>(),
+            )
+        };
+        let isa = self.isa;
+        let sum = isa.fma(isa.load(&a[0]), isa.load(&b[0]), sum);
+        isa.fma(isa.load(&a[1]), isa.load(&b[1]), sum)
+    }
+    #[inline(always)]
+    unsafe fn wide(self, [row, _]: [*const f32; 2]) -> [I::F32; 2] {
+        // SAFETY: as above.
+        let row = unsafe { &*row.cast::<[[f32; LANES]; 2]>() };
+        [self.isa.load(&row[0]), self.isa.load(&row[1])]
     }
     #[inline(always)]
     fn number(self, value: f32) -> f32 {
@@ -137,6 +186,7 @@ impl Terms for Double {
     type One = u32;
     const TERMS: usize = 2;
     const TILE: (usize, usize) = <Bf16 as Pairs>::TILE;
+    const ORDER: [[usize; LANES]; 2] = INTERLEAVED;
 
     #[inline(always)]
     fn isa(self) -> Bf16 {
@@ -154,6 +204,16 @@ impl Terms for Double {
     #[inline(always)]
     fn add(self, sum: F32<Self>, side: Self::Side, one: u32) -> F32<Self> {
         self.0.pairs(sum, side, one)
+    }
+    #[inline(always)]
+    unsafe fn dot(self, sum: F32<Self>, a: *const u16, b: *const u16) -> F32<Self> {
+        // SAFETY: the caller's promise; arrays of u16 are aligned as u16 are.
+        unsafe { self.0.dot(sum, &*a.cast(), &*b.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn wide(self, [first, second]: [*const u16; 2]) -> [Self::Side; 2] {
+        // SAFETY: as above.
+        unsafe { self.0.interleave(&*first.cast(), &*second.cast()) }
     }
     #[inline(always)]
     fn number(self, value: f32) -> u16 {

@@ -104,7 +104,7 @@ pub(crate) struct View<'a> {
     pub(crate) strides: [usize; 3],
 }
 
-impl<'a> View<'a> {
+impl View<'_> {
     /// The place of the first feature.
     #[inline(always)]
     pub(crate) fn place(&self, batch: usize, head: usize, token: usize) -> usize {

@@ -100,7 +100,7 @@ impl Floats for Portable {
         const SHIFT: f32 = 12_582_912.0;
         zip(x, power, |x, power| {
             let power = (power + SHIFT).to_bits().cast_signed() - SHIFT.to_bits().cast_signed();
-            let factor = |power: i32| f32::from_bits((power + 127 << 23).cast_unsigned());
+            let factor = |power: i32| f32::from_bits(((power + 127) << 23).cast_unsigned());
             let half = power >> 1;
             x * factor(half) * factor(power - half)
         })

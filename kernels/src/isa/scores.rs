@@ -6,7 +6,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
-use super::{Floats, LANES};
+use super::{Floats, LANES, Pairs};
 use crate::line::Line;
 
 /// Choices and orders of lanes.
@@ -48,21 +48,31 @@ pub(crate) trait Scores: Floats {
         }
         out
     }
+
+    /// In lane `j` the sum of the lanes of vector `j`; all are added in the same order.
+    #[inline(always)]
+    fn sums(self, vectors: [Self::F32; LANES]) -> Self::F32 {
+        let mut lanes = self.transpose(vectors);
+        for half in [8, 4, 2, 1] {
+            for lane in 0..half {
+                lanes[lane] = self.add(lanes[lane], lanes[lane + half]);
+            }
+        }
+        lanes[0]
+    }
 }
 
 /// Two bf16 in each lane, where the processor multiplies them.
-pub(crate) trait Doubles: Scores {
+pub(crate) trait Doubles: Scores + Pairs {
     /// In each lane a number of `first` and one of `second`, rounded to bf16.
     fn double(self, first: Self::F32, second: Self::F32) -> Line;
     /// `sum` and, in each lane, both products of two neighbours.
     fn dot(self, sum: Self::F32, a: &[u16; 2 * LANES], b: &[u16; 2 * LANES]) -> Self::F32;
-    /// `sum` and, in each lane, `row[0] · pair[0] + row[1] · pair[1]`; the lanes are the numbers of the rows in
-    /// the order of [`INTERLEAVED`].
-    fn blend(self, sums: [Self::F32; 2], rows: [&[u16; 2 * LANES]; 2], pair: u32)
-    -> [Self::F32; 2];
+    /// In each lane a number of `first` and the same one of `second`, in the order of [`INTERLEAVED`].
+    fn interleave(self, first: &[u16; 2 * LANES], second: &[u16; 2 * LANES]) -> [Self::Weights; 2];
 }
 
-/// The numbers of a row that lie in the lanes of [`Doubles::blend`].
+/// The numbers of a row that lie in the lanes of [`Doubles::interleave`].
 pub(crate) const INTERLEAVED: [[usize; LANES]; 2] = [
     [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27],
     [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31],

@@ -146,30 +146,36 @@ impl Norm<'_> {
     ) {
         let width = x.len();
         let moments = self.moments(isa, x);
-        let (mean, inverse) = (isa.splat(moments.mean), isa.splat(moments.inverse));
-        let normed = |at| isa.mul(isa.sub(load(isa, x, at), mean), inverse);
         if let Some(sums) = dgamma {
             for at in places(width) {
-                let sum = isa.fma(load(isa, dx, at), normed(at), load(isa, sums, at));
+                let normed = moments.normed(isa, load(isa, x, at));
+                let sum = isa.fma(load(isa, dx, at), normed, load(isa, sums, at));
                 store(isa, sums, at, sum);
             }
         }
         // Past the end `dy` is 0, and so is `a`.
-        let slope = |at| isa.mul(load(isa, dx, at), self.factor(isa, at));
-        let along = total(isa, width, |at| isa.mul(slope(at), normed(at)));
+        let along = total!(isa, width, at => {
+            let normed = moments.normed(isa, load(isa, x, at));
+            isa.mul(self.slope(isa, dx, at), normed)
+        });
         let level = if self.centred {
-            total(isa, width, slope)
+            total!(isa, width, at => self.slope(isa, dx, at))
         } else {
             0.0
         };
         let along = isa.splat(along / width as f32);
         let level = isa.splat(level / width as f32);
         for at in places(width) {
-            let a = isa.sub(
-                isa.mul(load(isa, dx, at), self.factor(isa, at)),
-                isa.fma(normed(at), along, level),
-            );
-            store(isa, dx, at, isa.mul(a, inverse));
+            let normed = moments.normed(isa, load(isa, x, at));
+            let flat = isa.fma(normed, along, level);
+            let slope = isa.sub(self.slope(isa, dx, at), flat);
+            store(isa, dx, at, isa.mul(slope, isa.splat(moments.inverse)));
         }
+    }
+
+    /// `dy · gamma`
+    #[inline(always)]
+    fn slope<I: Floats>(&self, isa: I, dy: &[f32], at: usize) -> I::F32 {
+        isa.mul(load(isa, dy, at), self.factor(isa, at))
     }
 }

@@ -82,7 +82,7 @@ impl Case {
                 } else {
                     first_seen(row, window)[own]..own + 1
                 };
-                case.spans.push(span.start as u32..span.end as u32);
+                case.spans.push(slots(span));
             }
         }
         case
@@ -230,6 +230,11 @@ impl Case {
             (0..heads).flat_map(move |head| (0..queries).map(move |query| [batch, head, query]))
         })
     }
+}
+
+pub fn slots(span: Range<usize>) -> Range<u32> {
+    let slot = |slot| u32::try_from(slot).unwrap();
+    slot(span.start)..slot(span.end)
 }
 
 /// For each slot the first that it sees of its own segment through a window; 0 without one.

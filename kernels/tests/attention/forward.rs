@@ -91,7 +91,7 @@ fn run(case: &Case, products: Products, level: Level, narrowed: bool) -> (Vec<f3
 #[test]
 fn it_is_the_softmax_of_the_scores_of_all_that_a_query_sees() {
     let mut rng = seeded(41);
-    for number in 0..60 {
+    for number in 0..40 {
         let case = Case::random(&mut rng);
         for level in Level::available() {
             for (products, narrowed) in [

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod backward;
 mod case;
 mod forward;
 mod same;

@@ -2,7 +2,7 @@
 
 use menagerie_kernels::{Attention, Heads, Level, Products, Seen};
 
-use crate::case::{Case, narrow};
+use crate::case::{Case, narrow, slots};
 use crate::common::{check_bits, seeded};
 
 /// The result, and the logarithms.
@@ -65,7 +65,7 @@ fn alone(case: &Case, row: usize, padding: usize) -> Case {
         queries,
         keys,
         segments: Some(vec![vec![1; keys]]),
-        spans: (0..queries as u32).map(|query| 0..query + 1).collect(),
+        spans: (0..queries).map(|query| slots(0..query + 1)).collect(),
         query_segments: Vec::new(),
         key_segments: Vec::new(),
         q: case.q[q].to_vec(),
@@ -113,9 +113,7 @@ fn a_step_of_generation_alone_is_the_step_in_a_padded_batch() {
         let case = Case::new(&mut rng, [3, 4, 2, 1, keys, 64], Some(rows.to_vec()), None);
         let mut spans = case.clone();
         // As a caller does it who knows where a row begins.
-        spans.spans = [padding, 0, 1]
-            .map(|padding| padding as u32..keys as u32)
-            .to_vec();
+        spans.spans = [padding, 0, 1].map(|padding| slots(padding..keys)).to_vec();
         for level in Level::available() {
             for narrowed in [false, true] {
                 let together = run(&spans, narrowed, level);

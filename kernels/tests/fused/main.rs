@@ -9,6 +9,7 @@ mod bias;
 mod cross_entropy;
 mod norm;
 mod rotary;
+mod soft_cap;
 
 use menagerie_kernels::Level;
 

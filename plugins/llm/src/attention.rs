@@ -2,10 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{Linear, join_heads, split_heads};
+use menagerie_core::nn::{Linear, RmsNorm, join_heads, split_heads};
 use menagerie_core::{Attend, Context};
 
-use crate::norm::RmsNorm;
 use crate::rotary::Rotary;
 use crate::shape::Shape;
 

@@ -2,10 +2,10 @@
 
 use menagerie_core::BuildError;
 use menagerie_core::hf::HfConfig;
+use menagerie_core::nn::Activation;
 use serde_json::{Map, Value, json};
 
 use crate::hf_rope;
-use crate::mlp::Activation;
 use crate::shape::Shape;
 
 /// What transformers assumes of fields that a config leaves out and that differ from model to model.
@@ -104,6 +104,8 @@ pub(crate) fn fields(
         // Both names are of one function: GPT-2's own, and PyTorch's.
         (Activation::GeluTanh, "phi") => "gelu_new",
         (Activation::GeluTanh, _) => "gelu_pytorch_tanh",
+        (Activation::Gelu, _) => "gelu",
+        (Activation::QuickGelu, _) => "quick_gelu",
     };
     let fields = json!({
         "architectures": [architecture],

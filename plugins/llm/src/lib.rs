@@ -8,7 +8,6 @@ mod llama;
 mod mistral;
 mod mlp;
 mod names;
-mod norm;
 mod phi;
 mod phi3;
 mod pre_norm;

@@ -6,13 +6,13 @@ mod block;
 
 use burn::tensor::Device;
 use menagerie_core::hf::HfParts;
+use menagerie_core::nn::Activation;
 use menagerie_core::{BuildError, Checkpoint, DecoderConfig, DecoderSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::hf::{self, Defaults, LLAMA};
-use crate::mlp::Activation;
 use crate::names::HfNames;
 use crate::rope::RopeScaling;
 use crate::shape::{Biases, Shape, Variant, default_initializer_range, head_dim, shape};

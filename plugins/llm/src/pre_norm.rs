@@ -3,10 +3,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::Context;
+use menagerie_core::nn::RmsNorm;
 
 use crate::attention::Attention;
 use crate::mlp::Mlp;
-use crate::norm::RmsNorm;
 use crate::rotary::Rotary;
 use crate::shape::Shape;
 use crate::transformer::{Block, Transformer};

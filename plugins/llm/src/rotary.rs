@@ -3,6 +3,7 @@
 //! all as a rule.
 
 use burn::tensor::{DType, FloatDType, Int, Tensor, TensorData};
+use menagerie_core::nn::turn_halves;
 
 /// Cosine and sine of every token's angles, shared by all blocks of a pass.
 #[derive(Debug, Clone)]
@@ -45,15 +46,6 @@ impl Rotary {
     /// Turns queries or keys: `[batch, heads, token, head_dim]` -> the same. Features after the first
     /// `dim` stay as they are.
     pub(crate) fn turn(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, _, _, head_dim] = x.dims();
-        let [_, _, _, half] = self.cos.dims();
-        let rest = head_dim - 2 * half;
-        let rest = (rest > 0).then(|| x.clone().narrow(3, 2 * half, rest));
-        let first = x.clone().narrow(3, 0, half);
-        let second = x.narrow(3, half, half);
-        let turned_first = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
-        let turned_second = second * self.cos.clone() + first * self.sin.clone();
-        let parts = [turned_first, turned_second].into_iter().chain(rest);
-        Tensor::cat(parts.collect(), 3)
+        turn_halves(x, self.cos.clone(), self.sin.clone())
     }
 }

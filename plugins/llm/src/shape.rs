@@ -1,10 +1,10 @@
 //! The sizes of a decoder, whichever plugin's options they come from.
 
 use burn::tensor::Device;
+use menagerie_core::nn::Activation;
 use menagerie_core::nn::{INITIALIZER_RANGE, Linear};
 use menagerie_core::{Attend, BuildError, DecoderSpec};
 
-use crate::mlp::Activation;
 use crate::rope::{Rope, RopeScaling};
 use crate::window::Windows;
 

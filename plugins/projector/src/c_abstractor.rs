@@ -3,10 +3,9 @@
 mod bottleneck;
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::HfConfig;
-use menagerie_core::nn::{INITIALIZER_RANGE, Linear, normal};
+use menagerie_core::nn::{Activation, INITIALIZER_RANGE, Linear, normal};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
     TensorName,
@@ -221,7 +220,7 @@ impl Projector for CAbstractor {
         let x = run(&self.before, x, self.average.from());
         // -> [batch, visual_token, hidden]
         let x = run(&self.after, self.average.forward(x), self.average.to());
-        chain(&self.readout, x, silu)
+        chain(&self.readout, x, Activation::Silu)
     }
 }
 

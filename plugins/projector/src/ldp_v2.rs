@@ -1,9 +1,8 @@
 //! `ldp_v2`: the lightweight downsample projector of MobileVLM V2 (arXiv 2402.03766).
 
 use burn::module::{Initializer, Module};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::Linear;
+use menagerie_core::nn::{Activation, Linear};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
 };
@@ -103,7 +102,7 @@ pub struct LdpV2 {
 impl Projector for LdpV2 {
     fn forward(&self, features: Tensor<3>) -> Tensor<3> {
         // [batch, rows · columns, feature] -> [batch, rows · columns, hidden]
-        let mapped = chain(&self.layers, features, gelu);
+        let mapped = chain(&self.layers, features, Activation::Gelu);
         // -> [batch, visual_token, hidden]
         let x = self.average.forward(mapped);
         x.clone() + self.position.forward(x, self.average.to())

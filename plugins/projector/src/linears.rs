@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use menagerie_core::TensorName;
-use menagerie_core::nn::Linear;
+use menagerie_core::nn::{Activation, Linear};
 
 /// `depth` layers, the first from `input` features, all to `output`.
 pub(crate) fn linears(input: usize, output: usize, depth: usize, device: &Device) -> Vec<Linear> {
@@ -14,13 +14,10 @@ pub(crate) fn linears(input: usize, output: usize, depth: usize, device: &Device
 }
 
 /// `linear(function(linear(…)))`: `[batch, token, in]` -> `[batch, token, out]`
-pub(crate) fn chain(
-    layers: &[Linear],
-    x: Tensor<3>,
-    function: fn(Tensor<3>) -> Tensor<3>,
-) -> Tensor<3> {
+pub(crate) fn chain(layers: &[Linear], x: Tensor<3>, function: Activation) -> Tensor<3> {
     layers.iter().enumerate().fold(x, |x, (index, layer)| {
-        layer.forward(if index == 0 { x } else { function(x) })
+        let is_first = index == 0;
+        layer.forward(if is_first { x } else { function.forward(x) })
     })
 }
 

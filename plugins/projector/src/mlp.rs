@@ -1,9 +1,8 @@
 //! `mlp`: the multi-layer projector of LLaVA-1.5 (arXiv 2310.03744, section 3.2).
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::Linear;
+use menagerie_core::nn::{Activation, Linear};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorFields,
     ProjectorSpec, Publisher,
@@ -121,6 +120,6 @@ pub struct MlpProjector {
 
 impl Projector for MlpProjector {
     fn forward(&self, features: Tensor<3>) -> Tensor<3> {
-        chain(&self.layers, features, gelu)
+        chain(&self.layers, features, Activation::Gelu)
     }
 }

@@ -2,10 +2,9 @@
 //! and Idefics3 (arXiv 2408.12637).
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::hf::HfConfig;
-use menagerie_core::nn::{LayerNorm, Linear};
+use menagerie_core::nn::{Activation, LayerNorm, Linear};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
     Publisher, TensorName,
@@ -207,7 +206,7 @@ impl Projector for PixelShuffle {
             Some(norm) => norm.forward(merged),
             None => merged,
         };
-        chain(&self.layers, merged, gelu)
+        chain(&self.layers, merged, Activation::Gelu)
     }
 }
 

@@ -2,9 +2,8 @@
 //! (arXiv 2405.20985).
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::Linear;
+use menagerie_core::nn::{Activation, Linear};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
 };
@@ -122,7 +121,7 @@ impl Projector for PoolProjector {
     fn forward(&self, features: Tensor<3>) -> Tensor<3> {
         // [batch, rows · columns, feature] -> [batch, visual_token, feature]
         let pooled = self.average.forward(features);
-        chain(&self.layers, pooled, gelu)
+        chain(&self.layers, pooled, Activation::Gelu)
     }
 }
 

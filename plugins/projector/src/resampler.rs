@@ -1,10 +1,9 @@
 //! `resampler`: the Perceiver resampler of Flamingo (arXiv 2204.14198), as OpenFlamingo computes it.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::attention::{Attend, attention};
-use menagerie_core::nn::{LayerNorm, Linear, join_heads, normal, split_heads};
+use menagerie_core::nn::{Activation, LayerNorm, Linear, join_heads, normal, split_heads};
 use menagerie_core::{
     BuildError, Checkpoint, DecoderSpec, EncoderSpec, Projector, ProjectorConfig, ProjectorSpec,
     TensorName,
@@ -263,7 +262,7 @@ impl Mlp {
     /// `[batch, query, feature]` -> the same
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let hidden = self.fc1.forward(self.norm.forward(x));
-        self.fc2.forward(gelu(hidden))
+        self.fc2.forward(Activation::Gelu.forward(hidden))
     }
 }
 

@@ -1,10 +1,9 @@
 //! The parts that vision transformers share.
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::activation::{gelu, gelu_approximate, sigmoid};
 use burn::tensor::{Device, Tensor};
 use menagerie_core::attention::{Attend, attention};
-use menagerie_core::nn::{LayerNorm, Linear, join_heads, normal, split_heads};
+use menagerie_core::nn::{self, LayerNorm, Linear, join_heads, normal, split_heads};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +21,12 @@ pub enum Activation {
 
 impl Activation {
     pub(crate) fn forward(self, x: Tensor<3>) -> Tensor<3> {
-        match self {
-            Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
-            Self::Gelu => gelu(x),
-            Self::GeluPytorchTanh => gelu_approximate(x),
-        }
+        let function = match self {
+            Self::QuickGelu => nn::Activation::QuickGelu,
+            Self::Gelu => nn::Activation::Gelu,
+            Self::GeluPytorchTanh => nn::Activation::GeluTanh,
+        };
+        function.forward(x)
     }
 }
 

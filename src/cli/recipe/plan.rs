@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Tokenise every sample. Without it, 20000 stand for all where there are more.
     #[arg(long)]
     every_sample: bool,
-    /// Where the run will compute. On `cuda` the tensors lie in the card's memory.
+    /// Where the run will compute. On `cuda` and `vulkan` the tensors lie in the card's memory.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Where,
     /// Print JSON, with exact numbers.
@@ -47,6 +47,8 @@ enum Where {
     Cpu,
     /// A card's memory holds the tensors.
     Cuda,
+    /// The same.
+    Vulkan,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
@@ -62,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let planned = plan(&recipe, &options)?;
     let advice = match args.device {
         Where::Cpu => advice(&recipe, &options, &planned)?,
-        Where::Cuda => None,
+        Where::Cuda | Where::Vulkan => None,
     };
     if args.json {
         return print_json(&json!({ "plan": planned, "advice": advice }));
@@ -273,7 +275,7 @@ fn whole_lines(plan: &Plan, device: Where) -> Vec<(&'static str, String)> {
                 ),
             ));
         }
-        Where::Cuda => {
+        Where::Cuda | Where::Vulkan => {
             let process = plan.process_bytes.unwrap_or(0);
             lines.push((
                 "card",

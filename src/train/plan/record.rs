@@ -14,6 +14,7 @@ use burn_ir::{NumericOperationIr, OperationIr, TensorIr};
 use menagerie_core::cache::KvCache;
 use menagerie_core::image::Layout;
 use menagerie_core::lora::{self, Form, Passes, Target};
+use menagerie_core::native::{self, Mark, OnePass};
 use menagerie_core::network::Network;
 use menagerie_core::parameters::{ParameterInfo, parameters};
 use menagerie_core::recipe::{Configured, LoraTable};
@@ -32,9 +33,19 @@ pub(super) struct Record {
     /// single number that it holds.
     pub parameters: Vec<(ParameterInfo, TensorId)>,
     /// What is computed of them.
-    pub operations: Vec<OperationIr>,
+    pub operations: Vec<Operation>,
     /// Its pieces, in order.
     pub pieces: Vec<(Piece, Range<usize>)>,
+}
+
+/// Something that is computed.
+#[derive(Debug)]
+// Nearly all are of the large variant.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Operation {
+    One(OperationIr),
+    /// What a CPU does in one pass.
+    OnePass(OnePass, Vec<OperationIr>),
 }
 
 /// A piece of a pass.
@@ -151,7 +162,7 @@ impl Recorder<'_> {
                 if let Ok(made) = &made {
                     read_all(made);
                     begin(Piece::Between, &device);
-                    work(made, &device);
+                    native::recorded(|| work(made, &device));
                 }
                 *network.borrow_mut() = Some(made);
                 scope.complete([], [])
@@ -246,11 +257,8 @@ impl Record {
         let mut made: HashSet<TensorId> = HashSet::new();
         let mut found = Vec::new();
         for operation in &self.operations {
-            found.extend(
-                operation
-                    .inputs()
-                    .filter(|tensor| !made.contains(&tensor.id)),
-            );
+            let inputs = operation.inputs().into_iter();
+            found.extend(inputs.filter(|tensor| !made.contains(&tensor.id)));
             made.extend(operation.outputs().map(|tensor| tensor.id));
         }
         found
@@ -268,7 +276,7 @@ impl Record {
         });
         let sums: Vec<(usize, TensorId)> = sums.take(parameters.len()).collect();
         let first = sums.last().map_or(0, |(place, _)| place + 1);
-        let operations = operations.split_off(first);
+        let operations = one_passes(operations.split_off(first), &values);
         let marks = operations.iter().enumerate();
         let marks =
             marks.filter_map(|(place, operation)| Some((place, piece(operation, &values)?)));
@@ -288,9 +296,65 @@ impl Record {
     }
 }
 
+impl Operation {
+    /// What is read of what others made.
+    pub(super) fn inputs(&self) -> Vec<&TensorIr> {
+        let operations = match self {
+            Self::One(operation) => return operation.inputs().collect(),
+            Self::OnePass(_, operations) => operations,
+        };
+        let mut made: HashSet<TensorId> = HashSet::new();
+        let mut found: Vec<&TensorIr> = Vec::new();
+        for operation in operations {
+            for tensor in operation.inputs() {
+                let is_known =
+                    made.contains(&tensor.id) || found.iter().any(|before| before.id == tensor.id);
+                if !is_known {
+                    found.push(tensor);
+                }
+            }
+            made.extend(operation.outputs().map(|tensor| tensor.id));
+        }
+        found
+    }
+
+    pub(super) fn outputs(&self) -> impl Iterator<Item = &TensorIr> {
+        let last = match self {
+            Self::One(operation) => Some(operation),
+            Self::OnePass(_, operations) => operations.last(),
+        };
+        last.into_iter().flat_map(OperationIr::outputs)
+    }
+}
+
+/// Operations, those between marks as one.
+fn one_passes(
+    operations: Vec<OperationIr>,
+    values: &BTreeMap<TensorId, TensorData>,
+) -> Vec<Operation> {
+    let mut open: Option<(OnePass, Vec<OperationIr>)> = None;
+    let mut found = Vec::new();
+    for operation in operations {
+        let made = match &operation {
+            OperationIr::Init(init) => values.get(&init.out.id),
+            _ => None,
+        };
+        match (made.and_then(Mark::of), &mut open) {
+            (Some(Mark::Begin(what)), _) => open = Some((what, Vec::new())),
+            (Some(Mark::End), _) => {
+                let done = open.take();
+                found.extend(done.map(|(what, within)| Operation::OnePass(what, within)));
+            }
+            (None, Some((_, within))) => within.push(operation),
+            (None, None) => found.push(Operation::One(operation)),
+        }
+    }
+    found
+}
+
 /// The piece that `operation` marks the beginning of.
-fn piece(operation: &OperationIr, values: &BTreeMap<TensorId, TensorData>) -> Option<Piece> {
-    let OperationIr::Init(init) = operation else {
+fn piece(operation: &Operation, values: &BTreeMap<TensorId, TensorData>) -> Option<Piece> {
+    let Operation::One(OperationIr::Init(init)) = operation else {
         return None;
     };
     let data = values.get(&init.out.id)?;

@@ -6,8 +6,10 @@ use burn_ir::{
     ActivationOperationIr, BaseOperationIr, FloatOperationIr, ModuleOperationIr,
     NumericOperationIr, OperationIr, TensorId, TensorIr,
 };
+use menagerie_core::native::OnePass;
 
 use super::flops::product_flops;
+use super::record::Operation;
 use super::tape::{Id, Kind, Place, Size, Tape};
 
 /// Which tensor of a record is which of the tape.
@@ -20,9 +22,12 @@ pub(super) struct Replay<'t> {
 }
 
 /// Puts `operations` onto `tape`, notes their results in `ids`, and gives the last.
-pub(super) fn replay(tape: &mut Tape, ids: &mut Ids, operations: &[OperationIr]) -> Option<Id> {
+pub(super) fn replay(tape: &mut Tape, ids: &mut Ids, operations: &[Operation]) -> Option<Id> {
     let mut replay = Replay { tape, ids };
-    let made = operations.iter().map(|operation| replay.one(operation));
+    let made = operations.iter().map(|operation| match operation {
+        Operation::One(one) => replay.one(one),
+        Operation::OnePass(what, within) => replay.one_pass(*what, within, operation),
+    });
     made.last().flatten()
 }
 
@@ -48,6 +53,23 @@ impl Replay<'_> {
             let made = self.tape.make(inputs.clone(), size(more), Place::New, 0.0);
             self.ids.insert(more.id, made);
         }
+        Some(made)
+    }
+
+    /// What a CPU does in one pass. Marks that hide keys take no memory there.
+    fn one_pass(
+        &mut self,
+        what: OnePass,
+        within: &[OperationIr],
+        operation: &Operation,
+    ) -> Option<Id> {
+        let inputs = operation.inputs().into_iter();
+        let inputs = inputs.filter(|tensor| tensor.dtype.is_float());
+        let inputs: Vec<Id> = inputs.map(|tensor| self.id(tensor)).collect();
+        let out = operation.outputs().next()?;
+        let flops = within.iter().map(product_flops).sum();
+        let made = self.tape.one_pass(what, &inputs, size(out), flops);
+        self.ids.insert(out.id, made);
         Some(made)
     }
 

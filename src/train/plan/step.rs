@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use burn::tensor::DType;
-use burn_ir::OperationIr;
 use menagerie_core::Numbers;
 use menagerie_core::parameters::ParameterInfo;
 
 use super::memory::{Held, fullest, resident};
-use super::record::{Piece, Record};
+use super::record::{Operation, Piece, Record};
 use super::replay::{Ids, replay, size};
 use super::tape::{Id, Kind, Place, Size, Tape};
 
@@ -56,7 +55,7 @@ struct Done<'r> {
     place: usize,
     out: Id,
     /// The operations, if they were not noted and are to be run again.
-    again: Option<&'r [OperationIr]>,
+    again: Option<&'r [Operation]>,
 }
 
 impl Step {
@@ -170,7 +169,7 @@ impl Step {
     fn pass(&mut self, record: &Record, repeats: Repeats, gradients: &mut HashMap<Id, Id>) {
         let mut ids = self.ids.clone();
         let (mut done, mut rows): (Vec<Done<'_>>, Option<Id>) = (Vec::new(), None);
-        let (mut cut, mut loss): (&[OperationIr], &[OperationIr]) = (&[], &[]);
+        let (mut cut, mut loss): (&[Operation], &[Operation]) = (&[], &[]);
         for (piece, range) in &record.pieces {
             let operations = &record.operations[range.clone()];
             match piece {
@@ -212,7 +211,7 @@ impl Step {
     fn piece<'r>(
         &mut self,
         ids: &mut Ids,
-        operations: &'r [OperationIr],
+        operations: &'r [Operation],
         again: bool,
     ) -> Option<Done<'r>> {
         let place = self.tape.place();
@@ -261,11 +260,11 @@ impl Step {
     fn loss(
         &mut self,
         ids: &mut Ids,
-        cut: &[OperationIr],
-        loss: &[OperationIr],
+        cut: &[Operation],
+        loss: &[Operation],
         gradients: &mut HashMap<Id, Id>,
     ) -> Option<Id> {
-        let tracked = cut.iter().flat_map(OperationIr::inputs);
+        let tracked = cut.iter().flat_map(Operation::inputs);
         let tracked = tracked.filter_map(|tensor| ids.get(&tensor.id));
         let learns_below = tracked.into_iter().any(|id| self.tape.is_tracked(*id));
         let part = self.tape.untracked(|tape| replay(tape, ids, cut))?;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use burn::tensor::DType;
+use menagerie_core::native::OnePass;
 
 /// A tensor on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +86,8 @@ enum Rule {
     Matmul,
     /// The same; a bias gets the sum.
     Linear,
+    /// As a kernel of our own does it in one pass, with what it saved.
+    OnePass(OnePass, Option<Id>),
     /// Something unknown, taken to need all it had.
     Unknown(Vec<Id>),
 }
@@ -240,6 +243,38 @@ impl Tape {
         self.node(inputs, &[], size, Place::New, flops, Rule::Linear)
     }
 
+    /// What is done in one pass.
+    pub(super) fn one_pass(&mut self, what: OnePass, inputs: &[Id], size: Size, flops: f64) -> Id {
+        let place = match what {
+            OnePass::Loss | OnePass::Attention => Place::New,
+            _ => Place::Over,
+        };
+        let rule = Rule::OnePass(what, None);
+        let out = self.node(inputs, &[], size, place, flops, rule);
+        if self.is_tracked(out) {
+            let saved = self.saved(what, inputs[0]);
+            if let Some(node) = self.graph.last_mut() {
+                node.rule = Rule::OnePass(what, saved);
+            }
+        }
+        out
+    }
+
+    /// What it makes for the way back alone, of its first input.
+    fn saved(&mut self, what: OnePass, input: Id) -> Option<Id> {
+        let mut size = self.size(input).clone();
+        match what {
+            // The gradient of the logits is written over them.
+            OnePass::Loss => Some(self.make(vec![input], size, Place::Over, 0.0)),
+            // A number for each query and head.
+            OnePass::Attention => {
+                size.shape.pop();
+                Some(self.make(Vec::new(), size, Place::New, 0.0))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn unknown(&mut self, inputs: &[Id], size: Size, flops: f64) -> Id {
         let rule = Rule::Unknown(inputs.to_vec());
         self.node(inputs, &[], size, Place::New, flops, rule)
@@ -350,6 +385,28 @@ impl Tape {
             Rule::Linear => {
                 let other = node.inputs[1 - place];
                 self.make(vec![from, other], size, Place::New, node.flops)
+            }
+            Rule::OnePass(what, saved) => {
+                let (reads, place, flops) = match what {
+                    OnePass::Activation => (vec![from, input], Place::Over, 0.0),
+                    OnePass::SoftCap => (vec![from, node.out], Place::Over, 0.0),
+                    OnePass::Gate if place == 0 => (vec![input, from, others[0]], Place::Over, 0.0),
+                    OnePass::Gate => (vec![input, from], Place::Over, 0.0),
+                    OnePass::Norm if place == 0 => (vec![from, input], Place::Over, 0.0),
+                    OnePass::Rotary => (vec![from], Place::Over, 0.0),
+                    OnePass::Loss => (
+                        saved.iter().copied().chain([from]).collect(),
+                        Place::Over,
+                        0.0,
+                    ),
+                    // Four products for the two of the way there, shared by three gradients.
+                    OnePass::Attention => {
+                        let reads = [&[from, node.out], &*node.inputs, saved.as_slice()].concat();
+                        (reads, Place::New, node.flops * 2.0 / 3.0)
+                    }
+                    _ => (Vec::new(), Place::New, 0.0),
+                };
+                self.make(reads, size, place, flops)
             }
             Rule::Unknown(with) => {
                 let reads = [&[from, node.out], with.as_slice()].concat();

@@ -184,4 +184,10 @@ fn it_trains_through_a_recipe_on_its_published_weights_and_answers() {
     let args = [&["ask", "run", "--json", "is it grey?"], &image[..]].concat();
     let answer: Value = from_slice(&acme(folder.path(), &args).stdout).expect("JSON");
     assert_eq!(answer["ids"].as_array().map(Vec::len), Some(2), "{answer}");
+    // Its layer is packed with the others.
+    for dtype in ["bf16", "q8", "q4"] {
+        let packed = acme(folder.path(), &[&args[..], &["--dtype", dtype]].concat());
+        let answer: Value = from_slice(&packed.stdout).expect("JSON");
+        assert_eq!(answer["ids"].as_array().map(Vec::len), Some(2), "{answer}");
+    }
 }

@@ -66,3 +66,17 @@ pub(super) fn bpe(
     tokenizer.with_decoder(Some(ByteLevel::default()));
     Ok(tokenizer)
 }
+
+/// The name in GGUF files of the way in which a `tokenizer.json` splits words, if it has one.
+pub(in crate::tokens) fn words_of(pre_tokenizer: &serde_json::Value) -> Option<&'static str> {
+    if pre_tokenizer["type"] == "ByteLevel" {
+        let is_usual = pre_tokenizer["use_regex"] != false;
+        let adds_space = pre_tokenizer["add_prefix_space"] == true;
+        return (is_usual && !adds_space).then_some("gpt-2");
+    }
+    let steps = pre_tokenizer["pretokenizers"].as_array()?;
+    let words = steps.first()?.pointer("/pattern/Regex")?.as_str()?;
+    [("qwen2", QWEN2), ("llama-bpe", LLAMA_3)]
+        .into_iter()
+        .find_map(|(name, known)| (known == words).then_some(name))
+}

@@ -6,7 +6,7 @@ use super::{FromValue, Gguf};
 use crate::weights::WeightError;
 
 /// The architectures whose metadata is known; each is also transformers' `model_type`.
-const ARCHITECTURES: [&str; 2] = ["llama", "qwen2"];
+pub(super) const ARCHITECTURES: [&str; 2] = ["llama", "qwen2"];
 
 /// What llama.cpp assumes where a file does not say (`llama_hparams` in `llama-hparams.h`).
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;

@@ -62,6 +62,11 @@ macro_rules! scores {
                 // SAFETY: see above.
                 unsafe { transpose(vectors) }
             }
+            #[inline(always)]
+            fn sums(self, vectors: [Self::F32; LANES]) -> Self::F32 {
+                // SAFETY: see above.
+                unsafe { sums(vectors) }
+            }
         }
     };
 }
@@ -105,6 +110,37 @@ unsafe fn transpose(from: [__m512; LANES]) -> [__m512; LANES] {
     a
 }
 
+/// Half of the lanes of two vectors are added to the other half, and they become one; until there is one vector.
+#[inline(always)]
+unsafe fn sums(from: [__m512; LANES]) -> __m512 {
+    // SAFETY: called by the methods of tokens only.
+    unsafe {
+        let mut a = from;
+        for i in 0..8 {
+            let (x, y) = (a[2 * i], a[2 * i + 1]);
+            a[i] = _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y));
+        }
+        // Each quarter of a register holds two lanes of two vectors; then one of four.
+        for i in 0..4 {
+            let (x, y) = (_mm512_castps_pd(a[2 * i]), _mm512_castps_pd(a[2 * i + 1]));
+            a[i] = _mm512_add_ps(
+                _mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)),
+            );
+        }
+        for half in [2, 1] {
+            for i in 0..half {
+                let (x, y) = (a[2 * i], a[2 * i + 1]);
+                a[i] = _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0x88>(x, y),
+                    _mm512_shuffle_f32x4::<0xdd>(x, y),
+                );
+            }
+        }
+        a[0]
+    }
+}
+
 /// 32 bf16, of which every pattern of bits is one.
 #[inline(always)]
 unsafe fn doubles(bits: __m512i) -> __m512bh {
@@ -112,25 +148,26 @@ unsafe fn doubles(bits: __m512i) -> __m512bh {
     unsafe { std::mem::transmute(bits) }
 }
 
+/// The bits of 32 bf16.
+#[inline(always)]
+unsafe fn bits(doubles: __m512bh) -> __m512i {
+    // SAFETY: both are 512 bits.
+    unsafe { std::mem::transmute(doubles) }
+}
+
 impl Doubles for Bf16 {
     #[inline(always)]
     fn double(self, first: Self::F32, second: Self::F32) -> Line {
-        const ORDER: [u16; 2 * LANES] = {
-            let mut order = [0; 2 * LANES];
-            let mut at = 0;
-            while at < LANES {
-                order[2 * at] = at as u16;
-                order[2 * at + 1] = (at + LANES) as u16;
-                at += 1;
-            }
-            order
-        };
+        const ORDER: [u16; 2 * LANES] = [
+            0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27,
+            12, 28, 13, 29, 14, 30, 15, 31,
+        ];
         let mut out = Line::ZERO;
         // SAFETY: see above; a line is aligned to 64 bytes.
         unsafe {
             let side_by_side = _mm512_cvtne2ps_pbh(second, first);
             let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
-            let mixed = _mm512_permutexvar_epi16(order, std::mem::transmute(side_by_side));
+            let mixed = _mm512_permutexvar_epi16(order, bits(side_by_side));
             _mm512_store_si512(out.0.as_mut_ptr().cast(), mixed);
         }
         out
@@ -145,19 +182,14 @@ impl Doubles for Bf16 {
         }
     }
     #[inline(always)]
-    fn blend(
-        self,
-        sums: [Self::F32; 2],
-        rows: [&[u16; 2 * LANES]; 2],
-        pair: u32,
-    ) -> [Self::F32; 2] {
+    fn interleave(self, first: &[u16; 2 * LANES], second: &[u16; 2 * LANES]) -> [Self::Weights; 2] {
         // SAFETY: see above.
         unsafe {
-            let [a, b] = rows.map(|row| _mm512_loadu_si512(row.as_ptr().cast()));
-            let pair = doubles(_mm512_set1_epi32(pair.cast_signed()));
+            let first = _mm512_loadu_si512(first.as_ptr().cast());
+            let second = _mm512_loadu_si512(second.as_ptr().cast());
             [
-                _mm512_dpbf16_ps(sums[0], doubles(_mm512_unpacklo_epi16(a, b)), pair),
-                _mm512_dpbf16_ps(sums[1], doubles(_mm512_unpackhi_epi16(a, b)), pair),
+                _mm512_unpacklo_epi16(first, second),
+                _mm512_unpackhi_epi16(first, second),
             ]
         }
     }

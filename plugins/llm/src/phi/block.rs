@@ -1,10 +1,9 @@
 //! The block of Phi-2.
 
 use burn::module::Module;
-use burn::tensor::activation::gelu_approximate;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::Context;
-use menagerie_core::nn::{LayerNorm, Linear};
+use menagerie_core::nn::{Activation, LayerNorm, Linear};
 
 use crate::attention::Attention;
 use crate::rotary::Rotary;
@@ -72,6 +71,7 @@ impl Mlp {
 
     /// `[batch, token, hidden]` -> the same
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.fc2.forward(gelu_approximate(self.fc1.forward(x)))
+        let inner = Activation::GeluTanh.forward(self.fc1.forward(x));
+        self.fc2.forward(inner)
     }
 }

@@ -1,13 +1,11 @@
 //! The block of Phi-3, whose layers with the same input are one.
 
 use burn::module::Module;
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{Linear, join_heads, split_heads};
+use menagerie_core::nn::{Activation, Linear, RmsNorm, join_heads, split_heads};
 use menagerie_core::{Attend, Context};
 
 use crate::names::HfNames;
-use crate::norm::RmsNorm;
 use crate::rotary::Rotary;
 use crate::shape::Shape;
 use crate::transformer::{Block, Transformer};
@@ -134,6 +132,6 @@ impl Mlp {
         let [_, _, width] = both.dims();
         let gate = both.clone().narrow(2, 0, width / 2);
         let up = both.narrow(2, width / 2, width / 2);
-        self.down.forward(silu(gate) * up)
+        self.down.forward(Activation::Silu.gate(gate, up))
     }
 }

@@ -2,10 +2,10 @@
 //! and each feature convolved alone.
 
 use burn::module::Module;
-use burn::tensor::activation::{sigmoid, silu};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::TensorName;
-use menagerie_core::nn::{INITIALIZER_RANGE, LayerNorm, normal};
+use menagerie_core::nn::{Activation, INITIALIZER_RANGE, LayerNorm, normal};
 
 use crate::convolution::{self, Depthwise, Pointwise};
 
@@ -48,6 +48,7 @@ impl Bottleneck {
 
     /// `[batch, rows · columns, in]` -> `[batch, rows · columns, out]`
     pub(super) fn forward(&self, x: Tensor<3>, grid: [usize; 2]) -> Tensor<3> {
+        let silu = |x| Activation::Silu.forward(x);
         let shortcut = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x.clone()),
             None => x.clone(),
@@ -118,7 +119,8 @@ impl SqueezeExcite {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         // [batch, 1, feature]
         let mean = x.clone().mean_dim(1);
-        let weights = self.fc2.forward(silu(self.fc1.forward(mean)));
+        let squeezed = Activation::Silu.forward(self.fc1.forward(mean));
+        let weights = self.fc2.forward(squeezed);
         x * sigmoid(weights)
     }
 }

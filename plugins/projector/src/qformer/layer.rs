@@ -1,11 +1,10 @@
 //! A layer of the Q-Former: BERT's, with attention to the encoder's tokens.
 
 use burn::module::Module;
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::TensorName;
 use menagerie_core::attention::{Attend, attention};
-use menagerie_core::nn::{LayerNorm, Linear, join_heads, split_heads};
+use menagerie_core::nn::{Activation, LayerNorm, Linear, join_heads, split_heads};
 
 use super::QFormerConfig;
 
@@ -135,7 +134,8 @@ impl Mlp {
 
     /// `[batch, query, hidden]` -> the same
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let mapped = self.fc2.forward(gelu(self.fc1.forward(x.clone())));
+        let inner = Activation::Gelu.forward(self.fc1.forward(x.clone()));
+        let mapped = self.fc2.forward(inner);
         self.norm.forward(x + mapped)
     }
 }

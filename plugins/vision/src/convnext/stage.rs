@@ -2,11 +2,10 @@
 //! layers read it as it is.
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::activation::gelu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{INITIALIZER_RANGE, LayerNorm, Linear, normal};
+use menagerie_core::nn::{Activation, INITIALIZER_RANGE, LayerNorm, Linear, normal};
 
 use crate::vit::PatchEmbedding;
 
@@ -134,7 +133,8 @@ impl Block {
     /// What is added to the residual, before its scale.
     pub(super) fn branch(&self, x: Tensor<3>, side: usize) -> Tensor<3> {
         let mixed = self.norm.forward(self.depthwise.forward(x, side));
-        self.fc2.forward(gelu(self.fc1.forward(mixed)))
+        let inner = Activation::Gelu.forward(self.fc1.forward(mixed));
+        self.fc2.forward(inner)
     }
 }
 

@@ -1,9 +1,8 @@
 //! A block of DINOv2: each branch of the residual stream has a scale of its own.
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::activation::{gelu, silu};
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{LayerNorm, Linear};
+use menagerie_core::nn::{Activation, LayerNorm, Linear};
 
 use crate::vit::{Attention, BlockSizes};
 
@@ -88,9 +87,9 @@ impl Mlp {
         let inner = if self.gated {
             let [_, _, width] = inner.dims();
             let half = |start| inner.clone().narrow(2, start, width / 2);
-            silu(half(0)) * half(width / 2)
+            Activation::Silu.gate(half(0), half(width / 2))
         } else {
-            gelu(inner)
+            Activation::Gelu.forward(inner)
         };
         self.fc2.forward(inner)
     }
