@@ -33,11 +33,15 @@
 
 mod answer;
 mod ask;
+mod asked;
+mod batch;
 mod error;
 mod exact;
 mod marker;
 mod options;
 mod questions;
+mod shown;
+mod writer;
 
 #[cfg(feature = "train")]
 pub(crate) use answer::spread;

@@ -4,12 +4,16 @@
 
 #[path = "model/answers.rs"]
 mod answers;
+#[path = "model/counted.rs"]
+mod counted;
 #[path = "model/module.rs"]
 mod module;
 #[path = "model/packing.rs"]
 mod packing;
 #[path = "model/parity.rs"]
 mod parity;
+#[path = "model/together.rs"]
+mod together;
 #[path = "tiny/words.rs"]
 mod words;
 
@@ -50,11 +54,16 @@ num_heads = 4
 {projector}
 
 [llm]
-type = "llama"
 tokenizer = "{tokenizer}"
 chat = "hf-llava"
 {llm}
+{kind}
 "#,
+        kind = if llm.contains("type = ") {
+            ""
+        } else {
+            "type = \"llama\""
+        },
         vision = fixture("llava/vision.safetensors").display(),
         tokenizer = folder.path().join("tokenizer.json").display(),
     );

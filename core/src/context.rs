@@ -2,18 +2,20 @@
 //! and the key-value cache.
 
 mod mask;
+mod reach;
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use crate::attention::{Attend, masked};
 use crate::cache::KvCache;
 use crate::native::{self, OnePass, Sight};
-use mask::{mask, sight};
+use mask::{Seen, mask, sight};
+pub(crate) use reach::Reaches;
 
 /// The segment of padding: nobody looks at it.
 pub const PADDING: u32 = 0;
@@ -120,6 +122,8 @@ pub struct Context {
     /// The segments of this pass's tokens.
     segments: Vec<Vec<u32>>,
     cache: Option<KvCache>,
+    /// What was asked of how far the pass reaches.
+    asked: Mutex<Reaches>,
     shared: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -134,22 +138,33 @@ impl Context {
             masks: HashMap::new(),
             segments: rows.segments.clone(),
             cache: None,
+            asked: Mutex::default(),
             shared: None,
         }
     }
 
-    /// A pass that continues what `cache` holds and adds its own keys and values to it.
+    /// A pass that continues what `cache` holds and adds its own keys and values to it; but for those of padding at
+    /// the end of a row.
     #[must_use]
-    pub fn with_cache(rows: &Rows, mut cache: KvCache, device: &Device) -> Self {
-        cache.extend_segments(&rows.segments);
+    pub fn with_cache(rows: &Rows, cache: KvCache, device: &Device) -> Self {
+        let reach = reach(rows).max(cache.capacity());
+        Self::over(0, rows, reach, cache, device)
+    }
+
+    /// The same over some rows of `cache`, from `first` on. This pass and those that continue it may reach over
+    /// `reach` positions.
+    pub(crate) fn over(
+        first: usize,
+        rows: &Rows,
+        reach: usize,
+        mut cache: KvCache,
+        device: &Device,
+    ) -> Self {
+        cache.begin(first, &rows.segments);
         Self {
-            positions: positions(rows, device),
-            reach: reach(rows).max(cache.capacity()),
-            sights: HashMap::new(),
-            masks: HashMap::new(),
-            segments: rows.segments.clone(),
+            reach,
             cache: Some(cache),
-            shared: None,
+            ..Self::new(rows, device)
         }
     }
 
@@ -162,9 +177,24 @@ impl Context {
     /// How many positions this pass and those that continue it may reach over: one more than the
     /// greatest position, or as many as the cache has room for. It stays what it is from a prompt to
     /// the last token of its answer, so what depends on it is the same for all keys in a cache.
+    ///
+    /// Prompts are answered together, and share what they have in common, only if all that a decoder asked of it is
+    /// the same for them. So ask [`Context::reaches_past`] where that is enough.
     #[must_use]
     pub fn reach(&self) -> usize {
+        self.asked().exactly();
         self.reach
+    }
+
+    /// Whether [`Context::reach`] is above `tokens`.
+    #[must_use]
+    pub fn reaches_past(&self, tokens: usize) -> bool {
+        self.asked().past(tokens);
+        self.reach > tokens
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, Reaches> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the blocks of a pass share, such as the angles of rotary positions: made by the first
@@ -210,23 +240,28 @@ impl Context {
         })
     }
 
-    /// The segments of all tokens that are seen, those of this pass the last.
-    fn keys(&self) -> &[Vec<u32>] {
-        let own = &*self.segments;
-        self.cache.as_ref().map_or(own, KvCache::segments)
+    /// What the rows of this pass hold, its own tokens the last.
+    fn seen(&self) -> Vec<Seen<'_>> {
+        match &self.cache {
+            Some(cache) => cache.seen().map(Seen::from).collect(),
+            None => self.segments.iter().map(Seen::whole).collect(),
+        }
     }
 
     /// `window`, if it hides anything.
     fn window(&self, window: Option<NonZeroUsize>) -> Option<NonZeroUsize> {
-        let width = self.keys().first().map_or(0, Vec::len);
-        window.filter(|window| window.get() < width)
+        let longest = match &self.cache {
+            Some(cache) => cache.seen().map(|(row, _)| row.segments.len()).max(),
+            None => self.segments.first().map(Vec::len),
+        };
+        window.filter(|window| Some(window.get()) < longest)
     }
 
     fn sight(&mut self, window: Option<NonZeroUsize>) -> Arc<Sight> {
         if let Some(made) = self.sights.get(&window) {
             return Arc::clone(made);
         }
-        let made = Arc::new(sight(&self.segments, self.keys(), window));
+        let made = Arc::new(sight(&self.segments, &self.seen(), window));
         self.sights.insert(window, Arc::clone(&made));
         made
     }
@@ -235,7 +270,7 @@ impl Context {
         if let Some(made) = self.masks.get(&window) {
             return made.clone();
         }
-        let made = mask(&self.segments, self.keys(), window, device);
+        let made = mask(&self.segments, &self.seen(), window, device);
         self.masks.insert(window, made.clone());
         made
     }
@@ -244,6 +279,12 @@ impl Context {
     #[must_use]
     pub fn into_cache(self) -> Option<KvCache> {
         self.cache
+    }
+
+    /// The cache, and what was asked of how far the pass reaches.
+    pub(crate) fn into_parts(self) -> (Option<KvCache>, Reaches) {
+        let asked = self.asked.into_inner();
+        (self.cache, asked.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -264,6 +305,8 @@ fn reach(rows: &Rows) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::DType;
+
     use super::*;
 
     #[test]
@@ -273,6 +316,10 @@ mod tests {
         assert_eq!(rows.positions, [[0, 0, 0], [0, 1, 2]]);
         let rows = Rows::padded_right(&[1, 3]);
         assert_eq!(rows.segments, [[1, 0, 0], [1, 1, 1]]);
+    }
+
+    fn values(x: &Tensor<4>) -> Vec<f32> {
+        x.clone().into_data().iter().collect()
     }
 
     fn largest(x: Tensor<4>) -> f32 {
@@ -306,7 +353,8 @@ mod tests {
             };
             let under_a_mask = |attend: Attend| {
                 let (q, k, v) = (query.clone(), key.clone(), value.clone());
-                let mask = mask(&rows.segments, &rows.segments, attend.window, &device);
+                let seen: Vec<Seen> = rows.segments.iter().map(Seen::whole).collect();
+                let mask = mask(&rows.segments, &seen, attend.window, &device);
                 masked(q, k, v, mask, attend) * real.clone()
             };
             let plain = Attend::from(0.3);
@@ -329,5 +377,92 @@ mod tests {
         let cache = KvCache::new(1, 12);
         let context = Context::with_cache(&rows, cache, &Device::flex());
         assert_eq!(context.reach(), 12);
+    }
+
+    #[test]
+    fn keys_and_values_of_rows_of_a_cache_are_those_of_these_rows_alone() {
+        let device = Device::flex();
+        let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
+        let draw =
+            |tokens: usize, heads| Tensor::<4>::random([3, heads, tokens, 8], normal, &device);
+        let (query, key, value) = (draw(9, 4), draw(9, 2), draw(9, 2));
+        let lengths = [9, 4, 7];
+        for attend in [0.3.into(), Attend::from(0.3).window(NonZeroUsize::new(3))] {
+            let part = |of: &Tensor<4>, row: usize, tokens: std::ops::Range<usize>| {
+                let row = of.clone().narrow(0, row, 1);
+                row.narrow(2, tokens.start, tokens.len())
+            };
+            // Two passes over the last two rows, of 3 and 1 tokens and of the rest, padded on the right.
+            let mut cache = KvCache::of(DType::F32, 1, 9).with_rows(3);
+            let mut passes = Vec::new();
+            for spans in [[0..3, 0..1], [3..4, 1..7]] {
+                let tokens = spans.each_ref().map(std::ops::Range::len);
+                let width = tokens[0].max(tokens[1]);
+                let rows = Rows::padded_right(&tokens);
+                let given = [&query, &key, &value].map(|of| {
+                    let row = |(row, span): (usize, &std::ops::Range<usize>)| {
+                        let [_, heads, _, _] = of.dims();
+                        let rest = Tensor::ones([1, heads, width - span.len(), 8], &device);
+                        let own = part(of, row + 1, span.clone());
+                        if span.len() == width {
+                            own
+                        } else {
+                            Tensor::cat(vec![own, rest], 2)
+                        }
+                    };
+                    Tensor::cat(spans.iter().enumerate().map(row).collect(), 0)
+                });
+                let [q, k, v] = given;
+                let mut context = Context::over(1, &rows, 9, cache, &device);
+                passes.push(context.attend(0, q, k, v, attend));
+                cache = context.into_cache().expect("the cache that was given");
+            }
+            assert_eq!([0, 1, 2].map(|row| cache.len_of(row)), [0, 4, 7]);
+            let last = passes.pop().expect("two passes");
+            for (row, tokens) in [(1, 1), (2, 6)] {
+                let len = lengths[row];
+                let all = Rows::padded_right(&[len]);
+                let [q, k, v] = [&query, &key, &value].map(|of| part(of, row, 0..len));
+                let alone = Context::new(&all, &device).attend(0, q, k, v, attend);
+                let own = last.clone().narrow(0, row - 1, 1).narrow(2, 0, tokens);
+                assert_eq!(values(&own), values(&alone.narrow(2, len - tokens, tokens)));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_copied_cut_and_moved_to_a_larger_cache_as_they_are() {
+        let device = Device::flex();
+        let numbered = |from: f32, tokens: usize| {
+            let count = 2 * tokens * 4;
+            let values: Vec<f32> = (0..count).map(|n| from + n as f32).collect();
+            Tensor::<4>::from_data(TensorData::new(values, [1, 2, tokens, 4]), &device)
+        };
+        let add = |cache: KvCache, row: usize, tokens: usize, from: f32| {
+            let rows = Rows::padded_right(&[tokens]);
+            let mut context = Context::over(row, &rows, 8, cache, &device);
+            let cache = context.cache.as_mut().expect("a cache");
+            let held = cache.append(0, numbered(from, tokens), numbered(-from, tokens));
+            (context.into_cache().expect("a cache"), held)
+        };
+        let (cache, first) = add(KvCache::of(DType::F32, 1, 6).with_rows(2), 0, 5, 100.0);
+        let (mut cache, _) = add(cache, 1, 2, 900.0);
+        cache.copy(0, 1, 3);
+        cache.grow(3, 8);
+        cache.copy(1, 2, 3);
+        cache.keep(0, 4);
+        for row in [0, 2] {
+            let kept = cache.len_of(row);
+            let (next, held) = add(cache, row, 2, 500.0);
+            cache = next;
+            for (held, (first, new)) in [
+                (&held.0, (&first.0, numbered(500.0, 2))),
+                (&held.1, (&first.1, numbered(-500.0, 2))),
+            ] {
+                let expected = Tensor::cat(vec![first.clone().narrow(2, 0, kept), new], 2);
+                assert_eq!(values(held), values(&expected), "row {row}");
+            }
+        }
+        assert_eq!([0, 1, 2].map(|row| cache.len_of(row)), [6, 3, 5]);
     }
 }

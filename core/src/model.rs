@@ -3,10 +3,12 @@
 mod assemble;
 mod error;
 mod request;
+mod session;
 mod speech;
 
 pub use error::AssembleError;
 pub use request::{Request, RequestError};
+pub use session::Session;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -16,7 +18,9 @@ use burn::tensor::{DType, Device};
 use crate::chat::Template;
 use crate::checkpoint::Checkpoint;
 use crate::component::Component;
-use crate::generate::{Completion, GenerateError, GenerationConfig, Generator};
+use crate::generate::{
+    Completion, GenerateError, GenerationConfig, Generator, Listed, Memory, Prompt,
+};
 use crate::image::{ImageProcessor, Resize, Squares};
 use crate::network::{Features, Images, Network};
 use crate::numbers::Numbers;
@@ -30,8 +34,8 @@ use crate::weights::{self, LoadReport, WeightError};
 ///
 /// It is `Send` and `Sync`: several threads may ask it at once, and none changes what another is
 /// told. It is not `Clone`: share it by [`Arc`](std::sync::Arc). (Its [`Network`] is `Clone`, and a
-/// clone shares the tensors until one of both is changed.) Each call keeps its own key-value cache
-/// while it lasts.
+/// clone shares the tensors until one of both is changed.) Each call has a key-value cache of its own
+/// while it lasts, and a [`Session`] has one from call to call.
 #[derive(Debug)]
 pub struct Model {
     network: Network,
@@ -181,14 +185,9 @@ impl Model {
         &self,
         request: &Request,
         config: &GenerationConfig,
-        mut on_text: impl FnMut(&str) -> ControlFlow<()>,
+        on_text: impl FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Completion, RequestError> {
-        let squares = self.squares(request)?;
-        let prompt = self.prompt(request)?;
-        let images = self.encode_images(squares);
-        let mut on_text = |_: usize, text: &str| on_text(text);
-        let mut answers = self.answer(&[&prompt], images, config, &mut on_text)?;
-        Ok(answers.swap_remove(0))
+        self.session().generate(request, config, on_text)
     }
 
     /// Answers token prompts together. `images` are their visual tokens in order. `on_text` gets the
@@ -203,11 +202,15 @@ impl Model {
         config: &GenerationConfig,
         on_text: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>, GenerateError> {
-        let mut stop = config.stop.clone();
-        if !self.template.stop().is_empty() {
-            stop.push(self.template.stop().to_owned());
-        }
-        self.generator(config, &stop).run(prompts, images, on_text)
+        let mut listed = Listed::new(Prompt::all(prompts, images), on_text);
+        let most = listed.len();
+        self.session().answer(most, config, &mut listed)?;
+        Ok(listed.into_answers())
+    }
+
+    /// Answers that share what they have in common with those before them.
+    pub fn session(&self) -> Session<'_> {
+        Session::new(self)
     }
 
     /// Continues one prompt until an end token or the length that `config` allows, and no stop text.
@@ -218,9 +221,10 @@ impl Model {
         config: &GenerationConfig,
     ) -> Result<Completion, GenerateError> {
         let mut ignore = |_: usize, _: &str| ControlFlow::Continue(());
+        let mut listed = Listed::new(Prompt::all(&[prompt], images), &mut ignore);
         let generator = self.generator(config, &[]);
-        let mut answers = generator.run(&[prompt], images, &mut ignore)?;
-        Ok(answers.swap_remove(0))
+        generator.run(&mut Memory::default(), 1, &mut listed)?;
+        Ok(listed.into_answers().swap_remove(0))
     }
 
     fn generator<'a>(&'a self, config: &'a GenerationConfig, stop: &'a [String]) -> Generator<'a> {

@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod bias;
+mod cache;
 mod cross_entropy;
 mod flat;
 mod fused;
@@ -19,6 +20,7 @@ mod soft_cap;
 pub(crate) use activation::{activate, gate};
 pub(crate) use attention::{Attending, Sight, attention};
 pub(crate) use bias::add_bias;
+pub(crate) use cache::{copy_tokens, write_tokens};
 pub(crate) use cross_entropy::cross_entropy;
 pub use flat::{read, write_over};
 pub(crate) use norm::{layer_norm, rms_norm};

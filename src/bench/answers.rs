@@ -50,9 +50,8 @@ struct Timing {
 
 /// All answers, those of an earlier process first; and the seconds they took.
 ///
-/// Which questions are answered together follows from their number and the batch size alone. So a
-/// batch that is not there to its end is answered again as a whole, and the file ends as if nothing
-/// had happened.
+/// An answer does not depend on what is answered beside it. So a batch that is not there to its end is answered again
+/// as a whole, and the file ends as if nothing had happened.
 pub(super) fn of_model(
     exam: &Exam,
     model: &Model,

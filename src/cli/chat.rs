@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use menagerie_core::GenerationConfig;
 use menagerie_core::chat::{IMAGE_MARK, Turn};
-use menagerie_core::model::Request;
-use menagerie_core::{GenerationConfig, Model};
+use menagerie_core::model::{Request, Session};
 
 use super::device::DeviceArg;
 use super::error::CliError;
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let model = args.model.open(&args.device.device)?;
     let mut chat = Chat {
         config: args.generation.over(model.generation()),
-        model,
+        session: model.session(),
         said: Request::default(),
         shown: images,
     };
@@ -72,15 +72,15 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-struct Chat {
-    model: Model,
+struct Chat<'m> {
+    session: Session<'m>,
     config: GenerationConfig,
     said: Request,
     /// Images that go with the next question.
     shown: Vec<Vec<u8>>,
 }
 
-impl Chat {
+impl Chat<'_> {
     fn reset(&mut self) {
         self.said = Request::default();
         self.shown.clear();
@@ -102,14 +102,14 @@ impl Chat {
             .turns
             .push(Turn::human(format!("{marks}{question}")));
         request.images.append(&mut self.shown);
-        let answered = self
-            .model
-            .generate(&request, &self.config, |text| match print_part(text) {
-                Ok(reader) if reader.is_open() && !stop.load(Ordering::Relaxed) => {
-                    ControlFlow::Continue(())
-                }
-                _ => ControlFlow::Break(()),
-            });
+        let answered =
+            self.session
+                .generate(&request, &self.config, |text| match print_part(text) {
+                    Ok(reader) if reader.is_open() && !stop.load(Ordering::Relaxed) => {
+                        ControlFlow::Continue(())
+                    }
+                    _ => ControlFlow::Break(()),
+                });
         match answered {
             Ok(completion) => {
                 print_part("\n")?.is_open();

@@ -1,5 +1,8 @@
 //! From logits to the next token.
 
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, BinaryHeap};
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -10,25 +13,43 @@ use super::GenerationConfig;
 pub(super) struct Sampler<'a> {
     config: &'a GenerationConfig,
     random: ChaCha8Rng,
+    /// The tokens of prompt and answer, if repetition is penalised.
+    seen: Option<BTreeSet<usize>>,
 }
 
 impl<'a> Sampler<'a> {
-    /// `stream` tells the rows of a batch apart: each has random numbers of its own.
-    pub(super) fn new(config: &'a GenerationConfig, stream: u64) -> Self {
+    /// `stream` tells prompts apart: each has random numbers of its own. `prompt` are its ids.
+    pub(super) fn new(config: &'a GenerationConfig, stream: u64, prompt: &[i64]) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         random.set_stream(stream);
-        Self { config, random }
+        let tokens = prompt.iter().filter_map(|&id| usize::try_from(id).ok());
+        let penalises = (config.repetition_penalty - 1.0).abs() >= f64::EPSILON;
+        Self {
+            config,
+            random,
+            seen: penalises.then(|| tokens.collect()),
+        }
     }
 
-    /// The next token after `seen` (prompt and answer so far), given its logits `[vocab]`.
+    /// The next token, given its logits `[vocab]`, which may change.
     ///
     /// Filters apply in transformers' order: repetition penalty, temperature, top-k, top-p, min-p.
-    pub(super) fn next(&mut self, mut logits: Vec<f32>, seen: &[i64]) -> u32 {
-        penalise(&mut logits, seen, self.config.repetition_penalty);
-        if self.config.temperature <= 0.0 {
-            return greedy(&logits);
+    pub(super) fn next(&mut self, logits: &mut [f32]) -> u32 {
+        if let Some(seen) = &self.seen {
+            penalise(logits, seen, self.config.repetition_penalty);
         }
-        let candidates = candidates(&logits, self.config);
+        let token = self.draw(logits);
+        if let Some(seen) = &mut self.seen {
+            seen.insert(token as usize);
+        }
+        token
+    }
+
+    fn draw(&mut self, logits: &[f32]) -> u32 {
+        if self.config.temperature <= 0.0 {
+            return greedy(logits);
+        }
+        let candidates = candidates(logits, self.config);
         let total: f64 = candidates.iter().map(|(_, p)| p).sum();
         let mut remaining = uniform(&mut self.random) * total;
         let last = candidates[candidates.len() - 1].0;
@@ -56,19 +77,10 @@ fn greedy(logits: &[f32]) -> u32 {
 
 /// Divides positive logits of seen tokens by the penalty and multiplies negative ones (CTRL, arXiv
 /// 1909.05858).
-fn penalise(logits: &mut [f32], seen: &[i64], penalty: f64) {
-    if (penalty - 1.0).abs() < f64::EPSILON {
-        return;
-    }
-    let mut tokens: Vec<usize> = seen
-        .iter()
-        .filter_map(|&id| usize::try_from(id).ok())
-        .collect();
-    tokens.sort_unstable();
-    tokens.dedup();
+fn penalise(logits: &mut [f32], seen: &BTreeSet<usize>, penalty: f64) {
     #[expect(clippy::cast_possible_truncation)]
     let penalty = penalty as f32;
-    for token in tokens {
+    for &token in seen {
         if let Some(logit) = logits.get_mut(token) {
             *logit = if *logit > 0.0 {
                 *logit / penalty
@@ -79,17 +91,61 @@ fn penalise(logits: &mut [f32], seen: &[i64], penalty: f64) {
     }
 }
 
+/// A token and its logit; what is likelier is less, and of equals the first.
+#[derive(Debug, Clone, Copy)]
+struct Candidate(u32, f32);
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let likelier = other.1.total_cmp(&self.1);
+        likelier.then(self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate {}
+
+/// The `count` likeliest tokens, the likeliest first.
+fn likeliest(logits: &[f32], count: usize) -> Vec<Candidate> {
+    let tokens = (0..).zip(logits);
+    let mut tokens = tokens.map(|(token, &logit)| Candidate(token, logit));
+    if count >= logits.len() {
+        let mut all: Vec<Candidate> = tokens.collect();
+        all.sort_unstable();
+        return all;
+    }
+    let mut kept: BinaryHeap<Candidate> = tokens.by_ref().take(count).collect();
+    for token in tokens {
+        if let Some(mut least) = kept.peek_mut()
+            && token < *least
+        {
+            *least = token;
+        }
+    }
+    kept.into_sorted_vec()
+}
+
 /// The tokens that may be drawn with their unnormalised probabilities, the likeliest first. There
 /// is always at least one.
 fn candidates(logits: &[f32], config: &GenerationConfig) -> Vec<(u32, f64)> {
-    let mut order: Vec<(u32, f64)> = (0..)
-        .zip(logits)
-        .map(|(token, &logit)| (token, f64::from(logit) / config.temperature))
-        .collect();
-    order.sort_by(|a, b| b.1.total_cmp(&a.1));
-    if config.top_k > 0 {
-        order.truncate(config.top_k);
-    }
+    let count = match config.top_k {
+        0 => logits.len(),
+        count => count,
+    };
+    let order = likeliest(logits, count).into_iter();
+    let scaled = |Candidate(token, logit)| (token, f64::from(logit) / config.temperature);
+    let mut order: Vec<(u32, f64)> = order.map(scaled).collect();
     let top = order[0].1;
     for (_, value) in &mut order {
         *value = (*value - top).exp();
@@ -169,9 +225,9 @@ mod tests {
             ..GenerationConfig::default()
         };
         let draw = |stream| {
-            let mut sampler = Sampler::new(&config, stream);
+            let mut sampler = Sampler::new(&config, stream, &[]);
             (0..4000)
-                .map(|_| sampler.next(vec![0.75_f32.ln(), 0.25_f32.ln()], &[]))
+                .map(|_| sampler.next(&mut [0.75_f32.ln(), 0.25_f32.ln()]))
                 .collect::<Vec<_>>()
         };
         let ones = draw(0).iter().sum::<u32>();
@@ -184,9 +240,33 @@ mod tests {
     }
 
     #[test]
+    fn the_likeliest_are_those_of_a_sort_the_first_of_equals_first() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let logits: Vec<f32> = (0..300)
+            .map(|_| f32::from(random.random_range(-20_i8..20)))
+            .collect();
+        let mut order: Vec<u32> = (0..300).collect();
+        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
+        for count in [1, 7, 299, 300, 500] {
+            let found = likeliest(&logits, count).into_iter();
+            let found: Vec<u32> = found.map(|Candidate(token, _)| token).collect();
+            assert_eq!(found, order[..count.min(300)]);
+        }
+    }
+
+    #[test]
     fn a_repeated_token_is_penalised_whatever_its_sign() {
-        let mut logits = vec![2.0, -2.0, 1.0];
-        penalise(&mut logits, &[0, 1, 1, -200], 2.0);
-        assert_eq!(logits, [1.0, -4.0, 1.0]);
+        let config = GenerationConfig {
+            repetition_penalty: 2.0,
+            ..GenerationConfig::default()
+        };
+        let mut sampler = Sampler::new(&config, 0, &[0, 1, 1, -200]);
+        let mut logits = [2.0, -2.0, 1.5];
+        assert_eq!(sampler.next(&mut logits), 2);
+        assert_eq!(logits, [1.0, -4.0, 1.5]);
+        // Token 2 has been drawn since.
+        let mut logits = [2.0, -2.0, 1.5];
+        assert_eq!(sampler.next(&mut logits), 0);
+        assert_eq!(logits, [1.0, -4.0, 0.75]);
     }
 }

@@ -76,12 +76,16 @@ impl Model {
 
     /// A request's images, prepared.
     pub(crate) fn squares(&self, request: &Request) -> Result<Squares, RequestError> {
-        let processor = self.image_processor(None);
         let mut squares = Squares::default();
         for (number, file) in (1..).zip(&request.images) {
-            let image = processor.process(file);
-            squares.extend(image.map_err(|source| RequestError::Image { number, source })?);
+            squares.extend(self.squares_of(number, file)?);
         }
         Ok(squares)
+    }
+
+    /// Image `number` of a request, from 1, prepared.
+    pub(super) fn squares_of(&self, number: usize, file: &[u8]) -> Result<Squares, RequestError> {
+        let squares = self.image_processor(None).process(file);
+        squares.map_err(|source| RequestError::Image { number, source })
     }
 }

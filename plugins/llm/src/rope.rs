@@ -126,7 +126,10 @@ impl Rope {
             }
             // Keys that were cached under the short factors could not be compared with queries under
             // the long ones: what the whole answer may reach decides.
-            Some(RopeScaling::Longrope { .. }) => context.reach() as u64,
+            Some(RopeScaling::Longrope {
+                original_max_position_embeddings: original,
+                ..
+            }) if context.reaches_past(original) => original as u64 + 1,
             _ => 0,
         };
         let (frequencies, amplitude) = self.frequencies(tokens);
