@@ -14,13 +14,14 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::generate::GenerateError;
 use menagerie::tokens::IMAGE_TOKEN;
 use menagerie::{Completion, GenerationConfig, Model, Prompt, Queue, Recipe, SeenImage};
 
 /// That of the program.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 const ROUNDS: usize = 5;
 const HIDDEN: usize = 384;
@@ -126,6 +127,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    keep_free_memory();
     let tokenizer = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/recipes/quickstart/tokenizer.json"

@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use divan::Bencher;
 use menagerie::burn::tensor::{Device, Int, Tensor, TensorData};
+use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::folder::ModelPath;
 use menagerie::image::{Layout, Squares};
 use menagerie::splice::{Padding, Splice};
@@ -44,7 +45,7 @@ use sizes::{SIZES, SMALL};
 
 /// The binary's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// A token of text.
 const WORD: i64 = 7;
@@ -55,6 +56,7 @@ const WARM_UP: usize = 2;
 const SECONDS: f64 = 4.0;
 
 fn main() {
+    keep_free_memory();
     // cargo adds `--bench`.
     let mut args: Vec<String> = std::env::args()
         .skip(1)

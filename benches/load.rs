@@ -18,13 +18,14 @@ use std::time::Instant;
 use menagerie::Recipe;
 use menagerie::burn::module::Param;
 use menagerie::burn::tensor::{Device, Tensor};
+use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::folder::ModelPath;
 use menagerie::packed::{PackedWeight, packed_weights};
 use menagerie::parameters::{ParameterVisitor, visit_parameters};
 
 /// The binary's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// Reading the files, and loading in these types.
 const WAYS: [&str; 5] = ["read", "f32", "bf16", "q8", "q4"];
@@ -35,6 +36,7 @@ const ROUNDS: usize = 5;
 type Cost = [f64; 4];
 
 fn main() {
+    keep_free_memory();
     // cargo adds `--bench`.
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let args: Vec<String> = args.collect();

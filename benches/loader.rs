@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use menagerie::chat::Template;
+use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::data::{DataSource, Dataset, Loader, SampleEncoder};
 use menagerie::image::{ImageProcessor, Resize};
 use menagerie::tokens::{ImagePosition, Tokenizer};
@@ -22,7 +23,7 @@ use serde_json::json;
 
 /// That of the program.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 const BATCH: usize = 16;
 const TOKENIZER: &[u8] = include_bytes!("../recipes/quickstart/tokenizer.json");
@@ -91,6 +92,7 @@ fn photos(folder: &Path) -> Result<Dataset, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    keep_free_memory();
     let options = Options::read()?;
     let dataset = Arc::new(photos(&options.photos)?);
     let encoder = SampleEncoder {

@@ -15,13 +15,14 @@ use std::process::Command;
 use std::time::Instant;
 
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie::train::{Pass, PassOptions, trainable};
 use menagerie::{Model, Recipe};
 
 /// The binary's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// An encoder of 4 blocks and a decoder of 6: 39 million numbers, 25 million of them in the two tables
 /// of a real vocabulary. An image has 144 tokens.
@@ -116,6 +117,7 @@ const FIGURES: [&str; 3] = ["peak, MiB", "seconds", "processor seconds"];
 type Cost = [f64; FIGURES.len()];
 
 fn main() {
+    keep_free_memory();
     // cargo adds `--bench`.
     let args: Vec<String> = std::env::args()
         .skip(1)

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use menagerie::burn::module::Module;
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::data::{Mix, Order, Passes, SampleSize, Sampler};
 use menagerie::network::Network;
 use menagerie::splice::{Padding, Splice};
@@ -26,7 +27,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// That of the program.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 const BATCH: usize = 32;
 const MICRO_BATCH: usize = 8;
@@ -197,6 +198,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    keep_free_memory();
     let tokenizer = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/recipes/quickstart/tokenizer.json"

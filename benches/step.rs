@@ -19,15 +19,17 @@ use std::time::Instant;
 
 use divan::Bencher;
 use menagerie::burn::tensor::Device;
+use menagerie::cli::{Allocator, keep_free_memory};
 use serde_json::json;
 use sizes::Size;
 use training::Training;
 
 /// The binary's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() {
+    keep_free_memory();
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let device = device::take(&mut args);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -11,6 +11,7 @@
 //! ```
 
 mod ablate;
+mod allocator;
 mod ask;
 mod bench;
 mod chat;
@@ -41,6 +42,8 @@ use clap::{Parser, Subcommand};
 use error::CliError;
 use exit::Exit;
 
+pub use allocator::{Allocator, keep_free_memory};
+
 /// Train and use LLaVA-style vision-language models from recipes.
 #[derive(Debug, Parser)]
 #[command(name = "menagerie", version, max_term_width = 100, after_help = exit::HELP)]
@@ -69,6 +72,7 @@ enum Command {
 
 /// Runs the command line on the process's arguments, then ends the process.
 pub fn main() -> ! {
+    keep_free_memory();
     let command = Cli::parse().command;
     let exit = match run(&command) {
         Ok(()) => Exit::Ok,

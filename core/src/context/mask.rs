@@ -273,7 +273,7 @@ mod tests {
         }
         assert_eq!(
             sight(&[vec![1], vec![1]], &[row(&[1; 4], 3); 2], None).spans,
-            [0..4]
+            std::slice::from_ref(&(0..4))
         );
     }
 }

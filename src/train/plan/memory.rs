@@ -44,8 +44,8 @@ struct Piece {
     kind: Kind,
 }
 
-/// From this size on, mimalloc gives memory back to the system at once.
-const RETURNED: u64 = 16 << 20;
+/// From this size on, free memory in mimalloc serves pieces of any size.
+const SHARED: u64 = 16 << 20;
 
 /// Where a tensor lies, and whether its elements follow one another there.
 type Lies = (usize, bool);
@@ -79,18 +79,18 @@ pub(super) fn fullest(tape: &Tape, events: Range<usize>) -> Held {
 pub(super) fn resident(tape: &Tape) -> u64 {
     let moments = tape.events.len() + 1;
     let mut pools: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
-    let mut returned = vec![0; moments];
+    let mut shared = vec![0; moments];
     for piece in pieces(tape).iter().filter(|piece| piece.bytes > 0) {
-        let (change, bytes) = if piece.bytes < RETURNED {
+        let (change, bytes) = if piece.bytes < SHARED {
             let size = pool_size(piece.bytes);
             (pools.entry(size).or_insert_with(|| vec![0; moments]), size)
         } else {
-            (&mut returned, piece.bytes)
+            (&mut shared, piece.bytes)
         };
         change[piece.life.0] += bytes.cast_signed();
         change[piece.life.1 + 1] -= bytes.cast_signed();
     }
-    let all = pools.into_values().chain([returned]);
+    let all = pools.into_values().chain([shared]);
     all.map(|change| fullest_of(&change))
         .sum::<i64>()
         .unsigned_abs()
