@@ -11,7 +11,8 @@
 use std::time::Instant;
 
 use menagerie_kernels::{
-    Addends, Attention, Format, Heads, Level, Matrix, Packed, Products, Seen, product, thin_product,
+    Addends, Attention, Format, Heads, Level, Matrix, Packed, Products, Seen, product, product_f32,
+    thin_product,
 };
 
 struct Contestant<'a> {
@@ -111,7 +112,7 @@ fn layer(rounds: usize, rows: usize, inputs: usize, outputs: usize) {
 fn gradient(rounds: usize) {
     let (tokens, width) = (2048, 1024);
     let (x, dy) = (numbers(tokens * width), numbers(tokens * width));
-    let [mut f32s, mut bf16s] = [(); 2].map(|()| vec![0.0; width * width]);
+    let [mut f32s, mut singles, mut bf16s] = [(); 3].map(|()| vec![0.0; width * width]);
     let dy_columns = transposed(&dy, tokens, width);
     compete(
         &format!("{width} × {tokens} × {width}, of two matrices"),
@@ -121,9 +122,13 @@ fn gradient(rounds: usize) {
             Contestant::new("gemm f32", 4 * x.len(), || {
                 gemm_f32((&dy_columns, width, tokens), (&x, width), &mut f32s);
             }),
+            Contestant::new("f32", 4 * x.len(), || {
+                let dy = Matrix::new(&dy, tokens, width).transposed();
+                singles = product_f32(dy, Matrix::new(&x, tokens, width));
+            }),
             Contestant::new("bf16", 4 * x.len(), || {
                 let dy = Matrix::new(&dy, tokens, width).transposed();
-                product(dy, Matrix::new(&x, tokens, width), &mut bf16s);
+                bf16s = product(dy, Matrix::new(&x, tokens, width));
             }),
         ],
     );

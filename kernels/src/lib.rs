@@ -14,8 +14,8 @@
 //! | [`Format::Q4K`] | 4 bits, 32 share a scale and a minimum: ggml's `q4_K` | the same | 4.625 |
 //! | [`Format::Q6K`] | 6 bits, 16 share a scale: ggml's `q6_K` | the same | 6.5625 |
 //!
-//! Sums are f32. [`product()`] multiplies two matrices that are both activations, in bf16: what a
-//! training step needs for gradients.
+//! Sums are f32. [`product()`] multiplies two matrices that are both activations, in bf16, and [`product_f32`] does so in
+//! f32: what a training step needs, forward and backward.
 //!
 //! # Between products
 //! [`Norm`], [`Activation`], [`Rotary`], [`SoftCap`], [`CrossEntropy`], [`AdamWStep`] and [`add_bias`] do in one
@@ -32,7 +32,7 @@
 //!
 //! # The same numbers
 //! Each output is summed by one thread in one order, whatever the number of threads, the number of
-//! rows, or the row's place among them: a row alone gives the bits that it gives in a batch.
+//! rows, or the row's place among them: a row alone gives the bits that it gives in a batch. Only [`product_f32`] promises neither.
 //! Quantised products are moreover the same to the bit at every [`Level`]: their integers are exact and
 //! their f32 arithmetic is stated ([`Format`]). Products of bf16 differ between levels in the rounding of
 //! sums. [`Attention`] says what its results depend on.
@@ -89,7 +89,7 @@ pub use level::Level;
 pub use matrix::{Element, Matrix};
 pub use norm::{Norm, NormGradients};
 pub use packed::{Format, Packed};
-pub use product::{product, product_at};
+pub use product::{product, product_at, product_f32};
 pub use rotary::Rotary;
 pub use sink::Addends;
 pub use soft_cap::SoftCap;

@@ -130,6 +130,20 @@ impl<'a, E: Element> Matrix<'a, E> {
         !self.by_column
     }
 
+    /// All numbers in the order of memory.
+    pub(crate) fn values(&self) -> &'a [E] {
+        self.values
+    }
+
+    /// From a row to the next, and from a column to the next.
+    pub(crate) fn strides(&self) -> (isize, isize) {
+        if self.by_column {
+            (1, self.rows.cast_signed())
+        } else {
+            (self.columns.cast_signed(), 1)
+        }
+    }
+
     /// One number, as f32.
     #[inline(always)]
     pub(crate) fn at(&self, row: usize, column: usize) -> f32 {

@@ -43,6 +43,29 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// The numbers that `write` writes.
+    ///
+    /// # Safety
+    /// It writes each panel of each row.
+    pub(crate) unsafe fn filled(
+        rows: usize,
+        columns: usize,
+        write: impl FnOnce(&Sink<'_>),
+    ) -> Vec<f32> {
+        let count = rows.checked_mul(columns).expect("a result that has a size");
+        let mut values = Vec::with_capacity(count);
+        write(&Sink {
+            start: values.as_mut_ptr(),
+            rows,
+            columns,
+            addends: Addends::default(),
+            memory: PhantomData,
+        });
+        // SAFETY: the caller promises that all of them are written.
+        unsafe { values.set_len(count) };
+        values
+    }
+
     /// # Panics
     /// If the bias is not as wide as a row, or the residual of another size than the result.
     pub(crate) fn with(self, addends: Addends<'a>) -> Self {

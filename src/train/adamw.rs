@@ -99,10 +99,10 @@ impl AdamW {
         map_parameters(module, &mut step)
     }
 
-    /// The gradient to step with, or none for a parameter to leave alone.
-    fn gradient(&self, path: &str, gradients: &GradientSet) -> Option<Tensor<1>> {
-        let zeros = || Some(self.moments.get(path)?.first.zeros_like());
-        gradients.get(path).cloned().or_else(zeros)
+    /// The gradient to step with and what it is to be multiplied with, or none for a parameter to leave alone.
+    fn gradient(&self, path: &str, gradients: &GradientSet) -> Option<(Tensor<1>, f64)> {
+        let zeros = || Some((self.moments.get(path)?.first.zeros_like(), 1.0));
+        gradients.unscaled(path).or_else(zeros)
     }
 
     /// The new values of a parameter.
@@ -110,7 +110,7 @@ impl AdamW {
         &mut self,
         path: String,
         weight: Tensor<1>,
-        gradient: Tensor<1>,
+        (gradient, gradient_scale): (Tensor<1>, f64),
         rates: Rates,
     ) -> Tensor<1> {
         let AdamWConfig {
@@ -140,7 +140,7 @@ impl AdamW {
             beta2,
             epsilon,
             step: steps,
-            gradient_scale: 1.0,
+            gradient_scale,
         };
         let [weight, first, second] = if native::fuses(&gradient) {
             native::write_over([weight, first, second], |[weight, first, second]| {
@@ -170,6 +170,7 @@ fn composed(
     gradient: Tensor<1>,
 ) -> [Tensor<1>; 3] {
     let AdamWStep { beta1, beta2, .. } = step;
+    let gradient = gradient.mul_scalar(step.gradient_scale);
     let fresh = gradient.clone().mul_scalar(1.0 - beta1);
     let first = first.mul_scalar(beta1) + fresh;
     let fresh = gradient.square().mul_scalar(1.0 - beta2);

@@ -13,10 +13,28 @@ use menagerie_kernels::sum_of_squares;
 ///
 /// The order is the module's, whatever the order in which gradients came, so that sums over it are
 /// the same in every run.
-#[derive(Debug, Default)]
-pub struct GradientSet(BTreeMap<usize, (String, Tensor<1>)>);
+#[derive(Debug)]
+pub struct GradientSet {
+    /// By the parameter's place.
+    gradients: BTreeMap<usize, (String, Tensor<1>)>,
+    /// What they are still to be multiplied with: the optimizer does it on its way through them.
+    factor: f64,
+}
+
+impl Default for GradientSet {
+    fn default() -> Self {
+        Self::of(BTreeMap::new())
+    }
+}
 
 impl GradientSet {
+    fn of(gradients: BTreeMap<usize, (String, Tensor<1>)>) -> Self {
+        Self {
+            gradients,
+            factor: 1.0,
+        }
+    }
+
     /// Takes the gradients of `module` out of a backward pass.
     #[must_use]
     pub fn collect<M: Module>(module: &M, gradients: &Gradients) -> Self {
@@ -44,23 +62,29 @@ impl GradientSet {
             set: BTreeMap::new(),
         };
         visit_parameters(module, &mut collector);
-        Self(collector.set)
+        Self::of(collector.set)
     }
 
     /// The gradient of the parameter at `path`.
     #[must_use]
-    pub fn get(&self, path: &str) -> Option<&Tensor<1>> {
-        self.0
-            .values()
-            .find(|(name, _)| name == path)
-            .map(|(_, gradient)| gradient)
+    pub fn get(&self, path: &str) -> Option<Tensor<1>> {
+        let (gradient, factor) = self.unscaled(path)?;
+        Some(scaled(gradient, factor))
+    }
+
+    /// The same as a gradient and what it is to be multiplied with.
+    pub(super) fn unscaled(&self, path: &str) -> Option<(Tensor<1>, f64)> {
+        let named = self.gradients.values().find(|(name, _)| name == path);
+        named.map(|(_, gradient)| (gradient.clone(), self.factor))
     }
 
     /// Adds gradients of another pass through the same module, or another part of one. A parameter
     /// may have one in either alone.
-    pub fn add(&mut self, other: Self) {
-        for (place, added) in other.0 {
-            match self.0.entry(place) {
+    pub fn add(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
+        for (place, added) in other.gradients {
+            match self.gradients.entry(place) {
                 Entry::Occupied(mut held) => held.get_mut().1.inplace(|sum| sum + added.1),
                 Entry::Vacant(free) => {
                     free.insert(added);
@@ -72,9 +96,9 @@ impl GradientSet {
     /// Square root of the sum of all squares.
     #[must_use]
     pub fn norm(&self) -> f64 {
-        let gradients = self.0.values();
+        let gradients = self.gradients.values();
         let squares = gradients.map(|(_, gradient)| squares(gradient));
-        squares.sum::<f64>().sqrt()
+        squares.sum::<f64>().sqrt() * self.factor.abs()
     }
 
     /// Scales all gradients so that their norm is at most `max_norm`, by the formula of
@@ -88,9 +112,22 @@ impl GradientSet {
 
     /// Multiplies all gradients.
     pub fn scale(&mut self, factor: f64) {
-        for (_, gradient) in self.0.values_mut() {
-            gradient.inplace(|gradient| gradient.mul_scalar(factor));
+        self.factor *= factor;
+    }
+
+    fn settle(&mut self) {
+        let factor = std::mem::replace(&mut self.factor, 1.0);
+        for (_, gradient) in self.gradients.values_mut() {
+            gradient.inplace(|gradient| scaled(gradient, factor));
         }
+    }
+}
+
+fn scaled(gradient: Tensor<1>, factor: f64) -> Tensor<1> {
+    if factor == 1.0 {
+        gradient
+    } else {
+        gradient.mul_scalar(factor)
     }
 }
 
@@ -152,11 +189,31 @@ mod tests {
     }
 
     #[test]
+    fn a_factor_counts_in_what_is_read_summed_and_measured() {
+        let set = |factor: f64| {
+            let values = Tensor::from_floats([3.0, -4.0], &Device::flex());
+            let mut set = GradientSet::of(BTreeMap::from([(0, ("weight".to_owned(), values))]));
+            set.scale(factor);
+            set
+        };
+        let numbers = |set: &GradientSet| -> Vec<f32> {
+            let gradient = set.get("weight").expect("it is there");
+            gradient.into_data().try_into_vec().expect("f32")
+        };
+        let mut sum = set(-2.0);
+        assert_eq!((numbers(&sum), sum.norm()), (vec![-6.0, 8.0], 10.0));
+        sum.add(set(0.5));
+        assert_eq!((numbers(&sum), sum.norm()), (vec![-4.5, 6.0], 7.5));
+        sum.clip(7.5, 1.5);
+        assert!((sum.norm() - 1.5).abs() < 1e-6);
+    }
+
+    #[test]
     fn the_norm_of_a_large_gradient_is_the_same_whatever_the_number_of_threads() {
         let device = Device::flex();
         let values = Tensor::random([9 << 20], Distribution::Normal(0.0, 1.0), &device);
         let norm =
-            || GradientSet(BTreeMap::from([(0, ("weight".to_owned(), values.clone()))])).norm();
+            || GradientSet::of(BTreeMap::from([(0, ("weight".to_owned(), values.clone()))])).norm();
         let first = norm();
         assert!((first - f64::from(9 << 20).sqrt()).abs() < 10.0, "{first}");
         for threads in [1, 2, 3, 8] {

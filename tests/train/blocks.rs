@@ -91,10 +91,10 @@ fn assert_same(what: &str, network: &Network, one: &GradientSet, other: &Gradien
         match (one.get(&path), other.get(&path)) {
             (None, None) => {}
             (Some(one), Some(other)) => {
-                let difference = norm(&(one.clone() - other.clone()));
+                let difference = norm(&(one.clone() - other));
                 // Some are nothing but rounding: what a key's bias adds to all scores, the softmax
                 // takes away.
-                let size = norm(one).max(1e-3 * whole);
+                let size = norm(&one).max(1e-3 * whole);
                 let relative = difference / size;
                 assert!(relative <= EACH, "{what}, {path}: {relative:e}");
                 far += difference * difference;

@@ -1,4 +1,4 @@
-//! Products of f32 activations with weights that are not packed: in bf16, and in f32 where rows are few.
+//! Products of f32 activations with weights that are not packed, in bf16 or f32.
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
@@ -7,14 +7,16 @@ use menagerie_kernels::{Addends, Element, Matrix, thin_product};
 
 use super::fused::{Fused, Input, f32s, run};
 
-/// `x · weight`, of f32 `[…, in]` and bf16 `[in, out]`: `x` is rounded to bf16, sums are f32, and so are both
-/// gradients, whose products round the same way. Between other types of number, or off the CPU, `x` is cast to the
+/// `x · weight`, of f32 `[…, in]` and bf16 or f32 `[in, out]`; with bf16, `x` is rounded to it, sums are f32, and so are
+/// both gradients, whose products round the same way. Between other types of number, or off the CPU, `x` is cast to the
 /// weight's type and the product back.
 pub(crate) fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
     let dtype = x.dtype();
-    if (dtype, weight.dtype()) == (DType::F32, DType::BF16)
-        && let (Some(x), Some(weight)) = (Input::of(x.clone()), Input::of(weight.clone()))
-    {
+    let is_known = match weight.dtype() {
+        DType::BF16 => dtype == DType::F32,
+        _ => super::fuses(&x) && super::fuses(&weight),
+    };
+    if is_known && let (Some(x), Some(weight)) = (Input::of(x.clone()), Input::of(weight.clone())) {
         return run(Product, [x, weight]);
     }
     let x = x.cast(weight.dtype());
@@ -79,12 +81,7 @@ impl Fused<2> for Product {
         let (x, weight) = (x.to_contiguous(), by_rows_or_columns(weight));
         let mut shape = x.layout().shape().clone();
         let [rows, input, output] = sizes(&x, &weight);
-        let mut out = vec![0.0_f32; rows * output];
-        menagerie_kernels::product(
-            Matrix::new(f32s(&x), rows, input),
-            matrix::<bf16>(weight.layout(), weight.storage()),
-            &mut out,
-        );
+        let out = times(Matrix::new(f32s(&x), rows, input), &weight, Way::Forward);
         let last = shape.num_dims() - 1;
         shape[last] = output;
         let out = FlexTensor::from_data(TensorData::new(out, shape));
@@ -101,18 +98,47 @@ impl Fused<2> for Product {
         let gradient = gradient.to_contiguous();
         let dy = Matrix::new(f32s(&gradient), rows, output);
         let dx = of_x.then(|| {
-            let mut dx = vec![0.0_f32; rows * input];
-            let weight = matrix::<bf16>(weight.layout(), weight.storage());
-            menagerie_kernels::product(dy, weight.transposed(), &mut dx);
+            let dx = times(dy, &weight, Way::Back);
             FlexTensor::from_data(TensorData::new(dx, x.layout().shape().clone()))
         });
         let dw = of_weight.then(|| {
-            let mut dw = vec![0.0_f32; input * output];
             let x = Matrix::new(f32s(&x), rows, input).transposed();
-            menagerie_kernels::product(x, dy, &mut dw);
+            let dw = match weight.dtype() {
+                DType::BF16 => menagerie_kernels::product(x, dy),
+                _ => menagerie_kernels::product_f32(x, dy),
+            };
             FlexTensor::from_data(TensorData::new(dw, [input, output]))
         });
         [dx, dw]
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    /// With the weight.
+    Forward,
+    /// With its transpose.
+    Back,
+}
+
+impl Way {
+    fn turn<E: Element>(self, weight: Matrix<'_, E>) -> Matrix<'_, E> {
+        match self {
+            Self::Forward => weight,
+            Self::Back => weight.transposed(),
+        }
+    }
+}
+
+/// Rows times a weight `[in, out]` of bf16 or f32.
+fn times(rows: Matrix<f32>, weight: &FlexTensor, way: Way) -> Vec<f32> {
+    let layout = weight.layout();
+    if weight.dtype() == DType::BF16 {
+        let weight = matrix::<bf16>(layout, weight.storage());
+        menagerie_kernels::product(rows, way.turn(weight))
+    } else {
+        let weight = matrix::<f32>(layout, weight.storage());
+        menagerie_kernels::product_f32(rows, way.turn(weight))
     }
 }
 

@@ -56,12 +56,6 @@ impl PackableEmbedding {
             return logits;
         }
         let weight = self.weight.val().transpose();
-        if let Some(logits) = native::thin(&hidden, &weight, None) {
-            logits
-        } else if weight.dtype() == hidden.dtype() {
-            hidden.matmul(weight.unsqueeze())
-        } else {
-            native::product(hidden, weight)
-        }
+        native::thin(&hidden, &weight, None).unwrap_or_else(|| native::product(hidden, weight))
     }
 }

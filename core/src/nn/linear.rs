@@ -90,7 +90,7 @@ fn product<const D: usize>(
         return product;
     }
     if native::fuses(&input) {
-        return with(bias, burn::tensor::module::linear(input, weight, None));
+        return with(bias, native::product(input, weight));
     }
     burn::tensor::module::linear(input, weight, bias)
 }
