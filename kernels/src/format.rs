@@ -123,11 +123,11 @@ fn quantised<F: Blocks>(
             for (index, (lines, scales)) in blocks.enumerate() {
                 let from = index * BLOCK;
                 let width = (inputs - from).min(BLOCK);
-                for lane in 0..count {
+                for (lane, scale) in scales[..count].iter_mut().enumerate() {
                     let mut numbers = [0.0; BLOCK];
                     with!(rows, rows => rows.copy(first + lane, from, &mut numbers[..width]));
-                    let (scale, codes) = quantise(&numbers);
-                    scales[lane] = scale;
+                    let codes;
+                    (*scale, codes) = quantise(&numbers);
                     store(lines, lane, &codes);
                 }
             }
@@ -139,9 +139,9 @@ fn quantised<F: Blocks>(
 /// The nearest integer, of two the even one, as the bits of an i8; 0 of NaN.
 #[inline(always)]
 fn nearest(value: f32) -> u8 {
-    debug_assert!(value.is_nan() || value.abs() <= 128.0);
     // Numbers from 2²³ to 2²⁴ are integers. The sum is rounded to one, and its lowest bits are those of `value`.
     const INTEGERS: f32 = 12_582_912.0;
+    debug_assert!(value.is_nan() || value.abs() <= 128.0);
     let value = if value.is_nan() { 0.0 } else { value };
     #[allow(clippy::cast_possible_truncation)]
     let byte = (value + INTEGERS).to_bits() as u8;

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::{bytes, check_bits, numbers, seeded};
 use menagerie_kernels::{Format, Matrix, PackError, Packed, bf16};
 
@@ -71,12 +73,20 @@ fn weights_of_a_file_are_packed_from_its_bytes() {
         let file: Vec<u8> = weights.iter().flat_map(|x| x.to_ne_bytes()).collect();
         for format in [Format::Bf16, Format::Q8, Format::Q4] {
             let wanted = Packed::quantise(format, Matrix::new(&weights, outputs, inputs)).unwrap();
+            let taken = AtomicUsize::new(0);
             let read = |output: usize, out: &mut [u8]| {
+                assert!(out.len() <= 16 * inputs * size_of::<bf16>(), "more at once");
+                taken.fetch_add(out.len(), Ordering::Relaxed);
                 out.copy_from_slice(&file[2 * output * inputs..][..out.len()]);
             };
             let found = Packed::quantise_read::<bf16>(format, outputs, inputs, read).unwrap();
             let what = format!("{format} {outputs} {inputs}");
             check_bits(&found.dequantise(), &wanted.dequantise(), &what);
+            assert_eq!(
+                taken.into_inner(),
+                file.len(),
+                "{what}: each byte is read once"
+            );
         }
     }
 }
