@@ -5,8 +5,9 @@ use half::bf16;
 use crate::activation::{RoundRows, bf16_bits};
 use crate::isa::{Kernel, LANES, Pairs};
 use crate::level::Level;
-use crate::line::{Line, lines, view_mut};
+use crate::line::{Line, lines, view_mut, zeros};
 use crate::matrix::{Any, Element, Matrix, with};
+use crate::outputs::Outputs;
 use crate::schedule::{self, Grid};
 use crate::scratch::Scratch;
 use crate::sink::Sink;
@@ -22,9 +23,8 @@ pub(crate) fn steps(inputs: usize) -> usize {
     inputs.div_ceil(2)
 }
 
-/// Packs outputs `16 · panel ..` of `weights` `[outputs, inputs]`; what is missing is zero.
-pub(crate) fn pack_panel<E: Element>(weights: Matrix<E>, panel: usize, out: &mut [Line]) {
-    let first = panel * LANES;
+/// Packs 16 outputs of `weights` `[outputs, inputs]` from `first` on; what is missing is zero.
+pub(crate) fn pack_panel<E: Element>(weights: Matrix<E>, first: usize, out: &mut [Line]) {
     let count = (weights.rows() - first).min(LANES);
     if count < LANES {
         out.fill(Line::ZERO);
@@ -57,26 +57,6 @@ pub(crate) fn pack_panel<E: Element>(weights: Matrix<E>, panel: usize, out: &mut
     }
 }
 
-/// The same of weights that `read` gives.
-fn pack_panel_read(outputs: usize, inputs: usize, read: &Read, panel: usize, out: &mut [Line]) {
-    let first = panel * LANES;
-    for (chunk, lines) in out.chunks_mut(64).enumerate() {
-        let column = 128 * chunk;
-        for lane in 0..LANES.min(outputs - first) {
-            let mut numbers = [0.0; 128];
-            let count = (inputs - column).min(128);
-            read(first + lane, column, &mut numbers[..count]);
-            for (line, pair) in lines.iter_mut().zip(numbers.as_chunks::<2>().0) {
-                let [one, two] = pair.map(|number| u32::from(bf16_bits(number)));
-                line.0[4 * lane..][..4].copy_from_slice(&(one | two << 16).to_le_bytes());
-            }
-        }
-    }
-}
-
-/// Writes some of an output's weights, from a column on.
-pub(crate) type Read<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
-
 /// Weights `[outputs, inputs]`, packed.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels {
@@ -84,23 +64,14 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    pub(crate) fn new(weights: Any) -> Self {
-        Self::pack(weights.rows(), weights.columns(), |panel, out| {
-            with!(weights, weights => pack_panel(weights, panel, out));
-        })
-    }
-
-    pub(crate) fn read(outputs: usize, inputs: usize, read: &Read) -> Self {
-        Self::pack(outputs, inputs, |panel, out| {
-            pack_panel_read(outputs, inputs, read, panel, out);
-        })
-    }
-
-    fn pack(outputs: usize, inputs: usize, panel: impl Fn(usize, &mut [Line]) + Sync) -> Self {
+    pub(crate) fn new(weights: &impl Outputs) -> Self {
+        let (outputs, inputs) = (weights.outputs(), weights.inputs());
         let steps = steps(inputs);
-        let mut lines = vec![Line::ZERO; outputs.div_ceil(LANES) * steps];
-        schedule::chunks(&mut lines, steps, outputs * inputs, |at, out| {
-            panel(at, out);
+        let mut lines = zeros(outputs.div_ceil(LANES) * steps);
+        schedule::chunks(&mut lines, steps, outputs * inputs, |panel, out| {
+            weights.panel(panel, &mut |rows, first| {
+                with!(rows, rows => pack_panel(rows, first, out));
+            });
         });
         Self { lines }
     }

@@ -11,6 +11,8 @@ pub(crate) mod q8;
 use crate::integer::{Block, Quantised};
 use crate::isa::{LANES, Quads};
 use crate::line::Line;
+use crate::matrix::with;
+use crate::outputs::Outputs;
 
 /// Columns of a block.
 pub(crate) const BLOCK: usize = 32;
@@ -106,6 +108,46 @@ fn one_scale<F: Blocks>(
     Quantised::new(outputs, inputs, block, format)
 }
 
+/// Quantises floats and packs them as [`one_scale`] does: `quantise` gives the bits of a block's scale and its codes.
+fn quantised<F: Blocks>(
+    weights: &impl Outputs,
+    quantise: impl Fn(&[f32; BLOCK]) -> (u16, [u8; BLOCK]) + Send + Sync,
+    store: impl Fn(&mut [Line], usize, &[u8; BLOCK]) + Send + Sync,
+    format: impl FnOnce(Vec<Halves>) -> F,
+) -> Quantised<F> {
+    let inputs = weights.inputs();
+    let panel = |panel: usize, lines: &mut [Line], scales: &mut [Halves]| {
+        weights.panel(panel, &mut |rows, first| {
+            let count = (rows.rows() - first).min(LANES);
+            let blocks = lines.chunks_exact_mut(F::LINES).zip(&mut *scales);
+            for (index, (lines, scales)) in blocks.enumerate() {
+                let from = index * BLOCK;
+                let width = (inputs - from).min(BLOCK);
+                for (lane, scale) in scales[..count].iter_mut().enumerate() {
+                    let mut numbers = [0.0; BLOCK];
+                    with!(rows, rows => rows.copy(first + lane, from, &mut numbers[..width]));
+                    let codes;
+                    (*scale, codes) = quantise(&numbers);
+                    store(lines, lane, &codes);
+                }
+            }
+        });
+    };
+    Quantised::by_panels(weights.outputs(), inputs, panel, format)
+}
+
+/// The nearest integer, of two the even one, as the bits of an i8; 0 of NaN.
+#[inline(always)]
+fn nearest(value: f32) -> u8 {
+    // Numbers from 2²³ to 2²⁴ are integers. The sum is rounded to one, and its lowest bits are those of `value`.
+    const INTEGERS: f32 = 12_582_912.0;
+    debug_assert!(value.is_nan() || value.abs() <= 128.0);
+    let value = if value.is_nan() { 0.0 } else { value };
+    #[allow(clippy::cast_possible_truncation)]
+    let byte = (value + INTEGERS).to_bits() as u8;
+    byte
+}
+
 /// Stores 8-bit codes of one output's block.
 pub(crate) fn store_bytes(lines: &mut [Line], lane: usize, codes: &[u8; BLOCK]) {
     for (line, codes) in lines.iter_mut().zip(codes.as_chunks::<4>().0) {
@@ -145,5 +187,24 @@ pub(crate) unsafe fn load_nibbles<I: Quads>(isa: I, lines: &[Line], quad: usize)
         isa.low(bytes)
     } else {
         isa.high(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_the_nearest_integers_and_nan_becomes_0() {
+        for quarters in -4 * 127..=4 * 127_i16 {
+            let exact = f32::from(quarters) / 4.0;
+            for value in [exact.next_down(), exact, exact.next_up()] {
+                let value = value.clamp(-127.0, 127.0);
+                let found = f32::from(nearest(value).cast_signed());
+                assert_eq!(found, value.round_ties_even(), "{value}");
+            }
+        }
+        assert_eq!(nearest(f32::NAN), 0);
+        assert_eq!(nearest(-0.0), 0);
     }
 }

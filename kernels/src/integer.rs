@@ -15,7 +15,7 @@ use crate::format::{BLOCK, Blocks, Place};
 use crate::isa::portable::Portable;
 use crate::isa::{Kernel, LANES, Quads};
 use crate::level::Level;
-use crate::line::{Line, lines, view_mut};
+use crate::line::{Line, lines, view_mut, zeros};
 use crate::matrix::{Any, with};
 use crate::schedule::{self, Grid};
 use crate::scratch::Scratch;
@@ -56,28 +56,38 @@ impl<F: Blocks> Quantised<F> {
         store: impl Fn(Block, &mut [Line], &mut S) + Send + Sync,
         scales: impl FnOnce(Vec<S>) -> F,
     ) -> Self {
+        let panel = |panel: usize, lines: &mut [Line], steps: &mut [S]| {
+            let first = panel * LANES;
+            for (index, (lines, step)) in lines.chunks_exact_mut(F::LINES).zip(steps).enumerate() {
+                for lane in 0..LANES.min(outputs - first) {
+                    let place = Block {
+                        output: first + lane,
+                        lane,
+                        index,
+                    };
+                    store(place, lines, step);
+                }
+            }
+        };
+        Self::by_panels(outputs, inputs, panel, scales)
+    }
+
+    /// The same, a panel at a time: `panel` writes all its lines, which are zeros, and what its blocks say of their
+    /// scales.
+    pub(crate) fn by_panels<S: Copy + Default + Send>(
+        outputs: usize,
+        inputs: usize,
+        panel: impl Fn(usize, &mut [Line], &mut [S]) + Send + Sync,
+        scales: impl FnOnce(Vec<S>) -> F,
+    ) -> Self {
         let (panels, blocks) = (outputs.div_ceil(LANES), inputs.div_ceil(BLOCK));
-        let mut lines = vec![Line::ZERO; panels * blocks * F::LINES];
+        let mut lines = zeros(panels * blocks * F::LINES);
         let mut steps = vec![S::default(); panels * blocks];
         schedule::rows(
             (&mut lines, &mut steps, &mut [(); 0]),
             (blocks * F::LINES, blocks, 0),
             outputs * inputs,
-            |panel, (lines, steps, _)| {
-                let first = panel * LANES;
-                for (index, (lines, step)) in
-                    lines.chunks_exact_mut(F::LINES).zip(steps).enumerate()
-                {
-                    for lane in 0..LANES.min(outputs - first) {
-                        let place = Block {
-                            output: first + lane,
-                            lane,
-                            index,
-                        };
-                        store(place, lines, step);
-                    }
-                }
-            },
+            |at, (lines, steps, _)| panel(at, lines, steps),
         );
         let scales = scales(steps);
         assert!(scales.covers(panels * blocks));

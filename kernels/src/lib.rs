@@ -67,6 +67,7 @@ mod line;
 mod math;
 mod matrix;
 mod norm;
+mod outputs;
 mod packed;
 mod pointwise;
 mod product;

@@ -1,5 +1,7 @@
 //! Memory in cache lines.
 
+use half::{bf16, f16};
+
 /// 64 bytes that begin a cache line: one vector register of AVX-512, two of AVX2.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -28,6 +30,12 @@ unsafe impl Plain for [u32; 2] {}
 unsafe impl Plain for [f32; 2] {}
 // SAFETY: as above; 2 divides 64.
 unsafe impl Plain for u16 {}
+// SAFETY: as above.
+unsafe impl Plain for bf16 {}
+// SAFETY: as above.
+unsafe impl Plain for f16 {}
+// SAFETY: as above; 1 divides 64.
+unsafe impl Plain for u8 {}
 // SAFETY: as above; these are 64 bytes.
 unsafe impl Plain for [f32; 16] {}
 // SAFETY: as above.
@@ -47,6 +55,12 @@ impl Line {
         // SAFETY: as above, and every 16 numbers are a line.
         unsafe { &mut *std::ptr::from_mut(self).cast() }
     }
+}
+
+/// Lines of zeros, in memory that the system hands out as such if it is fresh: it is not written here.
+pub(crate) fn zeros(count: usize) -> Vec<Line> {
+    // SAFETY: zeros are a `Line`.
+    unsafe { Box::new_zeroed_slice(count).assume_init() }.into_vec()
 }
 
 /// Lines that hold `count` values of `T`.

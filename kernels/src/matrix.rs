@@ -2,6 +2,8 @@
 
 use half::{bf16, f16};
 
+use crate::line::{Line, view_mut};
+
 /// A matrix of any of the types. What the kernels are compiled for is settled inside of this crate by it: they
 /// are compiled once, optimised, and not in each crate that uses them.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,9 @@ mod sealed {
     pub trait Sealed: Sized {
         #[allow(private_interfaces)]
         fn any(matrix: super::Matrix<'_, Self>) -> super::Any<'_>;
+        /// The first `count` numbers in these lines.
+        #[allow(private_interfaces)]
+        fn view(lines: &mut [super::Line], count: usize) -> &mut [Self];
     }
 }
 
@@ -46,6 +51,10 @@ macro_rules! element {
             #[allow(private_interfaces)]
             fn any(matrix: Matrix<'_, Self>) -> Any<'_> {
                 Any::$variant(matrix)
+            }
+            #[allow(private_interfaces)]
+            fn view(lines: &mut [Line], count: usize) -> &mut [Self] {
+                view_mut(lines, count)
             }
         }
 
@@ -153,6 +162,20 @@ impl<'a, E: Element> Matrix<'a, E> {
             row * self.columns + column
         };
         self.values[index].to_f32()
+    }
+
+    /// Some of a row's numbers, from a column on.
+    pub(crate) fn copy(&self, row: usize, column: usize, out: &mut [f32]) {
+        if self.has_rows() {
+            let numbers = &self.row(row)[column..];
+            for (out, number) in out.iter_mut().zip(numbers) {
+                *out = number.to_f32();
+            }
+        } else {
+            for (at, out) in out.iter_mut().enumerate() {
+                *out = self.at(row, column + at);
+            }
+        }
     }
 
     /// A row of a matrix that has rows.

@@ -9,7 +9,8 @@ use crate::float;
 use crate::format::{BLOCK, q4, q4_k, q6_k, q8};
 use crate::integer::Quantised;
 use crate::level::Level;
-use crate::matrix::{Any, Element, Matrix, with};
+use crate::matrix::{Any, Element, Matrix};
+use crate::outputs::{Elsewhere, Outputs};
 use crate::sink::{Addends, Sink};
 
 /// How weights are stored, and what a product with them computes.
@@ -109,56 +110,34 @@ impl Packed {
     /// # Errors
     /// For a format that is only read.
     pub fn quantise<E: Element>(format: Format, weights: Matrix<E>) -> Result<Self, PackError> {
-        Self::quantise_any(format, weights.any())
+        Self::quantise_outputs(format, &weights.any())
     }
 
-    fn quantise_any(format: Format, weights: Any) -> Result<Self, PackError> {
-        let (outputs, inputs) = (weights.rows(), weights.columns());
-        if format == Format::Bf16 {
-            return Ok(Self {
-                outputs,
-                inputs,
-                storage: Storage::Bf16(float::Panels::new(weights)),
-            });
-        }
-        Self::quantise_read(format, outputs, inputs, |output, column, out| {
-            with!(weights, weights => copy(weights, output, column, out));
-        })
-    }
-
-    /// The same of weights that lie elsewhere, as in a file that is mapped: `read(output, column, out)` writes
-    /// `out` with that output's weights from that column on. It is called from several threads, for some
-    /// columns at a time, and nothing as large as the whole is made in f32.
+    /// The same of weights that lie elsewhere, as in a file: `read(output, out)` writes `out` with the bytes of `E`,
+    /// those of the processor's order, of 16 whole outputs from that one on, or of as many as there are. It is called
+    /// from several threads, and each holds no more than that.
     ///
     /// # Errors
     /// For a format that is only read.
-    pub fn quantise_read(
+    pub fn quantise_read<E: Element>(
         format: Format,
         outputs: usize,
         inputs: usize,
-        read: impl Fn(usize, usize, &mut [f32]) + Sync,
+        read: impl Fn(usize, &mut [u8]) + Sync,
     ) -> Result<Self, PackError> {
-        let read: &float::Read = &read;
-        let block = |output: usize, block: usize| {
-            let mut numbers = [0.0; BLOCK];
-            let column = block * BLOCK;
-            let count = (inputs - column).min(BLOCK);
-            read(output, column, &mut numbers[..count]);
-            numbers
-        };
+        Self::quantise_outputs(format, &Elsewhere::<E>::new(outputs, inputs, &read))
+    }
+
+    fn quantise_outputs(format: Format, weights: &impl Outputs) -> Result<Self, PackError> {
         let storage = match format {
-            Format::Bf16 => Storage::Bf16(float::Panels::read(outputs, inputs, read)),
-            Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, at| {
-                q8::quantise(&block(output, at))
-            })),
-            Format::Q4 => Storage::Q4(q4::pack(outputs, inputs, |output, at| {
-                q4::quantise(&block(output, at))
-            })),
+            Format::Bf16 => Storage::Bf16(float::Panels::new(weights)),
+            Format::Q8 => Storage::Q8(q8::pack_floats(weights)),
+            Format::Q4 => Storage::Q4(q4::pack_floats(weights)),
             format => return Err(PackError::ReadOnly { format }),
         };
         Ok(Self {
-            outputs,
-            inputs,
+            outputs: weights.outputs(),
+            inputs: weights.inputs(),
             storage,
         })
     }
@@ -190,9 +169,8 @@ impl Packed {
             Format::Bf16 => {
                 let numbers = bytes.as_chunks::<2>().0.iter();
                 let numbers: Vec<bf16> = numbers.map(|bits| bf16::from_le_bytes(*bits)).collect();
-                Storage::Bf16(float::Panels::new(
-                    Matrix::new(&numbers, outputs, inputs).any(),
-                ))
+                let numbers = Matrix::new(&numbers, outputs, inputs);
+                Storage::Bf16(float::Panels::new(&numbers.any()))
             }
             Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, block| {
                 q8::read(at(output, block))
@@ -368,12 +346,5 @@ impl Packed {
             Storage::Q4K(blocks) => blocks.multiply(level, x, sink),
             Storage::Q6K(blocks) => blocks.multiply(level, x, sink),
         }
-    }
-}
-
-/// An output's weights from a column on.
-fn copy<E: Element>(weights: Matrix<E>, output: usize, column: usize, out: &mut [f32]) {
-    for (at, out) in out.iter_mut().enumerate() {
-        *out = weights.at(output, column + at);
     }
 }

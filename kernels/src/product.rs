@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::float::{self, Weights, pack_panel};
+use crate::isa::LANES;
 use crate::level::Level;
 use crate::line::Line;
 use crate::matrix::{Any, Element, Matrix, with};
@@ -107,7 +108,7 @@ impl Weights for Strips<'_> {
             let [lines, ..] = scratch.lines([panels.len() * steps, 0, 0]);
             if steps > 0 {
                 for (panel, lines) in panels.zip(lines.chunks_exact_mut(steps)) {
-                    with!(self.0, matrix => pack_panel(matrix, panel, lines));
+                    with!(self.0, matrix => pack_panel(matrix, panel * LANES, lines));
                 }
             }
             f(lines);

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::{bytes, check_bits, numbers, seeded};
 use menagerie_kernels::{Format, Matrix, PackError, Packed, bf16};
 
@@ -68,18 +70,23 @@ fn weights_of_a_file_are_packed_from_its_bytes() {
             .into_iter()
             .map(bf16::from_f32)
             .collect();
-        let file: Vec<u8> = weights.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let file: Vec<u8> = weights.iter().flat_map(|x| x.to_ne_bytes()).collect();
         for format in [Format::Bf16, Format::Q8, Format::Q4] {
             let wanted = Packed::quantise(format, Matrix::new(&weights, outputs, inputs)).unwrap();
-            let read = |output: usize, column: usize, out: &mut [f32]| {
-                let row = &file[2 * (output * inputs + column)..];
-                for (out, bytes) in out.iter_mut().zip(row.as_chunks::<2>().0) {
-                    *out = bf16::from_le_bytes(*bytes).to_f32();
-                }
+            let taken = AtomicUsize::new(0);
+            let read = |output: usize, out: &mut [u8]| {
+                assert!(out.len() <= 16 * inputs * size_of::<bf16>(), "more at once");
+                taken.fetch_add(out.len(), Ordering::Relaxed);
+                out.copy_from_slice(&file[2 * output * inputs..][..out.len()]);
             };
-            let found = Packed::quantise_read(format, outputs, inputs, read).unwrap();
+            let found = Packed::quantise_read::<bf16>(format, outputs, inputs, read).unwrap();
             let what = format!("{format} {outputs} {inputs}");
             check_bits(&found.dequantise(), &wanted.dequantise(), &what);
+            assert_eq!(
+                taken.into_inner(),
+                file.len(),
+                "{what}: each byte is read once"
+            );
         }
     }
 }

@@ -3,8 +3,18 @@
 use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use burn::tensor::DType;
+#[cfg(unix)]
+use burn::tensor::{bf16, f16};
+#[cfg(unix)]
+use menagerie_kernels::Element;
+use menagerie_kernels::Packed;
 use rayon::prelude::*;
 
 use super::WeightError;
@@ -114,6 +124,68 @@ impl TensorEntry {
             .map(|part| count_non_finite(part, dtype));
         let count = count.sum();
         Ok((bytes, count))
+    }
+
+    /// Its rows, packed in `format` while they are read, and how many of its values, of type `dtype`, are NaN or
+    /// infinite. The memory taken is that of the packed rows and of some that each thread reads at a time. `None` if
+    /// its values do not lie row after row in a type that is packed as it is, or the system cannot read so.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(super) fn packed_rows(
+        &self,
+        dtype: DType,
+        format: menagerie_kernels::Format,
+    ) -> Result<Option<(Packed, usize)>, WeightError> {
+        #[cfg(unix)]
+        if let (Source::Plain { start, len }, &[rows, columns]) =
+            (&self.source, self.shape.as_slice())
+        {
+            let (file, rows) = ((*start, *len), [rows, columns]);
+            let packed = match dtype {
+                DType::F32 => self.pack_read::<f32>(file, rows, dtype, format),
+                DType::BF16 => self.pack_read::<bf16>(file, rows, dtype, format),
+                DType::F16 => self.pack_read::<f16>(file, rows, dtype, format),
+                _ => return Ok(None),
+            };
+            return packed.map(Some);
+        }
+        Ok(None)
+    }
+
+    #[cfg(unix)]
+    fn pack_read<E: Element>(
+        &self,
+        (start, len): (u64, usize),
+        [rows, columns]: [usize; 2],
+        dtype: DType,
+        format: menagerie_kernels::Format,
+    ) -> Result<(Packed, usize), WeightError> {
+        let input = Input::open(&self.file)?;
+        let at = |problem: Problem| problem.at(&self.file, self.format);
+        input.check(start, len as u64).map_err(at)?;
+        let row = columns * size_of::<E>();
+        let (count, failed) = (AtomicUsize::new(0), OnceLock::new());
+        let read = |first: usize, bytes: &mut [u8]| {
+            if failed.get().is_some() {
+                return;
+            }
+            match input.read_at(start + (first * row) as u64, bytes) {
+                Ok(()) => {
+                    count.fetch_add(count_non_finite(bytes, dtype), Ordering::Relaxed);
+                }
+                // The first of several is told.
+                Err(error) => drop(failed.set(error)),
+            }
+        };
+        let packed = Packed::quantise_read::<E>(format, rows, columns, read);
+        match failed.into_inner() {
+            Some(error) => Err(at(error.into())),
+            None => Ok((
+                packed.expect("a format that is made of floats"),
+                count.into_inner(),
+            )),
+        }
     }
 
     /// The bytes of its `blocks`, in the memory of `spare` if it serves, and how many of their scales are NaN or infinite.

@@ -147,21 +147,25 @@ impl Input<File> {
         spare: Vec<u8>,
         count: impl Fn(&[u8]) -> usize + Sync,
     ) -> Result<(Vec<u8>, usize), Problem> {
-        use std::os::unix::fs::FileExt;
-
         self.check(start, len as u64)?;
         let mut bytes = room(spare, len);
         let chunk = CHUNK / unit * unit;
         let counts = bytes.par_chunks_mut(chunk).enumerate().map(|(at, part)| {
             let start = start + (at * chunk) as u64;
-            self.reader.read_exact_at(part, start)?;
+            self.read_at(start, part)?;
             Ok::<_, io::Error>(count(part))
         });
         let counts: io::Result<Vec<usize>> = counts.collect();
         Ok((bytes, counts?.into_iter().sum()))
     }
 
-    /// The same where a file has one place at which it is read.
+    /// Fills `bytes` with what lies from `start` on; several threads may at once.
+    #[cfg(unix)]
+    pub(super) fn read_at(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.reader, bytes, start)
+    }
+
+    /// As [`Input::bytes_counted`] elsewhere, where a file has one place at which it is read.
     #[cfg(not(unix))]
     pub(super) fn bytes_counted(
         &mut self,

@@ -236,15 +236,7 @@ impl Plan<'_> {
         spare: Vec<u8>,
     ) -> Result<(TensorData, Storage), WeightError> {
         let (entry, key, storage) = self.entry(path, shape, kind)?;
-        let not_float = |dtype| WeightError::Dtype {
-            path: entry.file().to_owned(),
-            key: key.clone(),
-            dtype,
-        };
-        let dtype = entry.dtype().map_err(not_float)?;
-        if !dtype.is_float() {
-            return Err(not_float(dtype.name().to_owned()));
-        }
+        let dtype = float_of(entry, &key)?;
         let (bytes, count) = entry.read_counted(dtype, spare)?;
         check_finite(entry, &key, count)?;
         let bytes = in_order(bytes, storage, &entry.shape);
@@ -271,8 +263,9 @@ impl Plan<'_> {
         Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
     }
 
-    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in. It is
-    /// read into `spare`, which goes on to the next one: fresh memory costs more than what is done in it.
+    /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in. What
+    /// cannot be packed while it is read is read into `spare`, which goes on to the next one: fresh memory costs more
+    /// than what is done in it.
     fn packed(
         &self,
         path: &str,
@@ -294,6 +287,13 @@ impl Plan<'_> {
                 .expect("whole blocks, as many as the shape has");
             *spare = bytes;
             return Ok((packed, blocks.format().name()));
+        }
+        if lies_by_outputs && !matches!(storage, Storage::Interleaved { .. }) {
+            let dtype = float_of(entry, &key)?;
+            if let Some((packed, count)) = entry.packed_rows(dtype, format)? {
+                check_finite(entry, &key, count)?;
+                return Ok((packed, dtype.name()));
+            }
         }
         let (data, _) = self.read(path, shape, Some(kind), take(spare))?;
         let name = data.dtype().name();
@@ -334,6 +334,21 @@ impl Plan<'_> {
             });
         }
         Ok((entry, key, storage))
+    }
+}
+
+/// The type of a tensor's numbers, which are floats.
+fn float_of(entry: &TensorEntry, key: &str) -> Result<DType, WeightError> {
+    let not_float = |dtype| WeightError::Dtype {
+        path: entry.file().to_owned(),
+        key: key.to_owned(),
+        dtype,
+    };
+    let dtype = entry.dtype().map_err(not_float)?;
+    if dtype.is_float() {
+        Ok(dtype)
+    } else {
+        Err(not_float(dtype.name().to_owned()))
     }
 }
 

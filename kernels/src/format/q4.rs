@@ -2,10 +2,13 @@
 
 use half::f16;
 
-use super::{BLOCK, Blocks, Halves, Place, load_nibbles, one_scale, store_nibbles};
+use super::{
+    BLOCK, Blocks, Halves, Place, load_nibbles, nearest, one_scale, quantised, store_nibbles,
+};
 use crate::integer::Quantised;
 use crate::isa::Quads;
 use crate::line::Line;
+use crate::outputs::Outputs;
 
 /// Bytes of a block of one output in GGUF: the scale, then 16 bytes, whose lower halves are the
 /// first 16 codes.
@@ -77,13 +80,15 @@ pub(crate) fn quantise(values: &[f32; BLOCK]) -> (u16, [u8; BLOCK]) {
     let mut codes = [8; BLOCK];
     if step != 0.0 {
         for (code, value) in codes.iter_mut().zip(values) {
-            // `as` makes 0 of NaN, and the weight 0.
-            #[allow(clippy::cast_possible_truncation)]
-            let steps = (value / step).round_ties_even().clamp(-8.0, 7.0) as i8;
-            *code = (steps + 8).cast_unsigned();
+            *code = nearest((value / step).clamp(-8.0, 7.0)).wrapping_add(8);
         }
     }
     (scale.to_bits(), codes)
+}
+
+/// Quantises and packs `weights`.
+pub(crate) fn pack_floats(weights: &impl Outputs) -> Quantised<Q4> {
+    quantised(weights, quantise, store_nibbles, Q4)
 }
 
 /// Packs what `block` says of a block of an output: its scale's bits and its codes.

@@ -2,10 +2,11 @@
 
 use half::f16;
 
-use super::{BLOCK, Blocks, Halves, Place, one_scale, store_bytes};
+use super::{BLOCK, Blocks, Halves, Place, nearest, one_scale, quantised, store_bytes};
 use crate::integer::Quantised;
 use crate::isa::Quads;
 use crate::line::Line;
+use crate::outputs::Outputs;
 
 /// Bytes of a block of one output in GGUF: the scale, then 32 i8.
 pub(crate) const BYTES: usize = 34;
@@ -68,13 +69,15 @@ pub(crate) fn quantise(values: &[f32; BLOCK]) -> (u16, [u8; BLOCK]) {
     let mut codes = [128; BLOCK];
     if step > 0.0 {
         for (code, value) in codes.iter_mut().zip(values) {
-            // `as` makes 0 of NaN.
-            #[allow(clippy::cast_possible_truncation)]
-            let byte = (value / step).round_ties_even().clamp(-127.0, 127.0) as i8;
-            *code = byte.cast_unsigned() ^ 0x80;
+            *code = nearest((value / step).clamp(-127.0, 127.0)) ^ 0x80;
         }
     }
     (scale.to_bits(), codes)
+}
+
+/// Quantises and packs `weights`.
+pub(crate) fn pack_floats(weights: &impl Outputs) -> Quantised<Q8> {
+    quantised(weights, quantise, store_bytes, Q8)
 }
 
 /// Packs what `block` says of a block of an output: its scale's bits and its codes.
