@@ -56,7 +56,6 @@ const WARM_UP: usize = 2;
 const SECONDS: f64 = 4.0;
 
 fn main() {
-    keep_free_memory();
     // cargo adds `--bench`.
     let mut args: Vec<String> = std::env::args()
         .skip(1)
@@ -140,6 +139,7 @@ impl Inference {
         let recipe = recipe.unwrap_or_else(|error| panic!("{error}"));
         let model = recipe.assemble(device);
         let model = model.unwrap_or_else(|error| panic!("{error}"));
+        keep_free_memory();
         let squares = Squares {
             pixels: noise::noise(model.image_processor(None).values()),
             layouts: vec![Layout::Square],

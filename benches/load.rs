@@ -18,7 +18,7 @@ use std::time::Instant;
 use menagerie::Recipe;
 use menagerie::burn::module::Param;
 use menagerie::burn::tensor::{Device, Tensor};
-use menagerie::cli::{Allocator, keep_free_memory};
+use menagerie::cli::Allocator;
 use menagerie::folder::ModelPath;
 use menagerie::packed::{PackedWeight, packed_weights};
 use menagerie::parameters::{ParameterVisitor, visit_parameters};
@@ -36,7 +36,6 @@ const ROUNDS: usize = 5;
 type Cost = [f64; 4];
 
 fn main() {
-    keep_free_memory();
     // cargo adds `--bench`.
     let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let args: Vec<String> = args.collect();

@@ -72,7 +72,6 @@ enum Command {
 
 /// Runs the command line on the process's arguments, then ends the process.
 pub fn main() -> ! {
-    keep_free_memory();
     let command = Cli::parse().command;
     let exit = match run(&command) {
         Ok(()) => Exit::Ok,

@@ -10,6 +10,7 @@ use menagerie_core::recipe::{Dtype, LoadOptions};
 use menagerie_core::toml::Value;
 use menagerie_core::{Component, Model, Recipe, RecipeSource};
 
+use super::allocator::keep_free_memory;
 use super::error::CliError;
 use super::hub;
 use super::progress::Progress;
@@ -205,12 +206,14 @@ impl Found {
 
     /// The model for use. A large one shows how far it is loaded.
     pub(super) fn assemble(&self, device: &Device) -> Result<Model, CliError> {
-        watched(|progress| match self {
+        let model = watched(|progress| match self {
             Self::Recipe(recipe) => Ok(recipe.assemble_watched(device, progress)?),
             Self::Checkpoint(checkpoint) => {
                 Ok(checkpoint.assemble_to_train(device, progress)?.packed())
             }
-        })
+        })?;
+        keep_free_memory();
+        Ok(model)
     }
 
     /// The model with plain weights, to be written elsewhere.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use menagerie_core::folder::ModelPath;
 use menagerie_core::{Component, Recipe};
 
+use super::allocator::keep_free_memory;
 use super::device::DeviceArg;
 use super::error::CliError;
 use super::output::print;
@@ -115,6 +116,7 @@ fn watched(
         Some(folder) => run.with_features(folder.clone()),
         None => run,
     };
+    keep_free_memory();
     let mut progress = TrainProgress::new();
     let trained = work(&run, &mut progress);
     progress.finish();
