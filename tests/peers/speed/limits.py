@@ -81,7 +81,7 @@ def measured() -> tuple[dict[str, float], float]:
     for text in said.splitlines():
         if shape := re.match(r"(\d+) × \d+ × \d+", text):
             rows = shape[1]
-        elif row := re.match(r"(?:gemm )?(f32|bf16|q8|q4)\b.* ([\d.]+) +([\d.]+) +[\d.]+$", text):
+        elif row := re.match(r"(?:gemm )?(f32|bf16|q8|q4)(?:_0)?\b.* ([\d.]+) +([\d.]+) +[\d.]+$", text):
             if rows == "640":
                 operations[row[1]] = max(operations.get(row[1], 0), 1e9 * float(row[2]))
             elif rows == "1":

@@ -205,13 +205,15 @@ def main() -> int:
 
     versions = contestants.versions(found.values())
     said = f"{page.machine()}; {options.rounds} rounds; {versions}."
-    tables = {"ratios": f"{said}\n\n{table(rows, found)}"}
+    # Each as soon as it is there: what is measured is not lost with what is not.
+    tables = {"ratios": lambda: f"{said}\n\n{table(rows, found)}"}
     if "memory" in asked:
-        tables["memory"] = memory(list(found.values()), parameters(options.model))
+        tables["memory"] = lambda: memory(list(found.values()), parameters(options.model))
     if "limits" in asked:
-        tables["limits"] = reached(list(found.values()), options.model)
-    for name, text in tables.items():
-        print(f"{text}\n")
+        tables["limits"] = lambda: reached(list(found.values()), options.model)
+    for name, written in tables.items():
+        text = written()
+        print(f"{text}\n", flush=True)
         if options.page:
             page.fill(name, text)
     return 0
