@@ -4,59 +4,36 @@
 //! cargo bench --bench answers
 //! ```
 //!
-//! Six questions an image, as POPE asks: 40 tokens of a system prompt, 144 of the image, 14 of the question, and an
+//! Of the model `small`. Six questions an image, as POPE asks: 40 tokens of a system prompt, 144 of the image, 14 of the question, and an
 //! answer of two. Not shared are the same prompts with a first token of their own. The encoder's time is not in it. Then
 //! answers of 32 tokens to prompts of 48, so many at a time. Rounds go through all variants one after the other; medians
 //! are printed, and the median of the ratios within a round.
+
+mod median;
+mod sizes;
 
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use median::median;
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
 use menagerie::cli::{Allocator, keep_free_memory};
 use menagerie::generate::GenerateError;
 use menagerie::tokens::IMAGE_TOKEN;
-use menagerie::{Completion, GenerationConfig, Model, Prompt, Queue, Recipe, SeenImage};
+use menagerie::{
+    Completion, GenerationConfig, Model, Prompt, Queue, Recipe, RecipeSource, SeenImage,
+};
+use sizes::SMALL;
 
 /// That of the program.
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
 const ROUNDS: usize = 5;
-const HIDDEN: usize = 384;
-const VISUAL_TOKENS: usize = 144;
 const IMAGES: usize = 4;
 const QUESTIONS: usize = 6;
 const TOGETHER: [usize; 4] = [1, 4, 8, 32];
-
-const RECIPE: &str = r#"
-name = "answers"
-dtype = "DTYPE"
-
-[vision]
-type = "clip"
-image_size = 56
-patch_size = 28
-hidden_size = 32
-intermediate_size = 64
-num_layers = 1
-num_heads = 1
-
-[projector]
-type = "mlp"
-
-[llm]
-type = "llama"
-tokenizer = "TOKENIZER"
-chat = "hf-llava"
-vocab_size = 2048
-hidden_size = 384
-intermediate_size = 1024
-num_layers = 6
-num_heads = 6
-max_position_embeddings = 512
-"#;
 
 /// Prompts from a list; the answers are dropped.
 struct Listed(std::vec::IntoIter<Prompt>);
@@ -76,7 +53,8 @@ impl Queue for Listed {
 /// Questions about images.
 fn questions(device: &Device, shared: bool) -> Vec<Prompt> {
     let normal = Distribution::Normal(0.0, 1.0);
-    let image = |_| SeenImage::new(Tensor::random([VISUAL_TOKENS, HIDDEN], normal, device));
+    let shape = [SMALL.visual_tokens(), SMALL.llm[0]];
+    let image = |_| SeenImage::new(Tensor::random(shape, normal, device));
     let images: Vec<SeenImage> = (0..IMAGES).map(image).collect();
     let question = |number: i64| {
         let first = if shared { 1 } else { 900 + number };
@@ -120,22 +98,14 @@ fn seconds(
     Ok(begun.elapsed().as_secs_f64())
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     keep_free_memory();
-    let tokenizer = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/recipes/quickstart/tokenizer.json"
-    );
-    let recipe = RECIPE.replace("TOKENIZER", tokenizer);
+    let (_folder, recipe) = SMALL.folder(1);
+    let recipe = RecipeSource::File(recipe);
     for dtype in ["f32", "bf16"] {
         let device = Device::flex();
-        let model = Recipe::parse(&recipe.replace("DTYPE", dtype))?.assemble(&device)?;
+        let sets = [format!("dtype = {dtype:?}")];
+        let model = Recipe::load_with(&recipe, &sets)?.assemble(&device)?;
         let (mut questioned, mut drawn) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let ask = |most, shared| seconds(&model, questions(&device, shared), most, 2);

@@ -19,9 +19,9 @@
 //! - `decode:TOKENS` or `decode:TOKENSxROWS`: a token more for each of so many rows, after a prompt
 //!   of so many tokens each.
 //!
-//! `--device DEVICE` before all of it is another than the CPU. It prints an object with each work's seconds, a number a call or a step, their least and their
-//! median, and the most memory that the process held. `tests/peers/speed/inference.py` runs it
-//! beside other programs that print the same.
+//! `--device DEVICE` before all of it is another than the CPU. It prints an object with each work's seconds, a
+//! number a call or a step, their least and their median, and the most memory that the process held.
+//! `tests/peers/speed/ratios.py` runs it beside other programs that print the same.
 
 mod device;
 mod noise;

@@ -10,9 +10,12 @@
 //! decoder. Rounds go through all variants one after the other; medians are printed, and the median of
 //! how many times the padded rows' time of the same round a packed step takes.
 
+mod median;
+
 use std::error::Error;
 use std::time::Instant;
 
+use median::median;
 use menagerie::burn::module::Module;
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
 use menagerie::cli::{Allocator, keep_free_memory};
@@ -189,12 +192,6 @@ fn step_seconds(
         std::hint::black_box(gradients.norm());
     }
     begun.elapsed().as_secs_f64() / sizes.len().div_ceil(BATCH) as f64
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

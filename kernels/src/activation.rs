@@ -60,7 +60,7 @@ impl<I: Pairs, E: Element> Kernel<I> for RoundRows<'_, '_, E, I::Pair> {
 /// Rounds to the nearest integer, the even one of two, if that is below 2²² in magnitude: there, f32 of
 /// that size have no fraction.
 #[inline(always)]
-fn nearest(value: f32) -> i32 {
+pub(crate) fn nearest(value: f32) -> i32 {
     const SHIFT: f32 = 12_582_912.0;
     (value + SHIFT).to_bits().cast_signed() - SHIFT.to_bits().cast_signed()
 }

@@ -8,6 +8,7 @@ pub(crate) mod q4_k;
 pub(crate) mod q6_k;
 pub(crate) mod q8;
 
+use crate::activation::nearest;
 use crate::integer::{Block, Quantised};
 use crate::isa::{LANES, Quads};
 use crate::line::Line;
@@ -136,16 +137,14 @@ fn quantised<F: Blocks>(
     Quantised::by_panels(weights.outputs(), inputs, panel, format)
 }
 
-/// The nearest integer, of two the even one, as the bits of an i8; 0 of NaN.
+/// The nearest integer as the bits of an i8; 0 of NaN.
 #[inline(always)]
-fn nearest(value: f32) -> u8 {
-    // Numbers from 2²³ to 2²⁴ are integers. The sum is rounded to one, and its lowest bits are those of `value`.
-    const INTEGERS: f32 = 12_582_912.0;
+fn signed(value: f32) -> u8 {
     debug_assert!(value.is_nan() || value.abs() <= 128.0);
     let value = if value.is_nan() { 0.0 } else { value };
-    #[allow(clippy::cast_possible_truncation)]
-    let byte = (value + INTEGERS).to_bits() as u8;
-    byte
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let code = nearest(value) as u8;
+    code
 }
 
 /// Stores 8-bit codes of one output's block.
@@ -200,11 +199,11 @@ mod tests {
             let exact = f32::from(quarters) / 4.0;
             for value in [exact.next_down(), exact, exact.next_up()] {
                 let value = value.clamp(-127.0, 127.0);
-                let found = f32::from(nearest(value).cast_signed());
+                let found = f32::from(signed(value).cast_signed());
                 assert_eq!(found, value.round_ties_even(), "{value}");
             }
         }
-        assert_eq!(nearest(f32::NAN), 0);
-        assert_eq!(nearest(-0.0), 0);
+        assert_eq!(signed(f32::NAN), 0);
+        assert_eq!(signed(-0.0), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{check_roundings, numbers, reference, rounded, seeded, sizes};
+use common::{check_roundings, numbers, reference, rounded, seeded, sizes, transpose};
 use menagerie_kernels::{Format, Level, Matrix, Packed, bf16, f16, product_at};
 use rand::RngExt;
 
@@ -125,10 +125,4 @@ fn activations_may_be_f32_bf16_or_f16() {
         common::check_bits(&from_narrow, &y, "bf16");
         common::check_bits(&from_half, &y, "f16");
     }
-}
-
-fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
 }

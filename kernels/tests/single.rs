@@ -2,18 +2,8 @@
 
 mod common;
 
-use common::{check_roundings, numbers, reference, seeded, sizes};
+use common::{check_roundings, numbers, reference, seeded, sizes, transpose, wide};
 use menagerie_kernels::{Matrix, product_f32};
-
-fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
-}
-
-fn wide(numbers: &[f32]) -> Vec<f64> {
-    numbers.iter().copied().map(f64::from).collect()
-}
 
 #[test]
 fn two_matrices_multiply_however_each_lies_in_memory() {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{check_bits, check_roundings, numbers, reference, seeded};
+use common::{check_bits, check_roundings, numbers, reference, seeded, transpose, wide};
 use menagerie_kernels::{Addends, Level, Matrix, thin_product, thin_product_at};
 
 const SIZES: [(usize, usize, usize); 9] = [
@@ -16,16 +16,6 @@ const SIZES: [(usize, usize, usize); 9] = [
     (7, 1003, 70),
     (19, 45, 131),
 ];
-
-fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
-}
-
-fn wide(numbers: &[f32]) -> Vec<f64> {
-    numbers.iter().copied().map(f64::from).collect()
-}
 
 #[test]
 fn few_rows_are_multiplied_however_the_weights_lie() {

@@ -83,13 +83,10 @@ fn product<const D: usize>(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    if input.dtype() != weight.dtype() {
-        return with(bias, native::product(input, weight));
-    }
     if let Some(product) = native::thin(&input, &weight, bias.as_ref()) {
         return product;
     }
-    if native::fuses(&input) {
+    if input.dtype() != weight.dtype() || native::fuses(&input) {
         return with(bias, native::product(input, weight));
     }
     burn::tensor::module::linear(input, weight, bias)

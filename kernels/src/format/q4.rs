@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::{
-    BLOCK, Blocks, Halves, Place, load_nibbles, nearest, one_scale, quantised, store_nibbles,
+    BLOCK, Blocks, Halves, Place, load_nibbles, one_scale, quantised, signed, store_nibbles,
 };
 use crate::integer::Quantised;
 use crate::isa::Quads;
@@ -80,7 +80,7 @@ pub(crate) fn quantise(values: &[f32; BLOCK]) -> (u16, [u8; BLOCK]) {
     let mut codes = [8; BLOCK];
     if step != 0.0 {
         for (code, value) in codes.iter_mut().zip(values) {
-            *code = nearest((value / step).clamp(-8.0, 7.0)).wrapping_add(8);
+            *code = signed((value / step).clamp(-8.0, 7.0)).wrapping_add(8);
         }
     }
     (scale.to_bits(), codes)

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::{BLOCK, Blocks, Halves, Place, nearest, one_scale, quantised, store_bytes};
+use super::{BLOCK, Blocks, Halves, Place, one_scale, quantised, signed, store_bytes};
 use crate::integer::Quantised;
 use crate::isa::Quads;
 use crate::line::Line;
@@ -69,7 +69,7 @@ pub(crate) fn quantise(values: &[f32; BLOCK]) -> (u16, [u8; BLOCK]) {
     let mut codes = [128; BLOCK];
     if step > 0.0 {
         for (code, value) in codes.iter_mut().zip(values) {
-            *code = nearest((value / step).clamp(-127.0, 127.0)) ^ 0x80;
+            *code = signed((value / step).clamp(-127.0, 127.0)) ^ 0x80;
         }
     }
     (scale.to_bits(), codes)

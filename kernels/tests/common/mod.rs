@@ -54,6 +54,18 @@ pub fn sizes(rng: &mut ChaCha8Rng) -> Vec<(usize, usize, usize)> {
     out
 }
 
+/// The same numbers with rows for columns.
+pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns)
+        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
+        .collect()
+}
+
+/// In f64.
+pub fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().copied().map(f64::from).collect()
+}
+
 /// `Σ x[row, i] · w[output, i]` and `Σ |x[row, i] · w[output, i]|` for each output of each row.
 pub fn reference(x: &[f64], w: &[f64], inputs: usize) -> Vec<(f64, f64)> {
     let mut out = Vec::new();
