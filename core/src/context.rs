@@ -308,6 +308,7 @@ mod tests {
     use burn::tensor::DType;
 
     use super::*;
+    use crate::testing::normal;
 
     #[test]
     fn left_padding_ends_all_rows_together() {
@@ -330,10 +331,7 @@ mod tests {
     #[test]
     fn spans_and_masks_say_the_same_and_so_does_a_scale_alone() {
         let device = Device::flex();
-        let draw = |heads| {
-            let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
-            Tensor::<4>::random([2, heads, 7, 8], normal, &device)
-        };
+        let draw = |heads| normal([2, heads, 7, 8]);
         let (query, key, value) = (draw(6), draw(2), draw(2));
         for rows in [
             Rows::padded_right(&[7, 7]),
@@ -382,9 +380,7 @@ mod tests {
     #[test]
     fn keys_and_values_of_rows_of_a_cache_are_those_of_these_rows_alone() {
         let device = Device::flex();
-        let normal = burn::tensor::Distribution::Normal(0.0, 1.0);
-        let draw =
-            |tokens: usize, heads| Tensor::<4>::random([3, heads, tokens, 8], normal, &device);
+        let draw = |tokens: usize, heads| normal([3, heads, tokens, 8]);
         let (query, key, value) = (draw(9, 4), draw(9, 2), draw(9, 2));
         let lengths = [9, 4, 7];
         for attend in [0.3.into(), Attend::from(0.3).window(NonZeroUsize::new(3))] {

@@ -85,13 +85,14 @@ fn as_dtype<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
 
     use super::*;
     use crate::component::Component;
     use crate::nn::Linear;
     use crate::parameters::parameters;
     use crate::recipe::{FreezePattern, LoraTable, Quantize};
+    use crate::testing::normal;
 
     /// A plugin's module: a layer of core's, and one of its own that knows nothing of adapters.
     #[derive(Module, Debug)]
@@ -106,10 +107,6 @@ mod tests {
         }
     }
 
-    fn random(shape: [usize; 2], device: &Device) -> Tensor<2> {
-        Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
-    }
-
     fn adapted(
         device: &Device,
         dropout: f64,
@@ -117,7 +114,7 @@ mod tests {
     ) -> (Plugin, Plugin, Passes) {
         let plain = Plugin {
             linear: Linear::new(5, 7, true, device),
-            own: Param::from_tensor(random([7, 3], device)),
+            own: Param::from_tensor(normal([7, 3])),
         };
         let table = LoraTable {
             rank: 2,
@@ -139,7 +136,7 @@ mod tests {
             .map(|t| {
                 (
                     t.path.clone(),
-                    [random([t.input, 2], device), random([2, t.output], device)],
+                    [normal([t.input, 2]), normal([2, t.output])],
                 )
             })
             .collect();
@@ -190,7 +187,7 @@ mod tests {
                 bias: plain.linear.bias.clone(),
             },
         };
-        let x = random([4, 5], &device);
+        let x = normal([4, 5]);
         let expected = by_hand.forward(x.clone());
         assert!(off(adapted.forward(x.clone()), expected.clone()) < 1e-4);
         let merged = merge(adapted.clone());
@@ -207,7 +204,7 @@ mod tests {
         let (_, dense, _) = adapted(&device, 0.0, None);
         let table = |kind| {
             let (plain, adapted, _) = adapted(&device, 0.0, Some(kind));
-            let x = random([4, 5], &device);
+            let x = normal([4, 5]);
             // Without the low-rank part, which both have.
             let [a, b] = factors(&adapted)["linear.weight"].clone();
             let linear = x.clone().matmul(a).matmul(b).mul_scalar(1.5);
@@ -225,7 +222,7 @@ mod tests {
     fn dropout_follows_from_the_pass_alone() {
         let device = Device::flex();
         let (_, adapted, passes) = adapted(&device, 0.5, None);
-        let x = random([40, 5], &device);
+        let x = normal([40, 5]);
         let forward = || adapted.linear.forward(x.clone());
         let whole = forward();
         passes.begin(1);

@@ -21,6 +21,8 @@ pub use encoder::check_encoder;
 pub use projector::check_projector;
 pub use reference::{Reference, assert_close};
 
+use std::cell::Cell;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 
@@ -31,7 +33,7 @@ use crate::checkpoint::Checkpoint;
 use crate::component::Component;
 use crate::error::BuildError;
 use crate::hf::HfParts;
-use crate::parameters::{draw, parameters};
+use crate::parameters::{draw, parameters, seeded};
 use crate::plugin;
 use crate::weights::{self, Shards};
 
@@ -66,11 +68,21 @@ fn widened<M: Module>(module: M) -> M {
     }
 
     draw(&module, 1);
-    module.map(&mut Widen)
+    seeded(&Device::flex(), 2, || module.map(&mut Widen))
 }
 
-fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+/// Numbers on the CPU drawn from `N(0, 1)`: others at each call of a thread, and so of a test, and the same in every run.
+/// [`Tensor::random`] takes them from the generator that all tests of a process share, and takes them from one that has
+/// set a seed.
+#[must_use]
+pub fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    thread_local! {
+        static CALLS: Cell<u64> = const { Cell::new(0) };
+    }
+    let seed = CALLS.replace(CALLS.get() + 1);
+    let device = Device::flex();
+    let normal = Distribution::Normal(0.0, 1.0);
+    seeded(&device, seed, || Tensor::random(shape, normal, &device))
 }
 
 /// Options written as a recipe states them and read again are the same options.

@@ -212,8 +212,8 @@ impl<R: Fn(&str) -> Rates> ParameterMapper for Step<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
-    use menagerie_core::testing::{Reference, assert_close};
+    use burn::tensor::Device;
+    use menagerie_core::testing::{Reference, assert_close, normal};
 
     use super::*;
     use crate::train::schedule::{Decay, Schedule};
@@ -292,8 +292,7 @@ mod tests {
 
     #[test]
     fn a_step_in_one_pass_equals_its_formula() {
-        let device = Device::flex();
-        let draw = || Tensor::<1>::random([1037], Distribution::Normal(0.0, 1.0), &device);
+        let draw = || normal([1037]);
         for weight_decay in [0.0, 0.1] {
             let step = AdamWStep {
                 learning_rate: 0.01,

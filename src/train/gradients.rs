@@ -158,7 +158,8 @@ fn squares(values: &Tensor<1>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
+    use menagerie_core::testing::normal;
 
     use super::*;
 
@@ -210,8 +211,7 @@ mod tests {
 
     #[test]
     fn the_norm_of_a_large_gradient_is_the_same_whatever_the_number_of_threads() {
-        let device = Device::flex();
-        let values = Tensor::random([9 << 20], Distribution::Normal(0.0, 1.0), &device);
+        let values = normal([9 << 20]);
         let norm =
             || GradientSet::of(BTreeMap::from([(0, ("weight".to_owned(), values.clone()))])).norm();
         let first = norm();

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::burn::tensor::Tensor;
 use menagerie::chat::Turn;
 use menagerie::model::{Request, RequestError};
+use menagerie::testing::normal;
 use menagerie::tokens::IMAGE_TOKEN;
 use menagerie::{Completion, Finish, GenerationConfig, Model};
 
@@ -48,12 +49,7 @@ pub fn answer(
 
 /// Visual tokens of `count` images.
 fn images(count: usize) -> Tensor<3> {
-    let pixels = Tensor::random(
-        [count, 3, 28, 28],
-        Distribution::Normal(0.0, 1.0),
-        &Device::flex(),
-    );
-    MODEL.network().encode(pixels)
+    MODEL.network().encode(normal([count, 3, 28, 28]))
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use menagerie::burn::tensor::{Device, Distribution, Tensor};
 use menagerie::chat::Turn;
 use menagerie::generate::GenerateError;
 use menagerie::model::Request;
+use menagerie::testing::normal;
 use menagerie::tokens::IMAGE_TOKEN;
 use menagerie::{Completion, Finish, GenerationConfig, Model, Prompt, Queue, SeenImage};
 
@@ -92,8 +92,7 @@ fn text(ids: &[i64]) -> Prompt {
 /// Images of so many tokens.
 fn images<const N: usize>(model: &Model, tokens: [usize; N]) -> [SeenImage; N] {
     let hidden = model.configured().llm_spec.hidden_size;
-    let normal = Distribution::Normal(0.0, 1.0);
-    tokens.map(|tokens| SeenImage::new(Tensor::random([tokens, hidden], normal, &Device::flex())))
+    tokens.map(|tokens| SeenImage::new(normal([tokens, hidden])))
 }
 
 /// Questions about images, as benchmarks ask them: one begins like the next. Some have no image, one has two, some are

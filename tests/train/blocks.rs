@@ -1,9 +1,10 @@
 //! Blocks run again and logits in chunks: less memory, the same result.
 
-use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::burn::tensor::{Device, Tensor};
 use menagerie::parameters::parameters;
 use menagerie::recipe::FreezePattern;
 use menagerie::splice::Padding;
+use menagerie::testing::normal;
 use menagerie::tokens::{IGNORE, IMAGE_TOKEN};
 use menagerie::train::{GradientSet, Pass, PassOptions, loss_sum, trainable};
 use menagerie::{Model, Network};
@@ -60,9 +61,7 @@ fn borrowed(samples: &[Sample]) -> Vec<(&[i64], &[i64])> {
 fn pixels(samples: &[Sample]) -> Option<Tensor<4>> {
     let ids = samples.iter().flat_map(|(ids, _)| ids);
     let count = ids.filter(|&&id| id == IMAGE_TOKEN).count();
-    let device = Device::flex();
-    let shape = [count, 3, 16, 16];
-    (count > 0).then(|| Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device))
+    (count > 0).then(|| normal([count, 3, 16, 16]))
 }
 
 /// The whole graph and all logits at once.

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use menagerie::burn::tensor::{Device, Distribution, Tensor};
+use menagerie::burn::tensor::{Device, Tensor};
+use menagerie::parameters::draw;
 use menagerie::runs::RunSummary;
+use menagerie::testing::normal;
 use menagerie::toml::Table;
 use menagerie::{Component, plugin};
 
@@ -327,12 +329,11 @@ fn an_encoder_that_changes_has_no_features_to_keep() {
 /// An encoder's features of some random squares, together and each alone.
 fn together_and_alone(name: &str, options: Table, squares: usize) -> (Vec<u32>, Vec<u32>) {
     let device = Device::flex();
-    device.seed(7);
     let config = plugin::encoder(name).unwrap().configure(options).unwrap();
     let side = config.spec().unwrap().image_size;
     let encoder = config.init(&device).unwrap();
-    let normal = Distribution::Normal(0.0, 1.0);
-    let pixels: Tensor<4> = Tensor::random([squares, 3, side, side], normal, &device);
+    draw(&encoder, 7);
+    let pixels = normal([squares, 3, side, side]);
     let bits = |features: Tensor<3>| {
         let values = features.into_data().try_into_vec::<f32>().unwrap();
         values.into_iter().map(f32::to_bits).collect::<Vec<u32>>()

@@ -1,14 +1,14 @@
 //! Layers on a CPU, as one pass and as Burn's own operations, of random numbers.
 
 use burn::module::{Param, ParamId};
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::*;
 use crate::attention::{composed_soft_cap, soft_cap};
-use crate::testing::assert_close;
+use crate::testing::{assert_close, normal};
 
 fn draw<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.5), &Device::flex())
+    normal(shape).mul_scalar(1.5)
 }
 
 /// How the input lies in memory.

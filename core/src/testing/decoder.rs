@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::{Device, Gradients, Int, Tensor};
 
-use super::{assert_close, check_hf, check_options, check_round_trip, random, widened};
+use super::{assert_close, check_hf, check_options, check_round_trip, normal, widened};
 use crate::cache::KvCache;
 use crate::context::{Context, Rows};
 use crate::decoder::{Decoder, DecoderSpec};
@@ -84,11 +84,11 @@ fn check_shapes(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
 
 fn check_causal(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
     let rows = Rows::padded_right(&[6]);
-    let embeds = random([1, 6, spec.hidden_size]);
+    let embeds = normal([1, 6, spec.hidden_size]);
     let changed = Tensor::cat(
         vec![
             embeds.clone().narrow(1, 0, 4),
-            random([1, 2, spec.hidden_size]),
+            normal([1, 2, spec.hidden_size]),
         ],
         1,
     );
@@ -102,7 +102,7 @@ fn check_causal(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
 }
 
 fn check_padding(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
-    let embeds = random([2, 5, spec.hidden_size]);
+    let embeds = normal([2, 5, spec.hidden_size]);
     let alone = |row: usize, start: usize, len: usize| {
         let embeds = embeds.clone().narrow(0, row, 1).narrow(1, start, len);
         whole(module, &embeds, &Rows::padded_right(&[len]))
@@ -126,7 +126,7 @@ fn check_padding(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
 }
 
 fn check_packing(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
-    let embeds = random([1, 7, spec.hidden_size]);
+    let embeds = normal([1, 7, spec.hidden_size]);
     let packed = Rows {
         positions: vec![vec![0, 1, 2, 0, 1, 2, 3]],
         segments: vec![vec![1, 1, 1, 2, 2, 2, 2]],
@@ -147,7 +147,7 @@ fn check_blocks(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
         return;
     };
     let rows = Rows::padded_right(&[5, 3]);
-    let embeds = random([2, 5, spec.hidden_size]);
+    let embeds = normal([2, 5, spec.hidden_size]);
     let mut context = Context::new(&rows, &Device::flex());
     let parts = blocks.run(embeds.clone(), &mut |index, hidden| {
         blocks.block(index, hidden.clone(), &mut context);
@@ -197,7 +197,7 @@ fn check_gradients(name: &str, module: &Slot<dyn Decoder>) {
 /// A prompt, then token after token, with rows of different lengths.
 fn check_cache(name: &str, module: &Slot<dyn Decoder>, spec: &DecoderSpec) {
     let device = Device::flex();
-    let embeds = random([2, 8, spec.hidden_size]);
+    let embeds = normal([2, 8, spec.hidden_size]);
     let rows = Rows::padded_left(&[8, 6]);
     let expected = whole(module, &embeds, &rows);
     let mut cache = KvCache::new(spec.num_layers, 8);

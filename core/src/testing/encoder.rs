@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::{assert_close, check_hf, check_options, check_round_trip, random, widened};
+use super::{assert_close, check_hf, check_options, check_round_trip, normal, widened};
 use crate::plugin;
 
 /// Checks the registered encoder `name` at its tiny size: the spec states its output, a batch is
@@ -35,7 +35,7 @@ pub fn check_encoder(name: &str) {
             .unwrap_or_else(|error| panic!("{error}"))
     };
     let module = widened(build());
-    let pixels = random([2, 3, spec.image_size, spec.image_size]);
+    let pixels = normal([2, 3, spec.image_size, spec.image_size]);
     let features = module.forward(pixels.clone());
     assert_eq!(
         features.dims(),

@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::{Device, Gradients, Tensor};
 
-use super::{assert_close, check_options, check_round_trip, random, widened};
+use super::{assert_close, check_options, check_round_trip, normal, widened};
 use crate::decoder::DecoderSpec;
 use crate::encoder::EncoderSpec;
 use crate::parameters::{ParameterVisitor, visit_parameters};
@@ -57,7 +57,7 @@ pub fn check_projector(name: &str) {
     };
     let device = Device::flex();
     let module = widened(build(&device));
-    let features = random([2, vision.tokens, vision.feature_size]);
+    let features = normal([2, vision.tokens, vision.feature_size]);
     let projected = module.forward(features.clone());
     assert_eq!(
         projected.dims(),
@@ -106,7 +106,7 @@ fn check_gradients(name: &str, module: &Slot<dyn Projector>, features: &Tensor<3
     let features = features.clone().autodiff().require_grad();
     let projected = module.forward(features);
     // A norm's output has a constant sum, so each number counts differently.
-    let weights = random(projected.dims()).autodiff();
+    let weights = normal(projected.dims()).autodiff();
     let gradients = (projected * weights).sum().backward();
     visit_parameters(
         module,

@@ -1,8 +1,8 @@
 //! What all projectors have in common.
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::Device;
 use menagerie_core::plugin;
-use menagerie_core::testing::{assert_close, check_projector};
+use menagerie_core::testing::{assert_close, check_projector, normal};
 
 use crate::grid::Average;
 use crate::testing::{clip, llm, vision};
@@ -108,7 +108,7 @@ fn a_grid_is_asked_for_where_it_is_needed() {
 
 #[test]
 fn an_average_of_a_grid_by_itself_is_that_grid() {
-    let x = Tensor::<3>::random([1, 16, 2], Distribution::Normal(0.0, 1.0), &Device::flex());
+    let x = normal([1, 16, 2]);
     let average = Average::square("pool", "pool", 4, &vision([4, 4], 2)).expect("an average");
     assert_close("average", average.forward(x.clone()), x, 0.0);
 }

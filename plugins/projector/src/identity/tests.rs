@@ -1,8 +1,8 @@
 //! Widths that fit, and what is said of those that do not.
 
-use burn::tensor::{DType, Distribution};
+use burn::tensor::DType;
 use menagerie_core::Component;
-use menagerie_core::testing::assert_close;
+use menagerie_core::testing::{assert_close, normal};
 use menagerie_core::weights::{self, Shards};
 
 use super::*;
@@ -11,11 +11,7 @@ use crate::testing::{clip, in_whole_model, llm, refusal};
 #[test]
 fn features_pass_as_they_are() {
     let module = IdentityConfig {}.init(&clip(), &llm(1024), &Device::flex());
-    let x = Tensor::random(
-        [1, 5, 1024],
-        Distribution::Normal(0.0, 1.0),
-        &Device::flex(),
-    );
+    let x = normal([1, 5, 1024]);
     assert_close(
         "identity",
         module.expect("a module").forward(x.clone()),

@@ -1,6 +1,7 @@
 //! Fused encoders against each encoder alone.
 
 use burn::tensor::Distribution;
+use menagerie_core::parameters::seeded;
 use menagerie_core::testing::{assert_close, check_encoder};
 
 use super::*;
@@ -36,7 +37,10 @@ fn keeps_the_contract() {
 fn features_are_those_of_each_encoder_on_pixels_normalised_its_way() {
     let device = Device::flex();
     let fused = EncoderConfig::init(&FusedConfig::tiny(), &device).expect("a module");
-    let raw = Tensor::<4>::random([2, 3, 28, 28], Distribution::Uniform(0.0, 1.0), &device);
+    let evenly = Distribution::Uniform(0.0, 1.0);
+    let raw: Tensor<4> = seeded(&device, 1, || {
+        Tensor::random([2, 3, 28, 28], evenly, &device)
+    });
     let specs = [dinov2(), siglip()].map(|part| {
         let config = part.configure().expect("a config");
         config.spec().expect("sizes")
