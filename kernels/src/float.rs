@@ -4,8 +4,9 @@ use half::bf16;
 
 use crate::activation::{RoundRows, bf16_bits};
 use crate::isa::{Kernel, LANES, Pairs};
+use crate::kept::Kept;
 use crate::level::Level;
-use crate::line::{Line, lines, view_mut, zeros};
+use crate::line::{Line, lines, view_mut};
 use crate::matrix::{Any, Element, Matrix, with};
 use crate::outputs::Outputs;
 use crate::schedule::{self, Grid};
@@ -60,14 +61,14 @@ pub(crate) fn pack_panel<E: Element>(weights: Matrix<E>, first: usize, out: &mut
 /// Weights `[outputs, inputs]`, packed.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels {
-    lines: Vec<Line>,
+    lines: Kept<Line>,
 }
 
 impl Panels {
     pub(crate) fn new(weights: &impl Outputs) -> Self {
         let (outputs, inputs) = (weights.outputs(), weights.inputs());
         let steps = steps(inputs);
-        let mut lines = zeros(outputs.div_ceil(LANES) * steps);
+        let mut lines = Kept::zeros(outputs.div_ceil(LANES) * steps);
         schedule::chunks(&mut lines, steps, outputs * inputs, |panel, out| {
             weights.panel(panel, &mut |rows, first| {
                 with!(rows, rows => pack_panel(rows, first, out));
@@ -77,7 +78,7 @@ impl Panels {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.lines.as_slice())
+        size_of_val(&*self.lines)
     }
 
     /// One output's weights as f32, written to `out`.

@@ -11,7 +11,8 @@ pub(crate) mod q8;
 use crate::activation::nearest;
 use crate::integer::{Block, Quantised};
 use crate::isa::{LANES, Quads};
-use crate::line::Line;
+use crate::kept::Kept;
+use crate::line::{Line, Plain};
 use crate::matrix::with;
 use crate::outputs::Outputs;
 
@@ -73,12 +74,8 @@ impl Place {
 pub(crate) type Halves = [u16; LANES];
 
 /// What the groups of blocks of each panel share, which `store` fills in for one output after the other.
-fn each_group<S: Copy + Default>(
-    outputs: usize,
-    groups: usize,
-    store: impl Fn(Block, &mut S),
-) -> Vec<S> {
-    let mut out = vec![S::default(); outputs.div_ceil(LANES) * groups];
+fn each_group<S: Plain>(outputs: usize, groups: usize, store: impl Fn(Block, &mut S)) -> Kept<S> {
+    let mut out = Kept::<S>::zeros(outputs.div_ceil(LANES) * groups);
     for output in 0..outputs {
         let (panel, lane) = (output / LANES, output % LANES);
         for index in 0..groups {
@@ -99,7 +96,7 @@ fn one_scale<F: Blocks>(
     inputs: usize,
     block: impl Fn(usize, usize) -> (u16, [u8; BLOCK]) + Send + Sync,
     store: impl Fn(&mut [Line], usize, &[u8; BLOCK]) + Send + Sync,
-    format: impl FnOnce(Vec<Halves>) -> F,
+    format: impl FnOnce(Kept<Halves>) -> F,
 ) -> Quantised<F> {
     let block = |at: Block, lines: &mut [Line], scales: &mut Halves| {
         let (scale, codes) = block(at.output, at.index);
@@ -114,7 +111,7 @@ fn quantised<F: Blocks>(
     weights: &impl Outputs,
     quantise: impl Fn(&[f32; BLOCK]) -> (u16, [u8; BLOCK]) + Send + Sync,
     store: impl Fn(&mut [Line], usize, &[u8; BLOCK]) + Send + Sync,
-    format: impl FnOnce(Vec<Halves>) -> F,
+    format: impl FnOnce(Kept<Halves>) -> F,
 ) -> Quantised<F> {
     let inputs = weights.inputs();
     let panel = |panel: usize, lines: &mut [Line], scales: &mut [Halves]| {

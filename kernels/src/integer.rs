@@ -14,8 +14,9 @@ use crate::activation::QuantiseRow;
 use crate::format::{BLOCK, Blocks, Place};
 use crate::isa::portable::Portable;
 use crate::isa::{Kernel, LANES, Quads};
+use crate::kept::Kept;
 use crate::level::Level;
-use crate::line::{Line, lines, view_mut, zeros};
+use crate::line::{Line, Plain, lines, view_mut};
 use crate::matrix::{Any, with};
 use crate::schedule::{self, Grid};
 use crate::scratch::Scratch;
@@ -33,7 +34,7 @@ const QUADS: usize = BLOCK / 4;
 /// next 16.
 #[derive(Debug, Clone)]
 pub(crate) struct Quantised<F> {
-    lines: Vec<Line>,
+    lines: Kept<Line>,
     scales: F,
 }
 
@@ -50,11 +51,11 @@ pub(crate) struct Block {
 impl<F: Blocks> Quantised<F> {
     /// `store` writes a block of an output into its lane of the lines, and into what a panel's block says of its
     /// scales; `scales` collects that.
-    pub(crate) fn new<S: Copy + Default + Send>(
+    pub(crate) fn new<S: Plain>(
         outputs: usize,
         inputs: usize,
         store: impl Fn(Block, &mut [Line], &mut S) + Send + Sync,
-        scales: impl FnOnce(Vec<S>) -> F,
+        scales: impl FnOnce(Kept<S>) -> F,
     ) -> Self {
         let panel = |panel: usize, lines: &mut [Line], steps: &mut [S]| {
             let first = panel * LANES;
@@ -74,15 +75,15 @@ impl<F: Blocks> Quantised<F> {
 
     /// The same, a panel at a time: `panel` writes all its lines, which are zeros, and what its blocks say of their
     /// scales.
-    pub(crate) fn by_panels<S: Copy + Default + Send>(
+    pub(crate) fn by_panels<S: Plain>(
         outputs: usize,
         inputs: usize,
         panel: impl Fn(usize, &mut [Line], &mut [S]) + Send + Sync,
-        scales: impl FnOnce(Vec<S>) -> F,
+        scales: impl FnOnce(Kept<S>) -> F,
     ) -> Self {
         let (panels, blocks) = (outputs.div_ceil(LANES), inputs.div_ceil(BLOCK));
-        let mut lines = zeros(panels * blocks * F::LINES);
-        let mut steps = vec![S::default(); panels * blocks];
+        let mut lines = Kept::zeros(panels * blocks * F::LINES);
+        let mut steps = Kept::zeros(panels * blocks);
         schedule::rows(
             (&mut lines, &mut steps, &mut [(); 0]),
             (blocks * F::LINES, blocks, 0),
@@ -95,7 +96,7 @@ impl<F: Blocks> Quantised<F> {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(self.lines.as_slice()) + self.scales.bytes()
+        size_of_val(&*self.lines) + self.scales.bytes()
     }
 
     /// An output's codes of a block.

@@ -62,6 +62,7 @@ mod float;
 mod format;
 mod integer;
 mod isa;
+mod kept;
 mod level;
 mod line;
 mod math;

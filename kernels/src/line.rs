@@ -40,6 +40,12 @@ unsafe impl Plain for u8 {}
 unsafe impl Plain for [f32; 16] {}
 // SAFETY: as above.
 unsafe impl Plain for [u32; 16] {}
+// SAFETY: as above; these are 32.
+unsafe impl Plain for [u16; 16] {}
+// SAFETY: as above.
+unsafe impl Plain for [[i8; 16]; 2] {}
+// SAFETY: as above.
+unsafe impl Plain for Line {}
 
 impl Line {
     /// All of it as 16 numbers.
@@ -55,12 +61,6 @@ impl Line {
         // SAFETY: as above, and every 16 numbers are a line.
         unsafe { &mut *std::ptr::from_mut(self).cast() }
     }
-}
-
-/// Lines of zeros, in memory that the system hands out as such if it is fresh: it is not written here.
-pub(crate) fn zeros(count: usize) -> Vec<Line> {
-    // SAFETY: zeros are a `Line`.
-    unsafe { Box::new_zeroed_slice(count).assume_init() }.into_vec()
 }
 
 /// Lines that hold `count` values of `T`.

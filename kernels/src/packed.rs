@@ -303,39 +303,41 @@ impl Packed {
     /// # Panics
     /// As [`Packed::multiply`], and if the processor does not have the level.
     pub fn multiply_at<E: Element>(&self, level: Level, x: &[E], y: &mut [f32]) {
-        self.multiply_add_at(level, x, Addends::default(), y);
-    }
-
-    /// `y = x · weightsᵀ + bias + residual`, with the sums of [`Packed::multiply`], to which each is added
-    /// before they are written.
-    ///
-    /// # Panics
-    /// As [`Packed::multiply`], and if the bias has not [`Packed::outputs`] numbers, or the residual not as many
-    /// as `y`.
-    pub fn multiply_add<E: Element>(&self, x: &[E], addends: Addends, y: &mut [f32]) {
-        self.multiply_add_at(Level::best(), x, addends, y);
-    }
-
-    /// The same with the instructions of a given level.
-    ///
-    /// # Panics
-    /// As [`Packed::multiply_add`], and if the processor does not have the level.
-    pub fn multiply_add_at<E: Element>(
-        &self,
-        level: Level,
-        x: &[E],
-        addends: Addends,
-        y: &mut [f32],
-    ) {
         level.check();
         if y.is_empty() {
             assert!(x.is_empty() || self.outputs == 0, "x has rows, and y none");
             return;
         }
         let rows = y.len() / self.outputs.max(1);
-        let sink = Sink::new(y, rows, self.outputs).with(addends);
+        let sink = Sink::new(y, rows, self.outputs);
         let x = Matrix::new(x, rows, self.inputs).any();
         self.multiply_any(level, x, &sink);
+    }
+
+    /// `x · weightsᵀ + bias + residual` in memory of its own, `[rows, outputs]`: the sums of [`Packed::multiply`], to
+    /// which each is added before they are written.
+    ///
+    /// # Panics
+    /// If `x` has not [`Packed::inputs`] columns, the bias not [`Packed::outputs`] numbers, or the residual not as many
+    /// as the result.
+    pub fn product<E: Element>(&self, x: Matrix<E>, addends: Addends) -> Vec<f32> {
+        self.product_at(Level::best(), x, addends)
+    }
+
+    /// The same with the instructions of a given level.
+    ///
+    /// # Panics
+    /// As [`Packed::product`], and if the processor does not have the level.
+    pub fn product_at<E: Element>(&self, level: Level, x: Matrix<E>, addends: Addends) -> Vec<f32> {
+        level.check();
+        assert_eq!(x.columns(), self.inputs, "a column for each input");
+        let write = |sink: &Sink| {
+            if x.rows() > 0 && self.outputs > 0 {
+                self.multiply_any(level, x.any(), sink);
+            }
+        };
+        // SAFETY: a product writes each panel of each row.
+        unsafe { Sink::filled(x.rows(), self.outputs, addends, write) }
     }
 
     fn multiply_any(&self, level: Level, x: Any, sink: &Sink) {

@@ -8,7 +8,7 @@ use crate::level::Level;
 use crate::line::Line;
 use crate::matrix::{Any, Element, Matrix, with};
 use crate::scratch::Scratch;
-use crate::sink::Sink;
+use crate::sink::{Addends, Sink};
 
 /// `a · b`, row after row, with `a` `[m, k]` and `b` `[k, n]` rounded to bf16 and sums in f32.
 ///
@@ -40,7 +40,7 @@ fn product_any(level: Level, a: Any, b: Any) -> Vec<f32> {
         }
     };
     // SAFETY: a product writes each panel of each row.
-    unsafe { Sink::filled(a.rows(), b.rows(), write) }
+    unsafe { Sink::filled(a.rows(), b.rows(), Addends::default(), write) }
 }
 
 /// Multiply-adds from which on threads gain: those of 192³.

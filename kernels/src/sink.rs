@@ -43,24 +43,29 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// The numbers that `write` writes.
+    /// The numbers that `write` writes, and what is added to them, in memory that nobody else has written.
+    ///
+    /// # Panics
+    /// As [`Sink::with`].
     ///
     /// # Safety
     /// It writes each panel of each row.
     pub(crate) unsafe fn filled(
         rows: usize,
         columns: usize,
+        addends: Addends<'a>,
         write: impl FnOnce(&Sink<'_>),
     ) -> Vec<f32> {
         let count = rows.checked_mul(columns).expect("a result that has a size");
         let mut values = Vec::with_capacity(count);
-        write(&Sink {
+        let sink = Sink {
             start: values.as_mut_ptr(),
             rows,
             columns,
             addends: Addends::default(),
             memory: PhantomData,
-        });
+        };
+        write(&sink.with(addends));
         // SAFETY: the caller promises that all of them are written.
         unsafe { values.set_len(count) };
         values

@@ -24,7 +24,7 @@ const STRIP: usize = 64;
 ///
 /// # Panics
 /// If `x` is no whole number of rows as wide as `w` is high, or `y` has another number of them, or as
-/// [`Packed::multiply_add`](crate::Packed::multiply_add) because of what is added.
+/// [`Packed::product`](crate::Packed::product) because of what is added.
 pub fn thin_product(x: &[f32], w: Matrix<f32>, addends: Addends, y: &mut [f32]) {
     thin_product_at(Level::best(), x, w, addends, y);
 }

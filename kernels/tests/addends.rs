@@ -31,8 +31,8 @@ fn a_bias_and_a_residual_are_added_to_the_sums() {
                             *wanted += residual[at];
                         }
                     }
-                    let mut y = vec![f32::NAN; rows * outputs];
-                    packed.multiply_add_at(level, &x, Addends { bias, residual }, &mut y);
+                    let x = Matrix::new(&x, rows, inputs);
+                    let y = packed.product_at(level, x, Addends { bias, residual });
                     let what = format!("{format} {level} {rows}×{inputs}×{outputs}");
                     check_bits(&y, &wanted, &what);
                 }

@@ -120,12 +120,13 @@ impl PackedWeight {
             bias,
             residual: None,
         };
-        let mut out = vec![0.0_f32; shape.iter().product()];
-        match x.numbers()? {
-            Numbers::F32(x) => self.weight.multiply_add(x, addends, &mut out),
-            Numbers::Bf16(x) => self.weight.multiply_add(x, addends, &mut out),
-            Numbers::F16(x) => self.weight.multiply_add(x, addends, &mut out),
-        }
+        let rows = shape[..D - 1].iter().product();
+        let inputs = self.weight.inputs();
+        let out = match x.numbers()? {
+            Numbers::F32(x) => self.weight.product(Matrix::new(x, rows, inputs), addends),
+            Numbers::Bf16(x) => self.weight.product(Matrix::new(x, rows, inputs), addends),
+            Numbers::F16(x) => self.weight.product(Matrix::new(x, rows, inputs), addends),
+        };
         let out = native::tensor(out, shape);
         Some(if dtype == DType::F32 {
             out

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::integer::Quantised;
 use crate::isa::Quads;
+use crate::kept::Kept;
 use crate::line::Line;
 use crate::outputs::Outputs;
 
@@ -16,7 +17,7 @@ pub(crate) const BYTES: usize = 18;
 
 /// The scales.
 #[derive(Debug, Clone)]
-pub(crate) struct Q4(pub(crate) Vec<Halves>);
+pub(crate) struct Q4(pub(crate) Kept<Halves>);
 
 impl Blocks for Q4 {
     const LINES: usize = 4;
@@ -42,7 +43,7 @@ impl Blocks for Q4 {
         isa.splat(0.0)
     }
     fn bytes(&self) -> usize {
-        size_of_val(self.0.as_slice())
+        size_of_val(&*self.0)
     }
     fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
         let (scale, bytes) = out.split_at_mut(2);

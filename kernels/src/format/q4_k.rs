@@ -4,7 +4,8 @@
 use super::{BLOCK, Blocks, Halves, Place, each_group, load_nibbles, store_nibbles};
 use crate::integer::{Block, Quantised};
 use crate::isa::{LANES, Quads};
-use crate::line::Line;
+use crate::kept::Kept;
+use crate::line::{Line, Plain};
 
 /// Bytes of 256 weights of one output in GGUF: two f16, 12 bytes of scales and minima, 128 of codes.
 pub(crate) const BYTES: usize = 144;
@@ -12,24 +13,32 @@ pub(crate) const BYTES: usize = 144;
 pub(crate) const GROUP: usize = 8;
 
 /// What scales and minima are multiplied with.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Factors {
     pub(crate) scale: Halves,
     pub(crate) minimum: Halves,
 }
 
+// SAFETY: 64 bytes of integers.
+unsafe impl Plain for Factors {}
+
 /// Scales and minima of a block.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Steps {
     pub(crate) scale: [u8; LANES],
     pub(crate) minimum: [u8; LANES],
 }
 
+// SAFETY: 32 bytes of integers.
+unsafe impl Plain for Steps {}
+
 /// Scales and minima; rows are whole groups.
 #[derive(Debug, Clone)]
 pub(crate) struct Q4K {
-    pub(crate) factors: Vec<Factors>,
-    pub(crate) steps: Vec<Steps>,
+    pub(crate) factors: Kept<Factors>,
+    pub(crate) steps: Kept<Steps>,
 }
 
 impl Blocks for Q4K {
@@ -71,7 +80,7 @@ impl Blocks for Q4K {
         isa.mul(isa.halves(&factors.minimum), isa.unsigned(&steps.minimum))
     }
     fn bytes(&self) -> usize {
-        size_of_val(self.factors.as_slice()) + size_of_val(self.steps.as_slice())
+        size_of_val(&*self.factors) + size_of_val(&*self.steps)
     }
     fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
         let factors = &self.factors[place.index() / GROUP];

@@ -3,6 +3,7 @@
 use super::{BLOCK, Blocks, Halves, Place, each_group, load_nibbles, store_crumbs, store_nibbles};
 use crate::integer::{Block, Quantised};
 use crate::isa::{LANES, Quads};
+use crate::kept::Kept;
 use crate::line::Line;
 
 /// Bytes of 256 weights of one output in GGUF: 128 of lower bits, 64 of upper ones, 16 scales, an f16.
@@ -16,8 +17,8 @@ pub(crate) type Steps = [[i8; LANES]; 2];
 /// Scales; rows are whole groups. A block is four lines of lower bits, then two of upper ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Q6K {
-    pub(crate) factors: Vec<Halves>,
-    pub(crate) steps: Vec<Steps>,
+    pub(crate) factors: Kept<Halves>,
+    pub(crate) steps: Kept<Steps>,
 }
 
 impl Blocks for Q6K {
@@ -57,7 +58,7 @@ impl Blocks for Q6K {
         isa.splat(0.0)
     }
     fn bytes(&self) -> usize {
-        size_of_val(self.factors.as_slice()) + size_of_val(self.steps.as_slice())
+        size_of_val(&*self.factors) + size_of_val(&*self.steps)
     }
     fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
         out[..192].fill(0);

@@ -5,6 +5,7 @@ use half::f16;
 use super::{BLOCK, Blocks, Halves, Place, one_scale, quantised, signed, store_bytes};
 use crate::integer::Quantised;
 use crate::isa::Quads;
+use crate::kept::Kept;
 use crate::line::Line;
 use crate::outputs::Outputs;
 
@@ -13,7 +14,7 @@ pub(crate) const BYTES: usize = 34;
 
 /// The scales; codes are the i8 + 128.
 #[derive(Debug, Clone)]
-pub(crate) struct Q8(pub(crate) Vec<Halves>);
+pub(crate) struct Q8(pub(crate) Kept<Halves>);
 
 impl Blocks for Q8 {
     const LINES: usize = 8;
@@ -39,7 +40,7 @@ impl Blocks for Q8 {
         isa.splat(0.0)
     }
     fn bytes(&self) -> usize {
-        size_of_val(self.0.as_slice())
+        size_of_val(&*self.0)
     }
     fn write(&self, place: Place, lane: usize, codes: &[[u8; BLOCK]], out: &mut [u8]) {
         let (scale, bytes) = out.split_at_mut(2);
