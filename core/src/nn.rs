@@ -5,6 +5,7 @@ mod embedding;
 mod linear;
 mod loss;
 mod norm;
+mod parts;
 mod rotary;
 
 pub use activation::Activation;
@@ -12,6 +13,7 @@ pub use embedding::{Embedding, PackableEmbedding};
 pub use linear::{Linear, PackableLinear};
 pub use loss::cross_entropy;
 pub use norm::{LayerNorm, OffsetRmsNorm, RmsNorm};
+pub use parts::in_parts;
 pub use rotary::turn_halves;
 
 use burn::module::Initializer;

@@ -52,10 +52,15 @@ impl PackableLinear {
         }
     }
 
+    /// Whether its products are with a packed weight (see [`crate::packed`]).
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        self.weight.reparameterization::<PackedWeight>().is_some()
+    }
+
     /// Whether products with the weight round activations, as those of narrower weights on a CPU do.
     pub fn rounds(&self) -> bool {
-        self.weight.reparameterization::<PackedWeight>().is_some()
-            || native::rounds(&self.weight.base())
+        self.is_packed() || native::rounds(&self.weight.base())
     }
 
     /// `[…, in]` -> `[…, out]`, with the adapter that the weight may carry (see [`crate::lora`]), or with

@@ -1,10 +1,12 @@
 //! Packed layers beside plain ones.
 
+use std::cell::RefCell;
+
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
 
 use super::*;
-use crate::nn::{Embedding, Linear};
+use crate::nn::{Embedding, Linear, in_parts};
 use crate::parameters::{parameters, seeded};
 
 const FORMATS: [Format; 3] = [Format::Bf16, Format::Q8, Format::Q4];
@@ -76,6 +78,31 @@ fn a_packed_layer_computes_what_the_weight_it_stands_for_does() {
         let off = largest(packed.first.forward(x.clone()) - wanted.clone()) / largest(wanted);
         // Activations are rounded to 8 bits, or to bytes.
         assert!(off < 0.01 && off > 0.0, "{format}: {off}");
+    }
+}
+
+#[test]
+fn parts_of_a_packed_layer_give_the_bits_of_the_whole() {
+    let most = RefCell::new(0);
+    let layer = |layer: &Linear, x: Tensor<3>| {
+        most.replace_with(|&mut most| most.max(x.dims()[1]));
+        layer.forward(x)
+    };
+    for shape in [[3, 171, 70], [1, 257, 70], [1, 256, 70], [2, 1, 70]] {
+        let x = random(8, shape);
+        for format in FORMATS {
+            let first = pack(layers(), format).first;
+            most.replace(0);
+            let parts = in_parts(&first, x.clone(), |x| layer(&first, x));
+            assert!(most.take() <= 256, "{format}: {shape:?}");
+            let whole = first.forward(x.clone());
+            assert_eq!(parts.dims(), whole.dims());
+            assert_eq!(values(parts), values(whole), "{format}: {shape:?}");
+        }
+        let plain = layers().first;
+        let whole = values(plain.forward(x.clone()));
+        assert_eq!(values(in_parts(&plain, x, |x| layer(&plain, x))), whole);
+        assert_eq!(most.take(), shape[1], "all at once");
     }
 }
 

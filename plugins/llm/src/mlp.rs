@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{Activation, Linear};
+use menagerie_core::nn::{Activation, Linear, in_parts};
 
 use crate::shape::Shape;
 
@@ -30,7 +30,9 @@ impl Mlp {
 
     /// `[batch, token, hidden]` -> the same
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let (gate, up) = (self.gate.forward(x.clone()), self.up.forward(x));
-        self.down.forward(self.activation.gate(gate, up))
+        in_parts(&self.gate, x, |x| {
+            let (gate, up) = (self.gate.forward(x.clone()), self.up.forward(x));
+            self.down.forward(self.activation.gate(gate, up))
+        })
     }
 }

@@ -3,7 +3,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use menagerie_core::attention::{Attend, attention};
-use menagerie_core::nn::{self, LayerNorm, Linear, join_heads, normal, split_heads};
+use menagerie_core::nn::{self, LayerNorm, Linear, in_parts, join_heads, normal, split_heads};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -204,7 +204,9 @@ impl Mlp {
 
     /// `[batch, token, hidden]` -> the same
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.fc2
-            .forward(self.activation.forward(self.fc1.forward(x)))
+        in_parts(&self.fc1, x, |x| {
+            let inner = self.activation.forward(self.fc1.forward(x));
+            self.fc2.forward(inner)
+        })
     }
 }

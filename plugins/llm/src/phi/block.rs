@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use menagerie_core::Context;
-use menagerie_core::nn::{Activation, LayerNorm, Linear};
+use menagerie_core::nn::{Activation, LayerNorm, Linear, in_parts};
 
 use crate::attention::Attention;
 use crate::rotary::Rotary;
@@ -71,7 +71,9 @@ impl Mlp {
 
     /// `[batch, token, hidden]` -> the same
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let inner = Activation::GeluTanh.forward(self.fc1.forward(x));
-        self.fc2.forward(inner)
+        in_parts(&self.fc1, x, |x| {
+            let inner = Activation::GeluTanh.forward(self.fc1.forward(x));
+            self.fc2.forward(inner)
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{Activation, Linear, RmsNorm, join_heads, split_heads};
+use menagerie_core::nn::{Activation, Linear, RmsNorm, in_parts, join_heads, split_heads};
 use menagerie_core::{Attend, Context};
 
 use crate::names::HfNames;
@@ -128,10 +128,12 @@ impl Mlp {
 
     /// `[batch, token, hidden]` -> the same
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let both = self.gate_up.forward(x);
-        let [_, _, width] = both.dims();
-        let gate = both.clone().narrow(2, 0, width / 2);
-        let up = both.narrow(2, width / 2, width / 2);
-        self.down.forward(Activation::Silu.gate(gate, up))
+        in_parts(&self.gate_up, x, |x| {
+            let both = self.gate_up.forward(x);
+            let [_, _, width] = both.dims();
+            let gate = both.clone().narrow(2, 0, width / 2);
+            let up = both.narrow(2, width / 2, width / 2);
+            self.down.forward(Activation::Silu.gate(gate, up))
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
-use menagerie_core::nn::{Activation, LayerNorm, Linear};
+use menagerie_core::nn::{Activation, LayerNorm, Linear, in_parts};
 
 use crate::vit::{Attention, BlockSizes};
 
@@ -83,14 +83,16 @@ impl Mlp {
 
     /// `[batch, token, hidden]` -> the same
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let inner = self.fc1.forward(x);
-        let inner = if self.gated {
-            let [_, _, width] = inner.dims();
-            let half = |start| inner.clone().narrow(2, start, width / 2);
-            Activation::Silu.gate(half(0), half(width / 2))
-        } else {
-            Activation::Gelu.forward(inner)
-        };
-        self.fc2.forward(inner)
+        in_parts(&self.fc1, x, |x| {
+            let inner = self.fc1.forward(x);
+            let inner = if self.gated {
+                let [_, _, width] = inner.dims();
+                let half = |start| inner.clone().narrow(2, start, width / 2);
+                Activation::Silu.gate(half(0), half(width / 2))
+            } else {
+                Activation::Gelu.forward(inner)
+            };
+            self.fc2.forward(inner)
+        })
     }
 }
