@@ -8,7 +8,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use menagerie_kernels::{Format, Packed};
 
 use super::interleave::to_halves;
-use super::transpose::transpose;
+use super::transpose::transposed;
 use super::{LoadReport, Shards, TensorEntry, WeightError};
 use crate::checkpoint::{Checkpoint, Spelling, Storage};
 use crate::newline::IMAGE_NEWLINE;
@@ -244,23 +244,27 @@ impl Plan<'_> {
         Ok((data, storage))
     }
 
-    /// The parameter at `path` as it lies in the module.
+    /// The parameter at `path` as it lies in the module, for one of type `wanted`, and what the file has it in. What is
+    /// transposed is read into `spare`, as [`packed`](Self::packed) does.
     fn plain(
         &self,
         path: &str,
         shape: &[usize],
         kind: Option<Packable>,
-    ) -> Result<TensorData, WeightError> {
-        let (data, storage) = self.read(path, shape, kind, Vec::new())?;
-        let &[rows, columns] = data.shape().as_slice() else {
-            return Ok(data);
-        };
-        if storage == Storage::AsIs {
-            return Ok(data);
+        wanted: DType,
+        spare: &mut Vec<u8>,
+    ) -> Result<(TensorData, &'static str), WeightError> {
+        let (_, _, storage) = self.entry(path, shape, kind)?;
+        if storage == Storage::AsIs || shape.len() != 2 {
+            let (data, _) = self.read(path, shape, kind, Vec::new())?;
+            let name = data.dtype().name();
+            return Ok((data, name));
         }
-        let dtype = data.dtype();
-        let bytes = transpose(data.as_bytes(), rows, columns, dtype.size());
-        Ok(TensorData::from_bytes_vec(bytes, shape.to_vec(), dtype))
+        let (data, _) = self.read(path, shape, kind, take(spare))?;
+        let (dtype, stored) = (data.dtype(), [shape[1], shape[0]]);
+        let out = transposed(data.as_bytes(), stored, dtype, wanted);
+        *spare = data.into_bytes().try_into_vec().unwrap_or_default();
+        Ok((out, dtype.name()))
     }
 
     /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in. What
@@ -375,7 +379,7 @@ struct Filler<'a> {
     plan: Plan<'a>,
     numbers: Numbers,
     packable: HashMap<String, Packable>,
-    /// Memory that weights are read into before they are packed.
+    /// Memory that weights are read into before they are packed or transposed.
     spare: Vec<u8>,
     progress: &'a mut dyn FnMut(usize),
     loaded: usize,
@@ -413,8 +417,11 @@ impl Filler<'_> {
             return Ok((param, Some(PackedWeight::new(packed, kind))));
         }
         let dtype = self.numbers.of(kind);
-        let data = self.plan.plain(path, shape.as_slice(), kind)?;
-        self.count(shape.num_elements(), data.dtype().name(), dtype.name());
+        let spare = &mut self.spare;
+        let (data, from) = self
+            .plan
+            .plain(path, shape.as_slice(), kind, dtype, spare)?;
+        self.count(shape.num_elements(), from, dtype.name());
         let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
         let id = param.id;
         Ok((param.transform_for_load(tensor, id), None))

@@ -1,16 +1,41 @@
 //! Transposing a stored matrix while its bytes are on the way to the parameter.
 
+use burn::tensor::{DType, TensorData, bf16, f16};
 use rayon::prelude::*;
 
 /// Side of the square tiles: 64 floats of 2 bytes fill two cache lines.
 const TILE: usize = 64;
 
+/// `[columns, rows]` of the bytes of floats `[rows, columns]`, which are `dtype`: those of 2 bytes as f32 where these are
+/// `wanted`, and all others as they are.
+pub(super) fn transposed(
+    bytes: &[u8],
+    [rows, columns]: [usize; 2],
+    dtype: DType,
+    wanted: DType,
+) -> TensorData {
+    let shape = [columns, rows];
+    let wide = match (dtype, wanted) {
+        (DType::BF16, DType::F32) => elements(bytes, rows, columns, |bits| {
+            bf16::from_le_bytes(bits).to_f32()
+        }),
+        (DType::F16, DType::F32) => elements(bytes, rows, columns, |bits| {
+            f16::from_le_bytes(bits).to_f32()
+        }),
+        _ => {
+            let bytes = transpose(bytes, rows, columns, dtype.size());
+            return TensorData::from_bytes_vec(bytes, shape, dtype);
+        }
+    };
+    TensorData::new(wide, shape)
+}
+
 /// The bytes of `[rows, columns]` as those of `[columns, rows]`, elements of `width` bytes.
 pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, width: usize) -> Vec<u8> {
     match width {
-        2 => transpose_elements::<2>(bytes, rows, columns),
-        4 => transpose_elements::<4>(bytes, rows, columns),
-        8 => transpose_elements::<8>(bytes, rows, columns),
+        2 => elements::<2, _>(bytes, rows, columns, |bits| bits).into_flattened(),
+        4 => elements::<4, _>(bytes, rows, columns, |bits| bits).into_flattened(),
+        8 => elements::<8, _>(bytes, rows, columns, |bits| bits).into_flattened(),
         other => unreachable!("a float of {other} bytes"),
     }
 }
@@ -18,9 +43,14 @@ pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, width: usize)
 /// Goes through a copy of each tile. Where a row of the result is a power of two long, a column of it
 /// lies in so few sets of the cache that its lines push each other out. Through the copy both matrices
 /// are touched in whole lines: bf16 `[4096, 11008]` takes a tenth of the time.
-fn transpose_elements<const WIDTH: usize>(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
+fn elements<const WIDTH: usize, T: Copy + Default + Send>(
+    bytes: &[u8],
+    rows: usize,
+    columns: usize,
+    read: impl Fn([u8; WIDTH]) -> T + Sync,
+) -> Vec<T> {
     let (source, _) = bytes.as_chunks::<WIDTH>();
-    let mut target = vec![[0; WIDTH]; source.len()];
+    let mut target = vec![T::default(); source.len()];
     // A thread's share is whole columns: TILE lines of the result.
     let bands = target.par_chunks_mut((TILE * rows).max(1)).enumerate();
     bands.for_each(|(band, target)| {
@@ -37,12 +67,12 @@ fn transpose_elements<const WIDTH: usize>(bytes: &[u8], rows: usize, columns: us
                 let start = column * rows + first_row;
                 let line = &mut target[start..start + height];
                 for (element, row) in line.iter_mut().zip(&tile) {
-                    *element = row[column];
+                    *element = read(row[column]);
                 }
             }
         }
     });
-    target.into_flattened()
+    target
 }
 
 #[cfg(test)]
@@ -54,8 +84,13 @@ mod tests {
         let (rows, columns) = (67, 150);
         let values = (0_u16..).take(rows * columns);
         let bytes: Vec<u8> = values.flat_map(u16::to_le_bytes).collect();
-        let once = transpose(&bytes, rows, columns, 2);
-        assert_eq!(once[2..4], bytes[2 * columns..2 * columns + 2]);
-        assert_eq!(transpose(&once, columns, rows, 2), bytes);
+        for dtype in [DType::BF16, DType::F16] {
+            let once = transposed(&bytes, [rows, columns], dtype, dtype);
+            assert_eq!(once.as_bytes()[2..4], bytes[2 * columns..2 * columns + 2]);
+            let twice = transposed(once.as_bytes(), [columns, rows], dtype, dtype);
+            assert_eq!(twice.as_bytes(), bytes);
+            let wide = transposed(&bytes, [rows, columns], dtype, DType::F32);
+            assert_eq!(wide, once.convert_dtype(DType::F32), "{dtype:?}");
+        }
     }
 }
