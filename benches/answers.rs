@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use median::median;
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
-use menagerie::cli::{Allocator, keep_free_memory};
+use menagerie::cli::{Allocator, keep_free_memory, on_computing_thread};
 use menagerie::generate::GenerateError;
 use menagerie::tokens::IMAGE_TOKEN;
 use menagerie::{
@@ -98,7 +98,11 @@ fn seconds(
     Ok(begun.elapsed().as_secs_f64())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    on_computing_thread(run)
+}
+
+fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     keep_free_memory();
     let (_folder, recipe) = SMALL.folder(1);
     let recipe = RecipeSource::File(recipe);

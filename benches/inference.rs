@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use divan::Bencher;
 use menagerie::burn::tensor::{Device, Int, Tensor, TensorData};
-use menagerie::cli::{Allocator, keep_free_memory};
+use menagerie::cli::{Allocator, keep_free_memory, on_computing_thread};
 use menagerie::folder::ModelPath;
 use menagerie::image::{Layout, Squares};
 use menagerie::splice::{Padding, Splice};
@@ -56,6 +56,10 @@ const WARM_UP: usize = 2;
 const SECONDS: f64 = 4.0;
 
 fn main() {
+    on_computing_thread(run);
+}
+
+fn run() {
     // cargo adds `--bench`.
     let mut args: Vec<String> = std::env::args()
         .skip(1)

@@ -18,7 +18,7 @@ use std::time::Instant;
 use median::median;
 use menagerie::burn::module::Module;
 use menagerie::burn::tensor::{Device, Distribution, Tensor};
-use menagerie::cli::{Allocator, keep_free_memory};
+use menagerie::cli::{Allocator, keep_free_memory, on_computing_thread};
 use menagerie::data::{Mix, Order, Passes, SampleSize, Sampler};
 use menagerie::network::Network;
 use menagerie::splice::{Padding, Splice};
@@ -194,7 +194,11 @@ fn step_seconds(
     begun.elapsed().as_secs_f64() / sizes.len().div_ceil(BATCH) as f64
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    on_computing_thread(run)
+}
+
+fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     keep_free_memory();
     let tokenizer = concat!(
         env!("CARGO_MANIFEST_DIR"),

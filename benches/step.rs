@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use divan::Bencher;
 use menagerie::burn::tensor::Device;
-use menagerie::cli::{Allocator, keep_free_memory};
+use menagerie::cli::{Allocator, keep_free_memory, on_computing_thread};
 use serde_json::json;
 use sizes::Size;
 use training::Training;
@@ -29,6 +29,10 @@ use training::Training;
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() {
+    on_computing_thread(run);
+}
+
+fn run() {
     keep_free_memory();
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let device = device::take(&mut args);

@@ -33,6 +33,7 @@ mod plugins;
 mod progress;
 mod recipe;
 mod runs;
+mod threads;
 mod trace;
 mod train;
 mod training;
@@ -43,6 +44,7 @@ use error::CliError;
 use exit::Exit;
 
 pub use allocator::{Allocator, keep_free_memory};
+pub use threads::on_computing_thread;
 
 /// Train and use LLaVA-style vision-language models from recipes.
 #[derive(Debug, Parser)]
@@ -73,14 +75,14 @@ enum Command {
 /// Runs the command line on the process's arguments, then ends the process.
 pub fn main() -> ! {
     let command = Cli::parse().command;
-    let exit = match run(&command) {
+    let exit = on_computing_thread(|| match run(&command) {
         Ok(()) => Exit::Ok,
         Err(CliError::Interrupted) => Exit::Interrupted,
         Err(error) => {
             error.print();
             error.exit()
         }
-    };
+    });
     std::process::exit(exit.code())
 }
 
