@@ -43,8 +43,8 @@
 //! [`Packed::quantise`].
 //!
 //! # Unsafe code
-//! Of all of Menagerie it is in this crate alone, for three reasons: vector instructions, threads that
-//! write columns of one matrix, and the inner loops' reads without checks of bounds.
+//! Of all of Menagerie it is in this crate alone, for four reasons: vector instructions, threads that
+//! write columns of one matrix, the inner loops' reads without checks of bounds, and memory that is seen as numbers.
 
 #![allow(unsafe_code)]
 // Vector registers are passed between functions that must disappear into their callers.

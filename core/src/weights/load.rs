@@ -226,24 +226,6 @@ impl Plan<'_> {
         })
     }
 
-    /// The parameter at `path` as the file has it, rows of linear layers in the module's order, and how it
-    /// is laid out there.
-    fn read(
-        &self,
-        path: &str,
-        shape: &[usize],
-        kind: Option<Packable>,
-        spare: Vec<u8>,
-    ) -> Result<(TensorData, Storage), WeightError> {
-        let (entry, key, storage) = self.entry(path, shape, kind)?;
-        let dtype = float_of(entry, &key)?;
-        let (bytes, count) = entry.read_counted(dtype, spare)?;
-        check_finite(entry, &key, count)?;
-        let bytes = in_order(bytes, storage, &entry.shape);
-        let data = TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype);
-        Ok((data, storage))
-    }
-
     /// The parameter at `path` as it lies in the module, for one of type `wanted`, and what the file has it in. What is
     /// transposed is read into `spare`, as [`packed`](Self::packed) does.
     fn plain(
@@ -254,17 +236,21 @@ impl Plan<'_> {
         wanted: DType,
         spare: &mut Vec<u8>,
     ) -> Result<(TensorData, &'static str), WeightError> {
-        let (_, _, storage) = self.entry(path, shape, kind)?;
-        if storage == Storage::AsIs || shape.len() != 2 {
-            let (data, _) = self.read(path, shape, kind, Vec::new())?;
-            let name = data.dtype().name();
-            return Ok((data, name));
-        }
-        let (data, _) = self.read(path, shape, kind, take(spare))?;
-        let (dtype, stored) = (data.dtype(), [shape[1], shape[0]]);
-        let out = transposed(data.as_bytes(), stored, dtype, wanted);
-        *spare = data.into_bytes().try_into_vec().unwrap_or_default();
-        Ok((out, dtype.name()))
+        let (entry, key, storage) = self.entry(path, shape, kind)?;
+        let dtype = float_of(entry, &key)?;
+        let data = match entry.shape[..] {
+            [rows, columns] if storage != Storage::AsIs => {
+                let bytes = read(entry, &key, storage, take(spare))?;
+                let data = transposed(&bytes, [rows, columns], dtype, wanted);
+                *spare = bytes;
+                data
+            }
+            _ => {
+                let bytes = read(entry, &key, storage, Vec::new())?;
+                TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype)
+            }
+        };
+        Ok((data, dtype.name()))
     }
 
     /// The weight at `path` packed in `format`, or in that of the file's blocks, and what the file has it in. What
@@ -299,11 +285,12 @@ impl Plan<'_> {
                 return Ok((packed, dtype.name()));
             }
         }
-        let (data, _) = self.read(path, shape, Some(kind), take(spare))?;
-        let name = data.dtype().name();
+        let dtype = float_of(entry, &key)?;
+        let bytes = read(entry, &key, storage, take(spare))?;
+        let data = TensorData::from_bytes_vec(bytes, entry.shape.clone(), dtype);
         let packed = quantised(format, &data, lies_by_outputs);
         *spare = data.into_bytes().try_into_vec().unwrap_or_default();
-        Ok((packed, name))
+        Ok((packed, dtype.name()))
     }
 
     /// Where the parameter at `path` lies, under which name, and how.
@@ -339,6 +326,19 @@ impl Plan<'_> {
         }
         Ok((entry, key, storage))
     }
+}
+
+/// The bytes of a tensor of floats as the file has them, rows of linear layers in the module's order, in `spare` if they
+/// fit there.
+fn read(
+    entry: &TensorEntry,
+    key: &str,
+    storage: Storage,
+    spare: Vec<u8>,
+) -> Result<Vec<u8>, WeightError> {
+    let (bytes, count) = entry.read_counted(float_of(entry, key)?, spare)?;
+    check_finite(entry, key, count)?;
+    Ok(in_order(bytes, storage, &entry.shape))
 }
 
 /// The type of a tensor's numbers, which are floats.
