@@ -207,7 +207,13 @@ impl Inference {
             rows,
             position: u32::try_from(tokens).expect("a short prompt"),
         };
-        answer.pass(network.embed(&splice, images), &splice.rows);
+        let embeds = network.embed(&splice, images);
+        let parts = splice.rows.parts(&self.model.device()).into_iter();
+        let hidden = parts.map(|(tokens, rows)| {
+            answer.pass(embeds.clone().narrow(1, tokens.start, tokens.len()), &rows)
+        });
+        let hidden = hidden.last().expect("there is a part");
+        answer.logits(hidden);
         answer
     }
 }
@@ -230,18 +236,23 @@ impl Answer<'_> {
         self.position += 1;
         let ids = TensorData::new(vec![WORD; self.rows], [self.rows, 1]);
         let ids: Tensor<2, Int> = Tensor::from_data(ids, &self.model.device());
-        self.pass(self.model.network().llm.embed(ids), &rows);
+        let hidden = self.pass(self.model.network().llm.embed(ids), &rows);
+        self.logits(hidden);
     }
 
-    /// Up to the logits of each row's last token, as numbers.
-    fn pass(&mut self, embeds: Tensor<3>, rows: &Rows) {
-        let llm = &self.model.network().llm;
+    fn pass(&mut self, embeds: Tensor<3>, rows: &Rows) -> Tensor<3> {
         let cache = self.cache.take().expect("every pass gives the cache back");
         let mut context = Context::with_cache(rows, cache, &self.model.device());
-        let hidden = llm.forward(embeds, &mut context);
+        let hidden = self.model.network().llm.forward(embeds, &mut context);
         self.cache = context.into_cache();
+        hidden
+    }
+
+    /// Those of each row's last token, as numbers.
+    fn logits(&self, hidden: Tensor<3>) {
         let [_, tokens, _] = hidden.dims();
-        black_box(llm.logits(hidden.narrow(1, tokens - 1, 1)).into_data());
+        let last = hidden.narrow(1, tokens - 1, 1);
+        black_box(self.model.network().llm.logits(last).into_data());
     }
 }
 

@@ -20,7 +20,8 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use menagerie::burn::tensor::Device;
-use menagerie::{Model, Recipe};
+use menagerie::packed::unpacked;
+use menagerie::{Model, Network, Recipe};
 use tempfile::TempDir;
 
 use words::tokenizer;
@@ -84,6 +85,11 @@ fn llava(name: &str, kind: &str) -> Model {
             fixture("llava/llm.safetensors").display()
         ),
     )
+}
+
+/// The network of [`llava`], which may learn and be changed.
+fn network(name: &str, kind: &str) -> Network {
+    unpacked(llava(name, kind).network().clone())
 }
 
 /// The decoder of `fixtures/llama`, its sizes out of its own `config.json`.

@@ -7,6 +7,7 @@ mod reach;
 use std::any::Any;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -16,6 +17,9 @@ use crate::cache::KvCache;
 use crate::native::{self, OnePass, Sight};
 use mask::{Seen, mask, sight};
 pub(crate) use reach::Reaches;
+
+/// Tokens of a part of a row, at most.
+const PART: usize = 256;
 
 /// The segment of padding: nobody looks at it.
 pub const PADDING: u32 = 0;
@@ -34,6 +38,32 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Parts of a row that are read into a cache one after the other: so a prompt gives the keys, the values and the
+    /// last hidden state that it gives whole, and what a pass holds does not grow with it. Each part comes with the place
+    /// of its tokens.
+    ///
+    /// On a CPU they have up to 256 tokens: products with so many take the time of their arithmetic, and not that of
+    /// reading the weights. Several rows, and one on another device, are a single part.
+    #[must_use]
+    pub fn parts(&self, device: &Device) -> Vec<(Range<usize>, Self)> {
+        let width = self.width();
+        let count = match self.batch() {
+            1 if native::is_cpu(device) => width.div_ceil(PART).max(1),
+            _ => 1,
+        };
+        let cut = |part| part * width / count;
+        let part = |part| {
+            let tokens = cut(part)..cut(part + 1);
+            let of = |row: &Vec<u32>| row[tokens.clone()].to_vec();
+            let rows = Self {
+                positions: self.positions.iter().map(of).collect(),
+                segments: self.segments.iter().map(of).collect(),
+            };
+            (tokens, rows)
+        };
+        (0..count).map(part).collect()
+    }
+
     /// Rows of these lengths, padded on the right, as training lays them out.
     #[must_use]
     pub fn padded_right(lengths: &[usize]) -> Self {

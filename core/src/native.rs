@@ -86,6 +86,15 @@ pub(crate) enum Numbers<'a> {
     F16(&'a [f16]),
 }
 
+/// Whether a tensor is one number in all its places, as far as that shows: it does on the CPU and outside of a graph.
+pub(crate) fn is_one_number<const D: usize>(tensor: Tensor<D>) -> bool {
+    tensor.try_into_primitive::<Flex>().map_or(true, |values| {
+        let layout = values.layout();
+        let mut strides = layout.shape().iter().zip(layout.strides());
+        strides.all(|(&size, &stride)| size == 1 || stride == 0)
+    })
+}
+
 /// A tensor of these numbers on the CPU.
 pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     let primitive = FlexTensor::from_data(TensorData::new(values, shape));

@@ -13,7 +13,8 @@ use crate::recipe::Dtype;
 /// On a CPU products are what takes time and memory, and rounding anything else saves neither. So `bf16`, `q8` and
 /// `q4` are there the types of the weights of linear layers and of embedding tables, which
 /// [`Linear`](crate::nn::Linear) and [`Embedding`](crate::nn::Embedding) read, and all other parameters and
-/// all activations are f32; products round activations as [`Format`] says.
+/// all activations are f32; products round activations as [`Format`] says. In `f32` too these weights lie packed while
+/// the model is used: nothing is rounded, and a product need not put them in order each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Numbers {
     /// Of activations, and of parameters that are none of [`Packable`].
@@ -39,6 +40,7 @@ impl Numbers {
         };
         let is_cpu = native::is_cpu(device);
         Some(match dtype {
+            Dtype::F32 if is_cpu => packed(DType::F32, Format::F32),
             Dtype::F32 => same(DType::F32),
             Dtype::F16 => same(DType::F16),
             Dtype::Bf16 if is_cpu => packed(DType::BF16, Format::Bf16),
@@ -94,6 +96,7 @@ impl Numbers {
     #[must_use]
     pub fn dtype(&self) -> Dtype {
         match (self.format, self.activations) {
+            (Some(Format::F32), _) => Dtype::F32,
             (Some(Format::Bf16), _) | (None, DType::BF16) => Dtype::Bf16,
             (Some(Format::Q4), _) => Dtype::Q4,
             (Some(_), _) => Dtype::Q8,
@@ -112,8 +115,8 @@ impl Numbers {
     #[must_use]
     pub fn cache(&self) -> DType {
         match self.format {
+            None | Some(Format::F32) => self.activations,
             Some(_) => DType::BF16,
-            None => self.activations,
         }
     }
 

@@ -67,7 +67,7 @@ fn layer(rounds: usize, rows: usize, inputs: usize, outputs: usize) {
         Packed::quantise(format, Matrix::new(&w, outputs, inputs))
             .expect("formats that are made from floats")
     };
-    let packed = [Format::Bf16, Format::Q8, Format::Q4].map(made);
+    let packed = [Format::F32, Format::Bf16, Format::Q8, Format::Q4].map(made);
     // Burn holds weights `[inputs, outputs]`.
     let mut y = vec![0.0; rows * outputs];
     let mut contestants = vec![Contestant::new("gemm f32", 4 * w.len(), || {

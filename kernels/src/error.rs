@@ -33,7 +33,9 @@ pub enum PackError {
         block: usize,
     },
     /// A format that floats are not turned into.
-    #[error("{format} is read from GGUF and not made from floats; those become bf16, q8 or q4")]
+    #[error(
+        "{format} is read from GGUF and not made from floats; those become f32, bf16, q8 or q4"
+    )]
     ReadOnly {
         /// The format asked for.
         format: Format,

@@ -430,13 +430,13 @@ impl<I: Quads, F: Blocks, const R: usize, const P: usize> Kernel<I> for Tile<'_,
         }
         for (row, sums) in sums.iter().enumerate() {
             for (panel, sum) in sums.iter().enumerate() {
-                let (row, panel, values) = (self.row + row, self.panel + panel, isa.store(*sum));
+                let (row, panel) = (self.row + row, self.panel + panel);
                 // SAFETY: as above.
                 unsafe {
                     if self.blocks.end == self.all {
-                        self.sink.finish(row, panel, values);
+                        self.sink.finish(isa, row, panel, *sum);
                     } else {
-                        self.sink.write(row, panel, &values);
+                        self.sink.write(row, panel, &isa.store(*sum));
                     }
                 }
             }

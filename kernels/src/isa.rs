@@ -42,6 +42,9 @@ pub(crate) trait Lanes: Copy + Send + Sync {
 
 /// What functions of f32 are made of, beyond sums and products.
 pub(crate) trait Floats: Lanes {
+    /// Rows and panels of a product that are worked on together: as many as the registers hold.
+    const TILE: (usize, usize);
+
     /// `a · b + c`, rounded once where the processor can.
     fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;

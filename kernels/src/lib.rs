@@ -1,4 +1,4 @@
-//! Matrix products on the CPU with weights in bf16 and below, and what lies between products, fused.
+//! Matrix products on the CPU with weights in f32, bf16 and below, and what lies between products, fused.
 //!
 //! ```text
 //! y[row, output] = Σ x[row, input] · w[output, input]
@@ -8,6 +8,7 @@
 //!
 //! | format | weights | activations | bits a weight |
 //! | --- | --- | --- | --- |
+//! | [`Format::F32`] | f32 | f32 | 32 |
 //! | [`Format::Bf16`] | bf16 | rounded to bf16 | 16 |
 //! | [`Format::Q8`] | 8 bits, 32 share a scale: ggml's `q8_0` | 8 bits, 32 share a scale | 8.5 |
 //! | [`Format::Q4`] | 4 bits, 32 share a scale: ggml's `q4_0` | the same | 4.5 |
@@ -34,11 +35,11 @@
 //! Each output is summed by one thread in one order, whatever the number of threads, the number of
 //! rows, or the row's place among them: a row alone gives the bits that it gives in a batch. Only [`product_f32`] promises neither.
 //! Quantised products are moreover the same to the bit at every [`Level`]: their integers are exact and
-//! their f32 arithmetic is stated ([`Format`]). Products of bf16 differ between levels in the rounding of
+//! their f32 arithmetic is stated ([`Format`]). Products of f32 and bf16 differ between levels in the rounding of
 //! sums. [`Attention`] says what its results depend on.
 //!
 //! # NaN and infinity
-//! In bf16 they spread as IEEE 754 has it, subnormal numbers may count as zero. A quantised row of
+//! In f32 and bf16 they spread as IEEE 754 has it, in bf16 subnormal numbers may count as zero. A quantised row of
 //! activations with a NaN or an infinity gives NaN for all its outputs. Weights that are quantised:
 //! [`Packed::quantise`].
 //!

@@ -5,7 +5,7 @@ use std::fmt;
 use half::bf16;
 
 use crate::error::PackError;
-use crate::float;
+use crate::float::{double, single};
 use crate::format::{BLOCK, q4, q4_k, q6_k, q8};
 use crate::integer::Quantised;
 use crate::level::Level;
@@ -21,6 +21,8 @@ use crate::sink::{Addends, Sink};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
+    /// f32, times activations in f32.
+    F32,
     /// bf16, times activations rounded to bf16.
     Bf16,
     /// 8 bits; 32 neighbours share a scale in f16. ggml's `q8_0`.
@@ -45,6 +47,7 @@ impl Format {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Q8 => "q8_0",
             Self::Q4 => "q4_0",
@@ -56,6 +59,7 @@ impl Format {
     /// Numbers and bytes of a block in GGUF.
     fn block(self) -> (usize, usize) {
         match self {
+            Self::F32 => (1, 4),
             Self::Bf16 => (1, 2),
             Self::Q8 => (BLOCK, q8::BYTES),
             Self::Q4 => (BLOCK, q4::BYTES),
@@ -80,7 +84,8 @@ impl Format {
 
 #[derive(Debug, Clone)]
 enum Storage {
-    Bf16(float::Panels),
+    F32(single::Panels),
+    Bf16(double::Panels),
     Q8(Quantised<q8::Q8>),
     Q4(Quantised<q4::Q4>),
     Q4K(Quantised<q4_k::Q4K>),
@@ -100,8 +105,8 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs weights `[outputs, inputs]`, rounded or quantised to [`Format::Bf16`], [`Format::Q8`] or
-    /// [`Format::Q4`]. Weights that lie `[inputs, outputs]` are handed in by [`Matrix::transposed`].
+    /// Packs weights `[outputs, inputs]`, in [`Format::F32`] as they are, else rounded or quantised to
+    /// [`Format::Bf16`], [`Format::Q8`] or [`Format::Q4`]. Weights that lie `[inputs, outputs]` are handed in by [`Matrix::transposed`].
     ///
     /// In q8 the scale is the largest magnitude / 127, in q4 the number of the largest magnitude / −8, either
     /// rounded to f16 and at most its largest number; a weight becomes the nearest multiple that there is. A NaN
@@ -130,7 +135,8 @@ impl Packed {
 
     fn quantise_outputs(format: Format, weights: &impl Outputs) -> Result<Self, PackError> {
         let storage = match format {
-            Format::Bf16 => Storage::Bf16(float::Panels::new(weights)),
+            Format::F32 => Storage::F32(single::Panels::new(weights)),
+            Format::Bf16 => Storage::Bf16(double::Panels::new(weights)),
             Format::Q8 => Storage::Q8(q8::pack_floats(weights)),
             Format::Q4 => Storage::Q4(q4::pack_floats(weights)),
             format => return Err(PackError::ReadOnly { format }),
@@ -166,11 +172,17 @@ impl Packed {
         }
         let at = |output: usize, block: usize| &bytes[output * row + block * size..][..size];
         let storage = match format {
+            Format::F32 => {
+                let numbers = bytes.as_chunks::<4>().0.iter();
+                let numbers: Vec<f32> = numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+                let numbers = Matrix::new(&numbers, outputs, inputs);
+                Storage::F32(single::Panels::new(&numbers.any()))
+            }
             Format::Bf16 => {
                 let numbers = bytes.as_chunks::<2>().0.iter();
                 let numbers: Vec<bf16> = numbers.map(|bits| bf16::from_le_bytes(*bits)).collect();
                 let numbers = Matrix::new(&numbers, outputs, inputs);
-                Storage::Bf16(float::Panels::new(&numbers.any()))
+                Storage::Bf16(double::Panels::new(&numbers.any()))
             }
             Format::Q8 => Storage::Q8(q8::pack(outputs, inputs, |output, block| {
                 q8::read(at(output, block))
@@ -200,6 +212,7 @@ impl Packed {
         let group = block / BLOCK;
         let cost = self.outputs * self.inputs;
         crate::schedule::chunks(&mut out, row, cost, |output, out| match &self.storage {
+            Storage::F32(panels) => panels.write(output, out),
             Storage::Bf16(panels) => panels.write(output, out),
             Storage::Q8(blocks) => blocks.write(output, group, size, out),
             Storage::Q4(blocks) => blocks.write(output, group, size, out),
@@ -212,6 +225,7 @@ impl Packed {
     /// How it is stored.
     pub fn format(&self) -> Format {
         match self.storage {
+            Storage::F32(_) => Format::F32,
             Storage::Bf16(_) => Format::Bf16,
             Storage::Q8(_) => Format::Q8,
             Storage::Q4(_) => Format::Q4,
@@ -233,6 +247,7 @@ impl Packed {
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         match &self.storage {
+            Storage::F32(panels) => panels.bytes(),
             Storage::Bf16(panels) => panels.bytes(),
             Storage::Q8(blocks) => blocks.bytes(),
             Storage::Q4(blocks) => blocks.bytes(),
@@ -262,6 +277,7 @@ impl Packed {
         assert!(output < self.outputs, "output {output} of {}", self.outputs);
         assert_eq!(out.len(), self.inputs, "numbers of a row");
         match &self.storage {
+            Storage::F32(panels) => panels.dequantise(output, out),
             Storage::Bf16(panels) => panels.dequantise(output, out),
             Storage::Q8(blocks) => blocks.dequantise(output, out),
             Storage::Q4(blocks) => blocks.dequantise(output, out),
@@ -342,6 +358,7 @@ impl Packed {
 
     fn multiply_any(&self, level: Level, x: Any, sink: &Sink) {
         match &self.storage {
+            Storage::F32(panels) => panels.multiply(level, x, sink),
             Storage::Bf16(panels) => panels.multiply(level, x, sink),
             Storage::Q8(blocks) => blocks.multiply(level, x, sink),
             Storage::Q4(blocks) => blocks.multiply(level, x, sink),

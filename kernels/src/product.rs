@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::float::{self, Weights, pack_panel};
+use crate::float::Weights;
+use crate::float::double::{self, pack_panel};
 use crate::isa::LANES;
 use crate::level::Level;
 use crate::line::Line;
@@ -36,7 +37,7 @@ fn product_any(level: Level, a: Any, b: Any) -> Vec<f32> {
     check_inner(a.columns(), b.columns());
     let write = |sink: &Sink| {
         if a.rows() > 0 && b.rows() > 0 {
-            float::multiply(level, a, &Strips(b), sink);
+            double::multiply(level, a, &Strips(b), sink);
         }
     };
     // SAFETY: a product writes each panel of each row.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::isa::LANES;
+use crate::isa::{LANES, Lanes};
 
 /// What is added to each row of a product on its way to memory.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,6 +87,11 @@ impl<'a> Sink<'a> {
         Self { addends, ..self }
     }
 
+    /// Rows of the result.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Panels of a row.
     pub(crate) fn panels(&self) -> usize {
         self.columns.div_ceil(LANES)
@@ -124,24 +129,21 @@ impl<'a> Sink<'a> {
     /// # Safety
     /// No other thread reads or writes this panel of this row meanwhile.
     #[inline(always)]
-    pub(crate) unsafe fn finish(&self, row: usize, panel: usize, mut values: [f32; LANES]) {
+    pub(crate) unsafe fn finish<I: Lanes>(&self, isa: I, row: usize, panel: usize, sum: I::F32) {
         let column = panel * LANES;
         let Addends { bias, residual } = self.addends;
         let residual = residual.map(|residual| &residual[row * self.columns..][..self.columns]);
+        let mut sum = sum;
         for addend in [bias, residual].into_iter().flatten() {
             let addend = &addend[column..];
-            if let Some(addend) = addend.first_chunk::<LANES>() {
-                for (value, addend) in values.iter_mut().zip(addend) {
-                    *value += addend;
-                }
-            } else {
-                for (value, addend) in values.iter_mut().zip(addend) {
-                    *value += addend;
-                }
-            }
+            let addend = match addend.first_chunk::<LANES>() {
+                Some(addend) => isa.load(addend),
+                None => isa.load(&filled_up(addend)),
+            };
+            sum = isa.add(sum, addend);
         }
         // SAFETY: the caller promises it.
-        unsafe { self.write(row, panel, &values) };
+        unsafe { self.write(row, panel, &isa.store(sum)) };
     }
 
     /// # Safety
@@ -158,4 +160,12 @@ impl<'a> Sink<'a> {
             }
         }
     }
+}
+
+/// The last columns of a row, with zeros behind them.
+#[cold]
+fn filled_up(columns: &[f32]) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    out[..columns.len()].copy_from_slice(columns);
+    out
 }

@@ -151,7 +151,10 @@ impl<const R: usize> Work for Columns<'_, R> {
         for (panel, sums) in self.panels.zip(self.sums.chunks_exact(R)) {
             for (row, sums) in sums.iter().enumerate() {
                 // SAFETY: each panel is in one task.
-                unsafe { self.part.sink.finish(self.part.row + row, panel, *sums) };
+                unsafe {
+                    let sums = isa.load(sums);
+                    self.part.sink.finish(isa, self.part.row + row, panel, sums);
+                };
             }
         }
     }
@@ -229,7 +232,7 @@ impl<const R: usize> Work for Dots<'_, R> {
             unsafe {
                 self.part
                     .sink
-                    .finish(self.part.row + row, self.panel, results);
+                    .finish(isa, self.part.row + row, self.panel, isa.load(&results));
             };
         }
     }

@@ -12,7 +12,7 @@ fn a_bias_and_a_residual_are_added_to_the_sums() {
         let [x, w] = [rows, outputs].map(|count| numbers(&mut rng, count * inputs));
         let bias = numbers(&mut rng, outputs);
         let residual = numbers(&mut rng, rows * outputs);
-        for format in [Format::Bf16, Format::Q8, Format::Q4] {
+        for format in [Format::F32, Format::Bf16, Format::Q8, Format::Q4] {
             let packed = Packed::quantise(format, Matrix::new(&w, outputs, inputs)).unwrap();
             for level in Level::available() {
                 let mut sums = vec![f32::NAN; rows * outputs];

@@ -8,7 +8,8 @@ use common::{bytes, check_bits, numbers, seeded};
 use menagerie_kernels::{Format, Matrix, PackError, Packed, bf16};
 
 /// Formats, numbers of a block and its bytes.
-const BLOCKS: [(Format, usize, usize); 5] = [
+const BLOCKS: [(Format, usize, usize); 6] = [
+    (Format::F32, 1, 4),
     (Format::Bf16, 1, 2),
     (Format::Q8, 32, 34),
     (Format::Q4, 32, 18),
@@ -22,7 +23,7 @@ fn blocks_come_out_as_they_went_in() {
     for (format, block, size) in BLOCKS {
         for (outputs, blocks) in [(1, 1), (16, 2), (37, 3), (130, 5)] {
             let mut before = bytes(&mut rng, outputs * blocks * size);
-            if format == Format::Bf16 {
+            if block == 1 {
                 // Finite: a NaN need not keep its bits.
                 for byte in before.iter_mut().skip(1).step_by(2) {
                     *byte &= 0xbf;
@@ -71,7 +72,7 @@ fn weights_of_a_file_are_packed_from_its_bytes() {
             .map(bf16::from_f32)
             .collect();
         let file: Vec<u8> = weights.iter().flat_map(|x| x.to_ne_bytes()).collect();
-        for format in [Format::Bf16, Format::Q8, Format::Q4] {
+        for format in [Format::F32, Format::Bf16, Format::Q8, Format::Q4] {
             let wanted = Packed::quantise(format, Matrix::new(&weights, outputs, inputs)).unwrap();
             let taken = AtomicUsize::new(0);
             let read = |output: usize, out: &mut [u8]| {

@@ -5,7 +5,7 @@ mod common;
 use common::{check_bits, numbers, seeded};
 use menagerie_kernels::{Format, Level, Matrix, PackError, Packed, product};
 
-const MADE: [Format; 3] = [Format::Bf16, Format::Q8, Format::Q4];
+const MADE: [Format; 4] = [Format::F32, Format::Bf16, Format::Q8, Format::Q4];
 
 fn packed(format: Format, w: &[f32], outputs: usize, inputs: usize) -> Packed {
     Packed::quantise(format, Matrix::new(w, outputs, inputs)).unwrap()

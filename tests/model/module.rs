@@ -10,7 +10,7 @@ use menagerie::splice::Padding;
 use menagerie::testing::{Reference, assert_close};
 use menagerie::train::{AdamW, AdamWConfig, GradientSet, Rates, loss_sum};
 
-use super::{fixture, llava};
+use super::{fixture, network};
 
 /// Projected images of the fixture: encoder and projector at work.
 fn projected(network: &Network) -> Tensor<3> {
@@ -20,8 +20,8 @@ fn projected(network: &Network) -> Tensor<3> {
 
 #[test]
 fn a_record_carries_every_parameter() {
-    let trained = llava("llava", "mlp").network().clone();
-    let mut other = llava("llava", "mlp").network().clone();
+    let trained = network("llava", "mlp");
+    let mut other = network("llava", "mlp");
     other = other.map(&mut Zero);
     assert!(projected(&other).abs().max().into_scalar::<f32>() < 1e-6);
     let bytes = trained.clone().into_record().into_bytes().expect("bytes");
@@ -43,11 +43,11 @@ impl menagerie::burn::module::ModuleMapper for Zero {
 
 #[test]
 fn adapters_learn_and_their_bases_do_not() {
-    let model = llava("llava", "mlp");
+    let base = network("llava", "mlp");
     let queries = ParamGroup::from_regex(r"^llm\.layers\.\d+\.attention\.query\.weight$");
     let lora = Lora::new(2, 4.0).set_param_group(queries.expect("a pattern"));
-    let network = model.network().clone().train().apply_lora(lora);
-    let plain = parameters(model.network()).len();
+    let network = base.clone().train().apply_lora(lora);
+    let plain = parameters(&base).len();
     assert_eq!(
         parameters(&network).len(),
         plain + 2 * 2,
@@ -56,7 +56,7 @@ fn adapters_learn_and_their_bases_do_not() {
 
     let sample: (&[i64], &[i64]) = (&[1, 5, 7, 9], &[-100, 5, 7, 9]);
     let (before, _) = loss_sum(&network, &[sample], None, Padding::Right);
-    let (unadapted, _) = loss_sum(model.network(), &[sample], None, Padding::Right);
+    let (unadapted, _) = loss_sum(&base, &[sample], None, Padding::Right);
     assert_close("fresh adapters", before.clone().inner(), unadapted, 1e-5);
 
     let gradients = GradientSet::collect(&network, &before.backward());

@@ -2,6 +2,7 @@
 
 use menagerie::burn::module::Module;
 use menagerie::burn::tensor::Tensor;
+use menagerie::packed::unpacked;
 use menagerie::parameters::parameters;
 use menagerie::splice::{Padding, Splice};
 use menagerie::testing::Reference;
@@ -46,7 +47,7 @@ fn packed_samples_have_the_loss_and_gradients_of_padded_ones() {
     assert_eq!(Splice::new(&ids, visual_tokens, Padding::Right).batch(), 5);
     assert_eq!(Splice::new(&ids, visual_tokens, Padding::Packed).batch(), 3);
 
-    let network = model.network().clone().train();
+    let network = unpacked(model.network().clone()).train();
     let pixels: Tensor<4> =
         Reference::open(fixture("llava/expected.safetensors")).tensor("pixel_values");
     let shades = [1.0, -0.5, 0.25].map(|shade| pixels.clone().narrow(0, 0, 1) * shade);

@@ -170,7 +170,12 @@ impl Memory {
         }
         let embeds = network.embed(&splice, images);
         let reach = entries.iter().map(|entry| entry.reach).max().unwrap_or(0);
-        let hidden = self.forward(network, embeds, first, &splice.rows, reach);
+        let parts = splice.rows.parts(&network.device()).into_iter();
+        let hidden = parts.map(|(tokens, rows)| {
+            let embeds = embeds.clone().narrow(1, tokens.start, tokens.len());
+            self.forward(network, embeds, first, &rows, reach)
+        });
+        let hidden = hidden.last().expect("there is a part");
         for entry in entries {
             self.rows[entry.row].pieces.clone_from(&entry.pieces);
         }
@@ -258,11 +263,11 @@ fn visual_tokens(entries: &[Entry]) -> Option<VisualTokens> {
     })
 }
 
-/// `[batch, token, hidden]`, padded on the right -> `[batch, 1, hidden]`
+/// The end of rows `[batch, token, hidden]`, padded on the right -> `[batch, 1, hidden]`
 fn last_of_each(hidden: Tensor<3>, entries: &[Entry]) -> Tensor<3> {
     let [batch, width, size] = hidden.dims();
     let lengths: Vec<usize> = entries.iter().map(Entry::len).collect();
-    if lengths.iter().all(|&len| len == width) {
+    if batch == 1 || lengths.iter().all(|&len| len == width) {
         return hidden.narrow(1, width - 1, 1);
     }
     let last = |(row, len): (usize, &usize)| (row * width + len - 1).cast_signed() as i64;

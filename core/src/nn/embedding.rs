@@ -28,7 +28,7 @@ impl PackableEmbedding {
 
     /// The rows at `ids`: `[batch, token]` -> `[batch, token, feature]`
     pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
+        if let Some(packed) = PackedWeight::at(&self.weight)
             && native::is_cpu(&ids.device())
         {
             let [batch, tokens] = ids.dims();
@@ -50,7 +50,7 @@ impl PackableEmbedding {
 
     /// The product of hidden states with every row: `[batch, token, feature]` -> `[batch, token, row]`
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
+        if let Some(packed) = PackedWeight::at(&self.weight)
             && let Some(logits) = packed.multiply(hidden.clone(), None)
         {
             return logits;

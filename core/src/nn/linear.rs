@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use super::{INITIALIZER_RANGE, normal};
 use crate::lora::LowRank;
 use crate::native;
-use crate::packed::PackedWeight;
+use crate::packed::{Format, PackedWeight};
 
 /// `y = x W + b`. The weight lies `[in, out]`; checkpoints store it transposed.
 pub type Linear = PackableLinear;
@@ -55,19 +55,26 @@ impl PackableLinear {
     /// Whether its products are with a packed weight (see [`crate::packed`]).
     #[must_use]
     pub fn is_packed(&self) -> bool {
-        self.weight.reparameterization::<PackedWeight>().is_some()
+        self.packed().is_some()
+    }
+
+    fn packed(&self) -> Option<&PackedWeight> {
+        PackedWeight::at(&self.weight)
     }
 
     /// Whether products with the weight round activations, as those of narrower weights on a CPU do.
     pub fn rounds(&self) -> bool {
-        self.is_packed() || native::rounds(&self.weight.base())
+        match self.packed() {
+            Some(packed) => packed.format() != Format::F32,
+            None => native::rounds(&self.weight.base()),
+        }
     }
 
     /// `[…, in]` -> `[…, out]`, with the adapter that the weight may carry (see [`crate::lora`]), or with
     /// the packed weight (see [`crate::packed`]).
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(Param::val);
-        if let Some(packed) = self.weight.reparameterization::<PackedWeight>()
+        if let Some(packed) = self.packed()
             && let Some(product) = packed.multiply(input.clone(), bias.clone())
         {
             return product;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use burn::module::{Module, Reparameterization};
+use burn::module::{Module, Param, Reparameterization};
 use burn::tensor::{DType, Tensor, TensorData, bf16, f16};
 use menagerie_kernels::{Addends, Element, Format, Matrix, Packed};
 
@@ -43,6 +43,19 @@ impl PackedWeight {
         ASKED.set(Some(Vec::new()));
         ask();
         ASKED.take().unwrap_or_default()
+    }
+
+    /// That of a parameter, if it is packed.
+    ///
+    /// # Panics
+    /// If the parameter holds anything but its stand-in: somebody changed it, and the packed weight is as it was.
+    pub(crate) fn at<const D: usize>(param: &Param<Tensor<D>>) -> Option<&Self> {
+        let packed = param.reparameterization()?;
+        assert!(
+            native::is_one_number(param.base()),
+            "a packed weight cannot be changed, and its parameter was; assemble the model to train it, or unpack it"
+        );
+        Some(packed)
     }
 
     /// A weight that was packed, its outputs those of the layer or the rows of the table.

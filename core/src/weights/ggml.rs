@@ -113,6 +113,7 @@ impl Type {
 impl From<Format> for Type {
     fn from(format: Format) -> Self {
         match format {
+            Format::F32 => Self::Plain(DType::F32),
             Format::Bf16 => Self::Plain(DType::BF16),
             Format::Q8 => Self::Block(Block::Q8_0),
             Format::Q4 => Self::Block(Block::Q4_0),

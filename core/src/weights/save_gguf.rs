@@ -71,7 +71,7 @@ fn blocks(
     name: &str,
 ) -> Option<GgufTensor> {
     let storage = match packed.format() {
-        Format::Bf16 => storage,
+        Format::F32 | Format::Bf16 => storage,
         _ => spelling.of_blocks(storage, packed.kind()),
     };
     let by_outputs = (packed.kind() == Packable::Linear) == (storage != Storage::AsIs);

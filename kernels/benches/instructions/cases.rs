@@ -21,6 +21,7 @@ pub fn each(count: &mut Count) {
 
 fn products(count: &mut Count) {
     for format in [
+        Format::F32,
         Format::Bf16,
         Format::Q8,
         Format::Q4,

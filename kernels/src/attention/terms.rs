@@ -7,7 +7,7 @@ use crate::activation::bf16_bits;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::avx512::Bf16;
 use crate::isa::scores::Scores;
-use crate::isa::{LANES, Lanes};
+use crate::isa::{Floats, LANES, Lanes};
 #[cfg(target_arch = "x86_64")]
 use crate::isa::{
     Pairs,
@@ -80,34 +80,17 @@ pub(crate) struct Single<I> {
     pub(crate) rounded: bool,
 }
 
-/// The rows and lines of a tile of f32.
-pub(crate) trait Tile {
-    const TILE: (usize, usize);
-}
-
-impl Tile for crate::isa::portable::Portable {
-    const TILE: (usize, usize) = (2, 1);
-}
-#[cfg(target_arch = "x86_64")]
-impl Tile for crate::isa::avx2::Avx2 {
-    const TILE: (usize, usize) = (6, 1);
-}
-#[cfg(target_arch = "x86_64")]
-impl Tile for crate::isa::avx512::Avx512 {
-    const TILE: (usize, usize) = (6, 4);
-}
-
 fn rounded(value: f32) -> f32 {
     f32::from_bits(u32::from(bf16_bits(value)) << 16)
 }
 
-impl<I: Scores + Tile + 'static> Terms for Single<I> {
+impl<I: Scores + 'static> Terms for Single<I> {
     type Isa = I;
     type Number = f32;
     type Side = I::F32;
     type One = f32;
     const TERMS: usize = 1;
-    const TILE: (usize, usize) = I::TILE;
+    const TILE: (usize, usize) = <I as Floats>::TILE;
     const ORDER: [[usize; LANES]; 2] = [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
         [

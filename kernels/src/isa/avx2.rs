@@ -75,6 +75,8 @@ impl Lanes for Avx2 {
 }
 
 impl Floats for Avx2 {
+    const TILE: (usize, usize) = (6, 1);
+
     #[inline(always)]
     fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
         // SAFETY: see above.

@@ -96,6 +96,8 @@ lanes!(
 macro_rules! floats {
     ($name:ident) => {
         impl Floats for $name {
+            const TILE: (usize, usize) = (6, 4);
+
             #[inline(always)]
             fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
                 // SAFETY: see above.

@@ -52,6 +52,8 @@ impl Lanes for Portable {
 }
 
 impl Floats for Portable {
+    const TILE: (usize, usize) = (2, 1);
+
     #[inline(always)]
     fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32 {
         // `mul_add` would call a function for each number where the target has no such instruction.

@@ -2,8 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
-use menagerie_core::testing::{assert_close, check_decoder};
-use menagerie_core::{Context, Decoder, Rows};
+use menagerie_core::packed::{Format, pack};
+use menagerie_core::testing::{assert_close, check_decoder, normal};
+use menagerie_core::{Context, Decoder, KvCache, Rows};
 
 use super::*;
 use crate::testing::fixture;
@@ -112,4 +113,46 @@ fn heads_that_do_not_divide_are_an_error() {
         message,
         "`num_heads` of `llama`: 6 is no multiple of num_kv_heads = 5"
     );
+}
+
+#[test]
+fn a_prompt_read_in_parts_gives_the_bits_of_the_whole() {
+    let device = Device::flex();
+    let config = LlamaConfig {
+        max_position_embeddings: 600,
+        ..LlamaConfig::tiny()
+    };
+    let spec = config.spec().expect("a size");
+    let embeds = normal([1, 520, spec.hidden_size]);
+    let rows = Rows::padded_right(&[520]);
+    let parts = rows.parts(&device);
+    let widths: Vec<usize> = parts.iter().map(|(tokens, _)| tokens.len()).collect();
+    assert_eq!(widths, [173, 173, 174]);
+    assert_eq!(Rows::padded_right(&[520, 3]).parts(&device).len(), 1);
+
+    for (format, cached) in [
+        (Format::F32, DType::F32),
+        (Format::Bf16, DType::BF16),
+        (Format::Q8, DType::BF16),
+    ] {
+        let llama = pack(config.init(&device).expect("a module"), format);
+        let read = |parts: &[(std::ops::Range<usize>, Rows)]| {
+            let mut cache = KvCache::of(cached, spec.num_layers, 521);
+            let mut hidden = Vec::new();
+            let one = Rows {
+                positions: vec![vec![520]],
+                segments: vec![vec![1]],
+            };
+            // A token of the answer reads what all parts have left in the cache.
+            let last = (519..520, one);
+            for (tokens, rows) in parts.iter().chain([&last]) {
+                let embeds = embeds.clone().narrow(1, tokens.start, tokens.len());
+                let mut context = Context::with_cache(rows, cache, &device);
+                hidden.push(llama.forward(embeds, &mut context));
+                cache = context.into_cache().expect("the cache that was given");
+            }
+            Tensor::cat(hidden, 1).into_data()
+        };
+        assert_eq!(read(&parts), read(&[(0..520, rows.clone())]), "{format}");
+    }
 }

@@ -1,8 +1,8 @@
-//! Products in bf16 against f64, at every level of this processor.
+//! Products in f32 and bf16 against f64, at every level of this processor.
 
 mod common;
 
-use common::{check_roundings, numbers, reference, rounded, seeded, sizes, transpose};
+use common::{check_roundings, numbers, reference, rounded, seeded, sizes, transpose, wide};
 use menagerie_kernels::{Format, Level, Matrix, Packed, bf16, f16, product_at};
 use rand::RngExt;
 
@@ -14,17 +14,16 @@ fn a_packed_weight_multiplies_within_the_roundings_of_its_sums() {
             numbers(&mut rng, rows * inputs),
             numbers(&mut rng, outputs * inputs),
         );
-        let packed = Packed::quantise(Format::Bf16, Matrix::new(&w, outputs, inputs)).unwrap();
-        let wanted = reference(&rounded(&x), &rounded(&w), inputs);
-        for level in Level::available() {
-            let mut y = vec![f32::NAN; rows * outputs];
-            packed.multiply_at(level, &x, &mut y);
-            check_roundings(
-                &y,
-                &wanted,
-                inputs,
-                &format!("{level} {rows}×{inputs}×{outputs}"),
-            );
+        let whole = reference(&wide(&x), &wide(&w), inputs);
+        let narrow = reference(&rounded(&x), &rounded(&w), inputs);
+        for (format, wanted) in [(Format::F32, &whole), (Format::Bf16, &narrow)] {
+            let packed = Packed::quantise(format, Matrix::new(&w, outputs, inputs)).unwrap();
+            for level in Level::available() {
+                let mut y = vec![f32::NAN; rows * outputs];
+                packed.multiply_at(level, &x, &mut y);
+                let what = format!("{format} {level} {rows}×{inputs}×{outputs}");
+                check_roundings(&y, wanted, inputs, &what);
+            }
         }
     }
 }
@@ -106,6 +105,28 @@ fn weights_are_rounded_to_even_wherever_they_come_from() {
 }
 
 #[test]
+fn weights_in_f32_keep_their_bits_wherever_they_come_from() {
+    let mut rng = seeded(5);
+    let (outputs, inputs) = (37, 145);
+    let w = numbers(&mut rng, outputs * inputs);
+    let bytes: Vec<u8> = w.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let columns = transpose(&w, outputs, inputs);
+    for packed in [
+        Packed::quantise(Format::F32, Matrix::new(&w, outputs, inputs)),
+        Packed::quantise(
+            Format::F32,
+            Matrix::new(&columns, inputs, outputs).transposed(),
+        ),
+        Packed::from_blocks(Format::F32, outputs, inputs, &bytes),
+    ] {
+        let packed = packed.unwrap();
+        common::check_bits(&packed.dequantise(), &w, "f32");
+        // 48 outputs.
+        assert_eq!(packed.bytes(), 48 * inputs * 4);
+    }
+}
+
+#[test]
 fn activations_may_be_f32_bf16_or_f16() {
     let mut rng = seeded(4);
     let (rows, inputs, outputs) = (9, 77, 50);
@@ -116,7 +137,7 @@ fn activations_may_be_f32_bf16_or_f16() {
         .collect();
     let narrow: Vec<bf16> = x.iter().map(|x| bf16::from_f32(*x)).collect();
     let half: Vec<f16> = x.iter().map(|x| f16::from_f32(*x)).collect();
-    for format in [Format::Bf16, Format::Q8, Format::Q4] {
+    for format in [Format::F32, Format::Bf16, Format::Q8, Format::Q4] {
         let packed = Packed::quantise(format, Matrix::new(&w, outputs, inputs)).unwrap();
         let [mut y, mut from_narrow, mut from_half] = [(); 3].map(|()| vec![0.0; rows * outputs]);
         packed.multiply(&x, &mut y);
