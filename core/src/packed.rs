@@ -6,7 +6,8 @@
 //! packed weight; a layer of a plugin's own that asks its parameter for the value gets the numbers that the
 //! packed weight stands for.
 //!
-//! Packed weights are for use. [`unpacked`] gives a module that can learn or be written.
+//! Packed weights are for use: a layer panics if its packed weight is to learn, or if somebody changed the stand-in.
+//! [`unpacked`] gives a module that can learn, be changed or be written.
 
 mod attach;
 mod weight;
