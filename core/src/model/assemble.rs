@@ -64,7 +64,7 @@ impl Recipe {
 
     /// The model of this recipe on `device`, for use: components that state `weights` load them, the others
     /// are drawn from the seed, and weights are packed where that makes products faster (see
-    /// [`Numbers`]).
+    /// [`Numbers`]). To train, adapt or change the network: [`Recipe::assemble_to_train`].
     ///
     /// # Errors
     /// A recipe, weights or a tokenizer that cannot be used; each with its place in the recipe.
